@@ -1,0 +1,116 @@
+"""Everything an operator can set, as one typed object: defaults, then the file, then `VOLUTUS_*`, then flags.
+
+All paths derive from `state_dir`, so several clouds can live on one machine. Nothing here is read at import.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from volutus.errors import Invalid
+
+ENVIRONMENT_PREFIX = "VOLUTUS_"
+FILE_NAME = "volutus.toml"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`listen` is ADDR:PORT of the public APIs, `agent_listen` of the agents' own (mutual TLS).
+    `database_url` empty means the private PostgreSQL in the state directory. Fields whose metadata say
+    `secret` are never shown."""
+
+    state_dir: Path = Path("/var/lib/volutus")
+    listen: str = "127.0.0.1:8780"
+    public_url: str = ""
+    agent_listen: str = "127.0.0.1:8781"
+    database_url: str = field(default="", metadata={"secret": True})
+    region: str = "RegionOne"
+    zone: str = "nova"
+    api_workers: int = 2
+    api_threads: int = 8
+    reconcile_threads: int = 4
+    ovn_northbound: str = ""
+    datapath_type: str = "netdev"
+    external_cidr: str = "172.24.4.0/24"
+    hypervisor: str = "libvirt"
+    token_lifetime_s: int = 24 * 3600
+    mhz_overcommit: float = 1.0
+    memory_overcommit: float = 1.0
+    log_level: str = "info"
+
+    @property
+    def url(self) -> str:
+        """The origin under which clients reach all services."""
+        return self.public_url.rstrip("/") or f"http://{self.listen}"
+
+    @property
+    def database(self) -> str:
+        """The SQLAlchemy URL: the one set, or the private cluster by its unix socket."""
+        return self.database_url or f"postgresql+psycopg://volutus@/volutus?host={self.run_dir}"
+
+    @property
+    def northbound(self) -> str:
+        """OVN's northbound database: `unix:PATH` or `tcp:ADDR:PORT`."""
+        return self.ovn_northbound or f"unix:{self.run_dir}/ovn/ovnnb_db.sock"
+
+    @property
+    def run_dir(self) -> Path:
+        return self.state_dir / "run"
+
+    @property
+    def log_dir(self) -> Path:
+        return self.state_dir / "log"
+
+    @property
+    def secrets_dir(self) -> Path:
+        return self.state_dir / "secrets"
+
+    @property
+    def image_dir(self) -> Path:
+        return self.state_dir / "images"
+
+    def shown(self) -> dict[str, str]:
+        """Name to value as an operator may see it."""
+        return {
+            f.name: "(hidden)"
+            if f.metadata.get("secret") and getattr(self, f.name)
+            else str(getattr(self, f.name))
+            for f in fields(self)
+        }
+
+
+def load(state_dir: Path | None, environ: Mapping[str, str], flags: Mapping[str, Any]) -> Settings:
+    """Read the settings; the file is `state_dir/volutus.toml`. Raises Invalid naming the setting."""
+    chosen = Path(state_dir or environ.get("VOLUTUS_STATE_DIR") or Settings.state_dir)
+    settings = replace(Settings(), state_dir=chosen.absolute())
+    path = settings.state_dir / FILE_NAME
+    if path.exists():
+        settings = _apply(settings, tomllib.loads(path.read_text()), str(path))
+    from_environment = {
+        name.removeprefix(ENVIRONMENT_PREFIX).lower(): value
+        for name, value in environ.items()
+        if name.startswith(ENVIRONMENT_PREFIX) and name != "VOLUTUS_STATE_DIR"
+    }
+    settings = _apply(settings, from_environment, "the environment")
+    return _apply(settings, {k: v for k, v in flags.items() if v is not None}, "the command line")
+
+
+def current(state_dir: Path | None = None, **flags: Any) -> Settings:
+    """The settings of this process."""
+    return load(state_dir, os.environ, flags)
+
+
+def _apply(settings: Settings, values: Mapping[str, Any], source: str) -> Settings:
+    types = {f.name: type(getattr(settings, f.name)) for f in fields(settings)}
+    changes: dict[str, Any] = {}
+    for name, value in values.items():
+        if name not in types:
+            raise Invalid(f"{source}: there is no setting {name!r}", field=name)
+        try:
+            changes[name] = types[name](value)
+        except (TypeError, ValueError) as error:
+            raise Invalid(f"{source}: {name} should be a {types[name].__name__}", field=name) from error
+    return replace(settings, **changes)

@@ -1,0 +1,54 @@
+"""The contract between the control plane and the hosts: two documents and nothing else.
+
+The agent asks for what should be on its host (`Desired`) and tells what is (`Observed`). Both are JSON.
+`Desired` carries *assignments*: one item each, with the generation in which it last changed, so that an
+agent that has seen generation G gets only what changed since. Nothing is destroyed because it is missing
+from a list: a `tombstone` says so, and stays until the agent reports the thing `gone`.
+
+This package imports nothing but msgspec, and it is all that the agent may import of ours.
+"""
+
+from volutus.wire.desired import (
+    Assignment,
+    Desired,
+    DiskSource,
+    DiskSpec,
+    GuestDisk,
+    GuestNic,
+    GuestSpec,
+    MetadataPort,
+    Power,
+)
+from volutus.wire.enrolment import Enrolled, Enrolment
+from volutus.wire.observed import (
+    DiskObserved,
+    Gone,
+    GuestObserved,
+    GuestState,
+    HostFacts,
+    NicCounters,
+    Observed,
+    Received,
+)
+
+__all__ = [
+    "Assignment",
+    "Desired",
+    "DiskObserved",
+    "DiskSource",
+    "DiskSpec",
+    "Enrolled",
+    "Enrolment",
+    "Gone",
+    "GuestDisk",
+    "GuestNic",
+    "GuestObserved",
+    "GuestSpec",
+    "GuestState",
+    "HostFacts",
+    "MetadataPort",
+    "NicCounters",
+    "Observed",
+    "Power",
+    "Received",
+]

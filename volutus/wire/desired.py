@@ -1,0 +1,114 @@
+"""What should be on one host, as the control plane says it to the agent.
+
+`GET /agent/v1/desired?seen=G&wait=S` answers a `Desired` as soon as something is newer than generation G,
+or after S seconds with no assignments. `seen=0` asks for everything.
+"""
+
+from enum import Enum
+
+import msgspec
+
+
+class Power(Enum):
+    """Whether a guest should run. `OFF` first asks the guest to shut down, then cuts the power."""
+
+    ON = "on"
+    OFF = "off"
+
+
+class DiskSource(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a new disk starts as a copy of: an image (fetched at `/agent/v1/images/{image_id}/file`, format
+    `image_format`, its bytes hashing to `sha256`), or, with `disk_id`, another disk on the same host."""
+
+    image_id: str | None = None
+    image_format: str | None = None
+    sha256: str | None = None
+    disk_id: str | None = None
+
+
+class DiskSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="disk"):
+    """A disk that should exist in the host's pool. `source` counts only while the disk does not exist yet.
+    A disk grows to `size_bytes` and never shrinks."""
+
+    id: str
+    size_bytes: int
+    source: DiskSource | None = None
+
+
+class GuestDisk(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A disk as one guest sees it. `target` is the device name asked for (`vda`, `vdb` …); `serial` is what
+    the guest reads in `/sys/block/*/serial` (20 characters of it)."""
+
+    disk_id: str
+    target: str
+    bus: str = "virtio"
+    serial: str = ""
+    boot_index: int | None = None
+    read_only: bool = False
+
+
+class MetadataPort(msgspec.Struct, frozen=True, kw_only=True):
+    """The network's own port through which this host serves 169.254.169.254: `addresses` are `ip/prefix`."""
+
+    port_id: str
+    mac: str
+    addresses: list[str]
+
+
+class GuestNic(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A network card. The agent makes the tap and gives it to Open vSwitch with `iface-id=port_id`.
+    `addresses` are the fixed IPs without prefix: with `network_id` they tell whose metadata is asked for."""
+
+    port_id: str
+    network_id: str
+    mac: str
+    addresses: list[str]
+    mtu: int = 1442
+    metadata: MetadataPort | None = None
+
+
+class GuestSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="guest"):
+    """A guest that should be on this host.
+
+    `mhz` is the CPU speed ordered for all `cores` together. `soft_reboots` and `hard_reboots` count what was
+    ever asked for: the agent catches up with the difference to what it has done. `metadata` is the tree
+    served by both config drive and metadata service: path below the root (`openstack/latest/meta_data.json`)
+    to text content. `kernel_image_id` and `ramdisk_image_id` ask for direct kernel boot.
+    """
+
+    id: str
+    name: str
+    power: Power
+    cores: int
+    mhz: int
+    memory_mib: int
+    disks: list[GuestDisk]
+    nics: list[GuestNic]
+    soft_reboots: int = 0
+    hard_reboots: int = 0
+    shutdown_timeout_s: int = 60
+    config_drive: bool = True
+    metadata: dict[str, str] = {}
+    kernel_image: DiskSource | None = None
+    ramdisk_image: DiskSource | None = None
+    kernel_command_line: str = ""
+
+
+class Assignment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One thing on this host: `spec`, or with `tombstone` the order to destroy it. `generation` is the
+    host's counter at the time of the last change; the agent reports it back as applied."""
+
+    kind: str
+    key: str
+    generation: int
+    spec: GuestSpec | DiskSpec | None = None
+    tombstone: bool = False
+
+
+class Desired(msgspec.Struct, frozen=True, kw_only=True):
+    """All assignments newer than what the agent has seen; `full` when it is everything there is.
+    `generation` is what to ask with next time."""
+
+    generation: int
+    full: bool
+    assignments: list[Assignment]

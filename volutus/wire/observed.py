@@ -1,0 +1,106 @@
+"""What is on one host, as the agent reports it.
+
+`POST /agent/v1/observed` with an `Observed`, after every change and at least every heartbeat; the answer is
+a `Received`. A report names only what changed since the last one that was received, unless `full`.
+"""
+
+from enum import Enum
+
+import msgspec
+
+
+class GuestState(Enum):
+    """What the hypervisor says of a guest. `PENDING`: its disks or images are still being made."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    PAUSED = "paused"
+    STOPPED = "stopped"
+    CRASHED = "crashed"
+    FAILED = "failed"
+
+
+class HostFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What the machine has. `mhz_per_core` is measured, not the label's; `chassis` is OVN's name of it."""
+
+    hostname: str
+    cores: int
+    mhz_per_core: int
+    memory_mib: int
+    disk_gib: int
+    accelerator: str
+    hypervisor_version: int
+    agent_version: str
+    chassis: str
+    address: str
+
+
+class NicCounters(msgspec.Struct, frozen=True, kw_only=True):
+    """Bytes and packets as the guest sees them, ever growing over restarts of guest and agent."""
+
+    port_id: str
+    received_bytes: int
+    received_packets: int
+    sent_bytes: int
+    sent_packets: int
+
+
+class GuestObserved(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="guest"
+):
+    """One guest. `generation` is the newest assignment wholly applied; `disks` and `nics` are what is
+    plugged in now (disk ids, port ids); `fault` says why the state is `FAILED` in words a tenant can read,
+    `fault_detail` is for the operator. `vnc_socket` and `serial_socket` are paths on the host."""
+
+    id: str
+    generation: int
+    state: GuestState
+    soft_reboots: int = 0
+    hard_reboots: int = 0
+    disks: list[str] = []
+    nics: list[str] = []
+    started_at: str | None = None
+    cpu_time_ns: int = 0
+    counters: list[NicCounters] = []
+    fault: str | None = None
+    fault_detail: str | None = None
+    vnc_socket: str | None = None
+    serial_socket: str | None = None
+
+
+class DiskObserved(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="disk"
+):
+    """One disk: `ready` once it can be opened with `size_bytes`; `allocated_bytes` is what it takes up."""
+
+    id: str
+    generation: int
+    ready: bool
+    size_bytes: int = 0
+    allocated_bytes: int = 0
+    fault: str | None = None
+    fault_detail: str | None = None
+
+
+class Gone(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="gone"):
+    """A tombstone was carried out: no process, tap, port or file of it is left."""
+
+    what: str
+    id: str
+
+
+class Observed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A report. `seen` is the last generation of `Desired` received; `facts` come at the start and when they
+    change; `strangers` are guests on the host that nobody ordered: they are left alone."""
+
+    seen: int
+    full: bool = False
+    facts: HostFacts | None = None
+    items: list[GuestObserved | DiskObserved | Gone] = []
+    strangers: list[str] = []
+
+
+class Received(msgspec.Struct, frozen=True, kw_only=True):
+    """The report is stored. `resend_all` asks for a full report next (the control plane lost its memory)."""
+
+    resend_all: bool = False
