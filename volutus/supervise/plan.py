@@ -1,18 +1,17 @@
 """Which processes make up one cloud on this machine, in which order, and how each is known to be ready."""
 
 import os
-import socket
 import sys
 from dataclasses import replace
 from pathlib import Path
 
 import volutus
 from volutus.settings import Settings
-from volutus.supervise import postgres, switch
+from volutus.supervise import libvirt, postgres, switch
 from volutus.supervise.child import Child, Plan
+from volutus.supervise.sockets import answers_http
 
 SIMULATED = "simulated"
-_HTTP_TIMEOUT_S = 2.0
 
 
 def plan(settings: Settings) -> Plan:
@@ -25,6 +24,7 @@ def plan(settings: Settings) -> Plan:
         children.extend(switch.central_children(settings))
     if real_host:
         children.extend(switch.switch_children(settings))
+        children.append(libvirt.child(settings))
     children.extend(_control_plane(settings))
     children.append(_agent(settings))
     present = {child.name for child in children}
@@ -47,7 +47,7 @@ def _control_plane(settings: Settings) -> tuple[Child, ...]:
             listens=listens,
             # A socket is inherited, not found again: these start anew under a new supervisor, in a second.
             adoptable=False,
-            ready=(lambda: _answers_http(settings.listen)) if listens == settings.listen else lambda: True,
+            ready=(lambda: answers_http(settings.listen)) if listens == settings.listen else lambda: True,
         )
 
     prepare = Child(
@@ -95,14 +95,3 @@ def _python_environment() -> dict[str, str]:
 def _without_absent(child: Child, present: set[str]) -> Child:
     return replace(child, after=tuple(name for name in child.after if name in present))
 
-
-def _answers_http(address: str) -> bool:
-    """Whether any answer comes: the first line of one is enough."""
-    host, _, port = address.rpartition(":")
-    host = {"0.0.0.0": "127.0.0.1", "[::]": "::1"}.get(host, host.strip("[]"))  # noqa: S104: compared, not bound
-    try:
-        with socket.create_connection((host, int(port)), timeout=_HTTP_TIMEOUT_S) as connection:
-            connection.sendall(b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n")
-            return connection.recv(5) == b"HTTP/"
-    except OSError:
-        return False

@@ -1,6 +1,8 @@
 """The private PostgreSQL of one cloud: made once, run in the foreground, reached by its unix socket alone.
 
-It runs as the system user `postgres` (it refuses root). Who may connect is told by the kernel (peer
+It runs as the system user `postgres` (it refuses root), in a mount namespace of its own where its data and its
+socket's directory are seen below /var/lib/postgresql and /run/postgresql: so the state directory may lie where that user cannot
+enter. Who may connect is told by the kernel (peer
 authentication): root as the role `volutus`, `postgres` as itself; there is no password and no TCP.
 """
 
@@ -21,6 +23,18 @@ ROLE = "volutus"
 DATABASE = "volutus"
 SOCKET_FILE = ".s.PGSQL.5432"
 _BINARIES = Path("/usr/lib/postgresql")
+_DATA_VIEW = "/var/lib/postgresql"
+_RUN_VIEW = "/run/postgresql"
+# $1 the data directory, $2 the socket's; the rest is the command. `slave`: what is mounted here shows nowhere else.
+_START = f"""
+data=$1 run=$2
+shift 2
+mkdir -p {_DATA_VIEW} {_RUN_VIEW}
+mount --bind "$data" {_DATA_VIEW}
+mount --bind "$run" {_RUN_VIEW}
+cd {_DATA_VIEW}
+exec setpriv --reuid={USER} --regid={USER} --clear-groups -- "$@"
+"""
 _INITDB_TIMEOUT_S = 120
 _TERMINATE = b"X\0\0\0\4"
 
@@ -36,6 +50,7 @@ _IDENT = f"""# Written by volutus: the control plane runs as root.
 # in the state directory, also what would else be in /dev/shm.
 _SETTINGS = {
     "listen_addresses": "",
+    "unix_socket_directories": _RUN_VIEW,
     "shared_buffers": "32MB",
     "max_connections": "100",
     "dynamic_shared_memory_type": "mmap",
@@ -84,26 +99,23 @@ def create(settings: Settings) -> None:
         shutil.rmtree(partial)
     partial.mkdir(mode=0o700)
     shutil.chown(partial, USER, USER)
-    _run_as_postgres(
-        [tool("initdb"), "-D", str(partial), "-U", USER, "-E", "UTF8", "--locale=C.UTF-8", "--auth-local=peer"],
-        cwd=partial,
-    )
+    initdb = [tool("initdb"), "-D", _DATA_VIEW, "-U", USER, "-E", "UTF8", "--locale=C.UTF-8", "--auth=peer"]
+    _run(_inside(partial, settings.run_dir, *initdb))
     for name, text in (("pg_hba.conf", _HBA), ("pg_ident.conf", _IDENT)):
         (partial / name).write_text(text)
     statements = f"CREATE ROLE {ROLE} LOGIN\nCREATE DATABASE {DATABASE} OWNER {ROLE}\n"
-    single = [tool("postgres"), "--single", "-D", str(partial), "-c", "exit_on_error=on", "postgres"]
-    _run_as_postgres(single, cwd=partial, text=statements)
+    single = [tool("postgres"), "--single", "-D", _DATA_VIEW, "-c", "exit_on_error=on", "postgres"]
+    _run(_inside(partial, settings.run_dir, *single), statements)
     partial.rename(data)
 
 
 def child(settings: Settings) -> Child:
     """The server as the supervisor runs it."""
-    options = _SETTINGS | {"unix_socket_directories": str(settings.run_dir)}
-    flags = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
+    options = [part for name, value in _SETTINGS.items() for part in ("-c", f"{name}={value}")]
+    server = (tool("postgres"), "-D", _DATA_VIEW, *options)
     return Child(
         name="postgres",
-        argv=(tool("postgres"), "-D", str(directory(settings)), *flags),
-        user=USER,
+        argv=_inside(directory(settings), settings.run_dir, *server),
         umask=0o077,
         prepare=lambda: _forget_dead_server(directory(settings)),
         ready=lambda: _answers(settings.run_dir / SOCKET_FILE),
@@ -143,18 +155,20 @@ def _start_packet() -> bytes:
     return (len(body) + 4).to_bytes(4, "big") + body
 
 
-def _run_as_postgres(argv: list[str], *, cwd: Path, text: str = "") -> None:
+def _inside(data: Path, run_dir: Path, *argv: str) -> tuple[str, ...]:
+    """The command of a program of PostgreSQL, as its user, in its own view of the machine; its pid is the command's."""
+    unshare = ("unshare", "--mount", "--propagation", "slave")
+    return (*unshare, "sh", "-euc", _START, "postgres", str(data), str(run_dir), *argv)
+
+
+def _run(argv: tuple[str, ...], text: str = "") -> None:
     done = subprocess.run(
         argv,
-        cwd=cwd,
-        user=USER,
-        group=USER,
-        extra_groups=[],
         input=text,
         text=True,
         capture_output=True,
         timeout=_INITDB_TIMEOUT_S,
-        env={"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C.UTF-8"},
+        env={"PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"), "LC_ALL": "C.UTF-8"},
     )
     if done.returncode != 0 or "ERROR" in done.stderr:
-        raise Unavailable(f"{Path(argv[0]).name} failed: {done.stderr.strip()[-2000:]}")
+        raise Unavailable(f"PostgreSQL could not be set up: {done.stderr.strip()[-2000:]}")

@@ -15,6 +15,7 @@ from volutus.errors import Unavailable
 from volutus.settings import Settings
 from volutus.supervise import names
 from volutus.supervise.child import Child
+from volutus.supervise.sockets import accepts
 
 OVS_SCHEMA = Path("/usr/share/openvswitch/vswitch.ovsschema")
 NORTHBOUND_SCHEMA = Path("/usr/share/ovn/ovn-nb.ovsschema")
@@ -72,7 +73,7 @@ def switch_children(settings: Settings) -> tuple[Child, ...]:
             *_LOG,
         ),
         environment=env,
-        ready=lambda: _accepts(run / "db.sock"),
+        ready=lambda: accepts(run / "db.sock"),
         settle=lambda: _tell_switch(settings),
     )
     switch = Child(
@@ -101,7 +102,7 @@ def switch_children(settings: Settings) -> tuple[Child, ...]:
         environment=env,
         after=("ovs-vswitchd", "ovn-southbound"),
         prepare=lambda: _remove_controller_sockets(settings),
-        ready=lambda: any(_accepts(path) for path in _controller_sockets(settings)),
+        ready=lambda: any(accepts(path) for path in _controller_sockets(settings)),
     )
     return database, switch, controller
 
@@ -122,7 +123,7 @@ def central_children(settings: Settings) -> tuple[Child, ...]:
         ),
         environment=env,
         after=("ovn-northbound", "ovn-southbound"),
-        ready=lambda: _accepts(run / "ovn-northd.ctl"),
+        ready=lambda: accepts(run / "ovn-northd.ctl"),
     )
     return _ovn_database(settings, "northbound", "nb"), _ovn_database(settings, "southbound", "sb"), northd
 
@@ -131,6 +132,10 @@ def close_external_network(settings: Settings) -> None:
     """Take away what `up` added to the machine's own network; nothing happens if it is not there."""
     table = names.nft_table(settings)
     _nft(f"table ip {table}\ndelete table ip {table}\n")
+    # A killed switch leaves its devices behind; the last is the userspace datapath's own.
+    for device in (names.integration_bridge(settings), names.external_bridge(settings), "ovs-netdev"):
+        if _device_exists(device):
+            _ip("link", "delete", device)
 
 
 def _ovn_database(settings: Settings, name: str, short: str) -> Child:
@@ -146,7 +151,7 @@ def _ovn_database(settings: Settings, name: str, short: str) -> Child:
             *_LOG,
         ),
         environment=environment(settings),
-        ready=lambda: _accepts(run / f"ovn{short}_db.sock"),
+        ready=lambda: accepts(run / f"ovn{short}_db.sock"),
     )
 
 
@@ -235,16 +240,6 @@ def _stable_mac(chassis: str) -> str:
 def _device_exists(name: str) -> bool:
     """Asked of the kernel: /sys shows the devices of the network namespace it was mounted in, not of ours."""
     return name in (device for _, device in socket.if_nameindex())
-
-
-def _accepts(path: Path) -> bool:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.settimeout(1)
-        try:
-            connection.connect(str(path))
-        except (FileNotFoundError, ConnectionRefusedError):
-            return False
-    return True
 
 
 def _ip(*words: str) -> None:
