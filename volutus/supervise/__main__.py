@@ -1,6 +1,7 @@
 """`python -m volutus.supervise --state-dir DIR`: the supervisor in the foreground, on a prepared state directory.
 
-`volutus up` prepares the directory and then becomes this.
+`volutus up` prepares the directory and then becomes this. With `--stop` (and `--keep-guests`) it takes over what a
+killed supervisor left and stops it in order.
 """
 
 import os
@@ -16,7 +17,10 @@ def main() -> int:
     """Run until told to stop."""
     state_dir = Path(sys.argv[sys.argv.index("--state-dir") + 1])
     try:
-        Supervisor(plan(settings.load(state_dir, os.environ, {}))).run()
+        supervisor = Supervisor(plan(settings.load(state_dir, os.environ, {})))
+        if "--stop" in sys.argv:
+            supervisor.stop(keep_guests="--keep-guests" in sys.argv)
+        supervisor.run()
     except AlreadyRunning as error:
         sys.stderr.write(f"volutus: {error}\n")
         return 1

@@ -43,6 +43,11 @@ def memory_kib(pid: int) -> int:
     return sum(_pss_kib(member) for member in family)
 
 
+def own_memory_kib(pid: int) -> int:
+    """The proportional set size of one process alone."""
+    return _pss_kib(pid)
+
+
 def parent_of(pid: int) -> int | None:
     """The id of the parent, None if the process is gone."""
     found = _stat(pid)

@@ -3,6 +3,8 @@
 import socket
 from pathlib import Path
 
+from volutus.errors import Invalid
+
 _TIMEOUT_S = 2.0
 
 
@@ -30,6 +32,14 @@ def answers_http(address: str) -> bool:
 
 def reachable(address: str) -> tuple[str, int]:
     """Host and port by which this machine reaches its own ADDR:PORT."""
+    host, port = host_and_port(address)
+    anywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104: compared with, not bound to
+    return anywhere.get(host, host), port
+
+
+def host_and_port(address: str) -> tuple[str, int]:
+    """The two halves of ADDR:PORT or [ADDR]:PORT."""
     host, _, port = address.rpartition(":")
-    anywhere = {"0.0.0.0": "127.0.0.1", "[::]": "::1"}  # noqa: S104: compared with, not bound to
-    return anywhere.get(host, host.strip("[]")), int(port)
+    if not host or not port.isdigit():
+        raise Invalid(f"{address!r} is not of the form ADDR:PORT", field="listen")
+    return host.strip("[]"), int(port)

@@ -20,6 +20,7 @@ from typing import IO, Any
 from volutus.supervise import control, libc, logs, processes, record
 from volutus.supervise.child import Child, Plan
 from volutus.supervise.keeper import Keeper, State
+from volutus.supervise.sockets import host_and_port
 
 MOVING_TICK_S = 0.05
 IDLE_TICK_S = 5.0
@@ -49,6 +50,10 @@ class Supervisor:
         self._logs_due = 0.0
         self._recorded: list[record.Entry] = []
 
+    def stop(self, *, keep_guests: bool) -> None:
+        """End `run` after everything has been stopped in order; told before `run`, it only ends what was left."""
+        self._stopping, self._keep_guests = True, keep_guests
+
     def run(self) -> None:
         """Supervise until every child has been stopped."""
         lock = _lock(self._plan.run_dir)
@@ -77,7 +82,7 @@ class Supervisor:
         signal.set_wakeup_fd(wake_up_write)
         self._selector.register(wake_up, selectors.EVENT_READ, None)
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self._stop(keep_guests=True))
+            signal.signal(number, lambda *_: self.stop(keep_guests=True))
         signal.signal(signal.SIGCHLD, lambda *_: None)
         return wake_up
 
@@ -106,12 +111,16 @@ class Supervisor:
         if keeper.state in (State.STOPPING, State.STOPPED) or not all(other.over for other in dependents):
             return
         if self._guest_stopper is None and self._wants_guests_stopped(keeper):
-            self._guest_stopper = Keeper(self._plan.stop_guests, self._plan.log_dir)  # type: ignore[arg-type]
-            self._guest_stopper.start(None)
-            self._watch(self._guest_stopper)
+            self._start_guest_stopper()
         if self._guest_stopper is not None and self._guest_stopper.process is not None:
             return
         keeper.stop()
+
+    def _start_guest_stopper(self) -> None:
+        assert self._plan.stop_guests is not None
+        self._guest_stopper = Keeper(self._plan.stop_guests, self._plan.log_dir)
+        self._guest_stopper.start(None)
+        self._watch(self._guest_stopper)
 
     def _wants_guests_stopped(self, keeper: Keeper) -> bool:
         stopper = self._plan.stop_guests
@@ -119,11 +128,8 @@ class Supervisor:
             not self._keep_guests
             and stopper is not None
             and keeper.child.name in stopper.after
-            and keeper.state is State.READY
+            and keeper.process is not None
         )
-
-    def _stop(self, *, keep_guests: bool) -> None:
-        self._stopping, self._keep_guests = True, keep_guests
 
     def _take_over(self) -> None:
         """Adopt what a killed supervisor left, and end what cannot be adopted."""
@@ -187,7 +193,7 @@ class Supervisor:
             return
         connection, request = received
         if request.get("command") == "stop":
-            self._stop(keep_guests=bool(request.get("keep_guests")))
+            self.stop(keep_guests=bool(request.get("keep_guests")))
         control.answer(connection, self._status())
 
     def _status(self) -> dict[str, Any]:
@@ -229,10 +235,9 @@ def _lock(run_dir: Path) -> IO[str]:
 
 
 def _listening(address: str) -> socket.socket:
-    host, _, port = address.rpartition(":")
-    host = host.strip("[]")
+    host, port = host_and_port(address)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, int(port)), family=family, backlog=LISTEN_BACKLOG)
+    return socket.create_server((host, port), family=family, backlog=LISTEN_BACKLOG)
 
 
 def _end(entry: record.Entry) -> None:
