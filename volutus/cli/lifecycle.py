@@ -34,7 +34,7 @@ def up(arguments: argparse.Namespace) -> int:
         return _detach(settings, supervise, progress)
     wait = [sys.executable, "-m", "volutus", "status", "--wait", "--state-dir", str(settings.state_dir)]
     subprocess.Popen(wait)
-    _become(supervise)
+    return _become(supervise)
 
 
 def down(arguments: argparse.Namespace) -> int:

@@ -31,7 +31,7 @@ def main(root: Path, package_dir: Path) -> int:
             sys.stderr.write(f"volutus: {error}\n")
             return 1
     python = found.python if found.ready() else Path(sys.executable)
-    _become(python, package_dir, words)
+    return _become(python, package_dir, words)
 
 
 def _become(python: Path, package_dir: Path, words: list[str]) -> NoReturn:
