@@ -11,7 +11,7 @@ class Ids:
     """Makes ids. Without a seed the system's entropy is used."""
 
     def __init__(self, seed: int | None = None) -> None:
-        self._random = random.SystemRandom() if seed is None else random.Random(seed)
+        self._random = random.SystemRandom() if seed is None else random.Random(seed)  # noqa: S311
 
     def uuid(self) -> str:
         """A random UUID in its 36-character form, as Nova, Neutron, Cinder and Glance name things."""

@@ -15,7 +15,7 @@ class Enrolment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Enrolled(msgspec.Struct, frozen=True, kw_only=True):
-    """The host's identity: its id is the certificate's common name. `ca_pem` signs agents and control plane."""
+    """The host's identity: its id is the certificate's common name. `ca_pem` signed both ends."""
 
     host_id: str
     certificate_pem: str

@@ -1,0 +1,1 @@
+"""Tests through the interfaces that we keep, on a real PostgreSQL."""

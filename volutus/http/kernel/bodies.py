@@ -1,0 +1,43 @@
+"""Request bodies into Structs, with errors that name the field."""
+
+import re
+from typing import TypeVar
+
+import msgspec
+
+from volutus.errors import Invalid
+
+T = TypeVar("T")
+
+_AT = re.compile(r" - at `(?:key in )?\$\.?(.*)`$")
+_FIELD = re.compile(r"field `([^`]*)`")
+
+
+def decode(body: bytes, shape: type[T]) -> T:
+    """The body as `shape`. Raises Invalid with `field` as a dotted path (`server.name`)."""
+    if not body:
+        raise Invalid("The request has no body.")
+    try:
+        return msgspec.json.decode(body, type=shape, strict=True)
+    except msgspec.ValidationError as error:
+        raise _invalid(str(error)) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Invalid(f"The body is not valid JSON: {error}") from error
+
+
+def convert(value: object, shape: type[T]) -> T:
+    """The same for a part of a body that is already decoded, and for query parameters (`strict` is off)."""
+    try:
+        return msgspec.convert(value, shape, strict=False)
+    except msgspec.ValidationError as error:
+        raise _invalid(str(error)) from error
+
+
+def _invalid(text: str) -> Invalid:
+    where = _AT.search(text)
+    path = where[1] if where else ""
+    named = _FIELD.search(text)
+    if named:
+        path = f"{path}.{named[1]}" if path else named[1]
+    reason = _AT.sub("", text)
+    return Invalid(f"Invalid input for {path}: {reason}" if path else reason, field=path or None)

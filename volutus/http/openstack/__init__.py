@@ -1,0 +1,1 @@
+"""OpenStack's APIs, one package a service, each a translation onto the domains' verbs."""

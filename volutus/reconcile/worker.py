@@ -1,0 +1,170 @@
+"""Threads that take due work and let reconcilers step. Any number of processes may run this at once."""
+
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Protocol
+
+import psycopg
+from sqlalchemy import make_url
+
+from volutus.db import Database, Tx
+from volutus.errors import Unavailable, VolutusError
+from volutus.reconcile.queue import CHANNEL, Again, Item, Outcome, finish, take, wake_many
+
+log = logging.getLogger(__name__)
+
+# Longer than any step may take; a worker that dies leaves its work to others after this long.
+LEASE_S = 60.0
+# How long a worker sleeps at most when no wake is heard: rows whose time comes are not notified.
+IDLE_S = 0.5
+# How often every kind is scanned for objects that need work though nobody woke them.
+SCAN_S = 15.0
+# The wait after the first failure; it doubles up to the maximum.
+BACKOFF_S = 0.5
+BACKOFF_MAX_S = 60.0
+
+
+class Reconciler(Protocol):
+    """Brings objects of one kind a step closer to what they should be.
+
+    `step` decides in one transaction, acts with none open, records in another; it answers an outcome per
+    key. A key it leaves out is tried again. `scan` names objects that are not settled, oldest first, and
+    no more than its own limit.
+    """
+
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def batch(self) -> int: ...
+
+    def step(self, items: Sequence[Item]) -> Mapping[str, Outcome]: ...
+
+    def scan(self, tx: Tx) -> Sequence[str]: ...
+
+
+class Worker:
+    """Runs reconcilers on `threads` threads until stopped."""
+
+    def __init__(self, database: Database, reconcilers: Sequence[Reconciler], threads: int = 4) -> None:
+        self._database = database
+        self._reconcilers = {reconciler.kind: reconciler for reconciler in reconcilers}
+        self._threads = threads
+        self._stop = threading.Event()
+        self._woken = threading.Condition()
+        self._wakes = 0
+
+    def run(self) -> None:
+        """Work until `stop` is called."""
+        threads = [
+            threading.Thread(target=self._work, args=(number,), name=f"reconcile-{number}", daemon=True)
+            for number in range(self._threads)
+        ]
+        threads.append(threading.Thread(target=self._listen, name="reconcile-listen", daemon=True))
+        for thread in threads:
+            thread.start()
+        while not self._stop.is_set():
+            self._guarded(self.scan)
+            self._stop.wait(SCAN_S)
+        for thread in threads:
+            thread.join(timeout=LEASE_S)
+
+    def stop(self) -> None:
+        """Finish the steps under way and end."""
+        self._stop.set()
+        self._wake_threads()
+
+    def scan(self) -> None:
+        """Wake every object that a reconciler finds unsettled."""
+        for reconciler in self._reconcilers.values():
+            with self._database.begin() as tx:
+                wake_many(tx, reconciler.kind, reconciler.scan(tx))
+
+    def run_once(self) -> int:
+        """Take what is due of every kind once and step it; how many objects were looked at."""
+        return sum(self._step(reconciler) for reconciler in self._reconcilers.values())
+
+    def drain(self, rounds_max: int = 1000) -> None:
+        """Run until nothing is due: for tests with their own clock. Raises when it never settles."""
+        for _ in range(rounds_max):
+            if self.run_once() == 0:
+                return
+        raise RuntimeError(f"work was still due after {rounds_max} rounds")
+
+    def _step(self, reconciler: Reconciler) -> int:
+        with self._database.begin() as tx:
+            items = take(tx, reconciler.kind, reconciler.batch, LEASE_S)
+        if not items:
+            return 0
+        outcomes = self._outcomes(reconciler, items)
+        with self._database.begin() as tx:
+            for item in items:
+                outcome = outcomes.get(item.key)
+                finish(tx, item, outcome or _failure(item, "the step said nothing about this object"))
+        return len(items)
+
+    def _outcomes(self, reconciler: Reconciler, items: Sequence[Item]) -> Mapping[str, Outcome]:
+        try:
+            return reconciler.step(items)
+        except Unavailable as error:
+            log.warning("%s: %s %s", reconciler.kind, error.message, error.detail)
+            return {item.key: _failure(item, error.message) for item in items}
+        except VolutusError as error:
+            log.error("%s: %s %s", reconciler.kind, error.message, error.detail)
+            return {item.key: _failure(item, error.message) for item in items}
+        except Exception as error:
+            # A bug in one object's step must not stop the others: it is logged, and seen in the row.
+            keys = [item.key for item in items]
+            log.exception("step failed", extra={"kind": reconciler.kind, "keys": keys})
+            return {item.key: _failure(item, f"{type(error).__name__} in the last step") for item in items}
+
+    def _work(self, number: int) -> None:
+        reconcilers = list(self._reconcilers.values())
+        # Each thread starts with another kind, so that one busy kind does not starve the rest.
+        reconcilers = reconcilers[number % len(reconcilers) :] + reconcilers[: number % len(reconcilers)]
+        while not self._stop.is_set():
+            seen = self._wakes
+            # A list, not any() over a generator: every kind gets its turn.
+            busy = [self._guarded(partial(self._step, one)) for one in reconcilers]
+            if not any(busy):
+                self._sleep(seen)
+
+    def _sleep(self, seen: int) -> None:
+        with self._woken:
+            self._woken.wait_for(lambda: self._wakes != seen or self._stop.is_set(), IDLE_S)
+
+    def _guarded(self, act: Callable[[], int | None]) -> int:
+        """Run a part of the loop; while the database is away, wait and go on."""
+        try:
+            return act() or 0
+        except Unavailable as error:
+            log.warning("waiting: %s %s", error.message, error.detail)
+            self._stop.wait(error.retry_after_s)
+            return 0
+
+    def _listen(self) -> None:
+        url = make_url(self._database.url).set(drivername="postgresql")
+        while not self._stop.is_set():
+            try:
+                with psycopg.connect(
+                    url.render_as_string(hide_password=False), autocommit=True
+                ) as connection:
+                    connection.execute(f"LISTEN {CHANNEL}")
+                    while not self._stop.is_set():
+                        for _ in connection.notifies(timeout=IDLE_S * 10, stop_after=1):
+                            self._wake_threads()
+            except psycopg.OperationalError as error:
+                log.warning("not hearing wakes: %s", error)
+                self._stop.wait(1)
+
+    def _wake_threads(self) -> None:
+        with self._woken:
+            self._wakes += 1
+            self._woken.notify_all()
+
+
+def _failure(item: Item, why: str) -> Again:
+    wait = min(BACKOFF_S * 2 ** min(item.attempts - 1, 10), BACKOFF_MAX_S)
+    return Again(wait, why, failed=True)
