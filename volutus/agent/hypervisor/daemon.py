@@ -7,8 +7,8 @@ What the driver relies on:
   so nobody is surprised after a crash between the two.
 - `stdio_handler = "file"`: no virtlogd, which is one process less; the agent bounds the log's size.
 - libvirtd has its own mount namespace in which /etc/libvirt, /run/libvirt, /var/lib/libvirt,
-  /var/cache/libvirt and /var/log/libvirt are directories of this cloud, so several clouds live on one machine
-  beside a system libvirtd. It must not be started by `ip netns exec`, which mounts a new /sys without cgroups.
+  /var/cache/libvirt and /var/log/libvirt are directories of this cloud, so several clouds share a machine,
+  also with a system libvirtd. `ip netns exec` must not start it: that mounts a new /sys without cgroups.
 - The agent's directory is seen at `AGENT_VIEW` in that namespace. QEMU opens all its files below it, so the
   state directory may lie under directories that the unprivileged user cannot enter, and no unix socket's path
   becomes longer than the kernel's 107 bytes.
@@ -44,7 +44,7 @@ exec /usr/sbin/libvirtd --pid-file /run/libvirt/libvirtd.pid --config /etc/libvi
 
 @dataclass(frozen=True)
 class LibvirtDaemon:
-    """One cloud's libvirtd. `host_uuid` must differ between hosts, else guests cannot migrate between them."""
+    """One cloud's libvirtd. `host_uuid` must differ between hosts, else guests cannot migrate."""
 
     state_dir: Path
     host_uuid: str
