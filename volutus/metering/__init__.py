@@ -1,1 +1,9 @@
-"""The metering domain."""
+"""Usage: half-open ranges of time in which a project had an amount of something.
+
+A range opens and closes in the transaction that observed the change, so usage and state never disagree.
+Prices and charges are billing's; nothing here knows money.
+"""
+
+from volutus.metering.ranges import Usage, change_usage, close_usage, open_usage
+
+__all__ = ["Usage", "change_usage", "close_usage", "open_usage"]

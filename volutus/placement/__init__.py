@@ -1,1 +1,32 @@
-"""The placement domain."""
+"""Where things go: hosts, what they have, who claimed what of it, and the document of each host.
+
+A claim is one guarded statement: two racing claims never oversell a host. An assignment raises the host's
+generation, which is what its agent polls for. What a guest or a disk is, other domains know.
+"""
+
+from volutus.placement import hosts, inventory
+from volutus.placement.assignments import HOSTS_CHANNEL, assign, bury, desired, forget
+from volutus.placement.claims import Claim, NoValidHost, claim, claims_of_host, host_of, release, release_many
+from volutus.placement.enrolment import JoinTokenInvalid, enrol, new_join_token
+from volutus.placement.hosts import Host
+
+__all__ = [
+    "HOSTS_CHANNEL",
+    "Claim",
+    "Host",
+    "JoinTokenInvalid",
+    "NoValidHost",
+    "assign",
+    "bury",
+    "claim",
+    "claims_of_host",
+    "desired",
+    "enrol",
+    "forget",
+    "host_of",
+    "hosts",
+    "inventory",
+    "new_join_token",
+    "release",
+    "release_many",
+]

@@ -1,1 +1,9 @@
-"""The quota domain."""
+"""What a project may have. Charged in the transaction that makes the thing, so that no race passes a limit.
+
+This counts things; it does not know what they cost (billing) or whether a host has room (placement).
+"""
+
+from volutus.quota.limits import DEFAULTS, UNLIMITED, limits, reset_limits, set_limits
+from volutus.quota.usage import charge, release, usage
+
+__all__ = ["DEFAULTS", "UNLIMITED", "charge", "limits", "release", "reset_limits", "set_limits", "usage"]

@@ -1,0 +1,73 @@
+"""Opening and closing of usage ranges. Both are idempotent: a report that comes twice changes nothing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from sqlalchemy import text
+
+from volutus.db import Tx
+
+
+@dataclass(frozen=True)
+class Usage:
+    """`meter` names what is measured and its unit (`cpu_mhz`, `memory_mib`, `storage_gib` …)."""
+
+    project_id: str
+    resource_kind: str
+    resource_id: str
+    meter: str
+    amount: Decimal
+
+
+_OPEN = text(
+    """
+    INSERT INTO usage_ranges (project_id, resource_kind, resource_id, meter, amount, during)
+    SELECT project_id, resource_kind, resource_id, meter, amount, tstzrange(:now, NULL)
+    FROM unnest(CAST(:projects AS text[]), CAST(:kinds AS text[]), CAST(:ids AS text[]),
+                CAST(:meters AS text[]), CAST(:amounts AS numeric[]))
+        AS u(project_id, resource_kind, resource_id, meter, amount)
+    ON CONFLICT (resource_kind, resource_id, meter) WHERE upper_inf(during) DO NOTHING
+    """
+)
+# A range that would be empty is removed instead: it was never used for any time.
+_CLOSE = text(
+    """
+    WITH gone AS (
+        DELETE FROM usage_ranges
+        WHERE resource_kind = :kind AND resource_id = ANY(CAST(:ids AS text[])) AND upper_inf(during)
+          AND (CAST(:meter AS text) IS NULL OR meter = :meter) AND lower(during) >= :now
+    )
+    UPDATE usage_ranges SET during = tstzrange(lower(during), :now)
+    WHERE resource_kind = :kind AND resource_id = ANY(CAST(:ids AS text[])) AND upper_inf(during)
+      AND (CAST(:meter AS text) IS NULL OR meter = :meter) AND lower(during) < :now
+    """
+)
+
+
+def open_usage(tx: Tx, usages: Sequence[Usage]) -> None:
+    """Usage begins now; what is open already stays as it is."""
+    if usages:
+        tx.execute(
+            _OPEN,
+            {
+                "now": tx.now,
+                "projects": [usage.project_id for usage in usages],
+                "kinds": [usage.resource_kind for usage in usages],
+                "ids": [usage.resource_id for usage in usages],
+                "meters": [usage.meter for usage in usages],
+                "amounts": [usage.amount for usage in usages],
+            },
+        )
+
+
+def close_usage(tx: Tx, resource_kind: str, resource_ids: Sequence[str], meter: str | None = None) -> None:
+    """Usage of these things ends now, of one meter or of all."""
+    if resource_ids:
+        tx.execute(_CLOSE, {"now": tx.now, "kind": resource_kind, "ids": list(resource_ids), "meter": meter})
+
+
+def change_usage(tx: Tx, usage: Usage) -> None:
+    """From now on the amount is another one."""
+    close_usage(tx, usage.resource_kind, [usage.resource_id], usage.meter)
+    open_usage(tx, [usage])

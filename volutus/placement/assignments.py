@@ -1,0 +1,114 @@
+"""The document of each host, item by item: what should be there, and what should go.
+
+Each write raises the host's generation while it holds the host's inventory row, so generations become
+visible in their order, and an agent that has seen G has seen all up to G.
+"""
+
+import msgspec
+from sqlalchemy import text
+
+from volutus.db import Tx
+from volutus.errors import Conflict, NotFound
+from volutus.wire import Assignment, Desired, DiskSpec, GuestSpec
+
+# The channel on which a waiting long poll hears that a host's document was raised; payload is the host's id.
+HOSTS_CHANNEL = "volutus_hosts"
+# An agent that has more to catch up with comes again at once.
+ASSIGNMENTS_MAX = 500
+
+_ASSIGN = text(
+    """
+    WITH raised AS (
+        UPDATE inventories SET generation = generation + 1 WHERE host_id = :host_id RETURNING generation
+    ), written AS (
+        INSERT INTO assignments AS a (host_id, kind, key, generation, spec)
+        SELECT :host_id, :kind, :key, generation, CAST(:spec AS jsonb) FROM raised
+        ON CONFLICT (host_id, kind, key)
+            DO UPDATE SET generation = excluded.generation, spec = excluded.spec
+            WHERE NOT a.tombstone
+        RETURNING generation
+    )
+    SELECT generation, pg_notify(:channel, :host_id) FROM written
+    """
+)
+_BURY = text(
+    """
+    WITH raised AS (
+        UPDATE inventories SET generation = generation + 1
+        WHERE host_id = :host_id AND EXISTS (
+            SELECT 1 FROM assignments
+            WHERE host_id = :host_id AND kind = :kind AND key = :key AND NOT tombstone)
+        RETURNING generation
+    ), written AS (
+        UPDATE assignments SET tombstone = true, spec = NULL, generation = raised.generation FROM raised
+        WHERE host_id = :host_id AND kind = :kind AND key = :key
+        RETURNING 1
+    )
+    SELECT pg_notify(:channel, :host_id) FROM written
+    """
+)
+_FORGET = text(
+    "DELETE FROM assignments WHERE host_id = :host_id AND kind = :kind AND key = :key AND tombstone"
+)
+_EXISTS = text("SELECT 1 FROM assignments WHERE host_id = :host_id AND kind = :kind AND key = :key")
+_GENERATION = text("SELECT generation FROM inventories WHERE host_id = :host_id")
+_NEWER = text(
+    """
+    SELECT kind, key, generation, spec::text AS spec, tombstone FROM assignments
+    WHERE host_id = :host_id AND generation > :seen ORDER BY generation LIMIT :count
+    """
+)
+
+
+class Burying(Conflict):
+    code = "placement.assignment.burying"
+
+
+def assign(tx: Tx, host_id: str, kind: str, key: str, spec: GuestSpec | DiskSpec) -> int:
+    """Say that this should be on the host, or should be different now; the generation that says so. Raises
+    Burying while the same thing is still being removed there."""
+    document = msgspec.json.encode(spec).decode()
+    row = tx.row(
+        _ASSIGN, {"host_id": host_id, "kind": kind, "key": key, "spec": document, "channel": HOSTS_CHANNEL}
+    )
+    if row is None:
+        raise Burying(f"The {kind} {key} is still being removed from its host.")
+    return int(row.generation)
+
+
+def bury(tx: Tx, host_id: str, kind: str, key: str) -> bool:
+    """Order that this be removed from the host. False when the host was never told of it: nothing to wait
+    for."""
+    keys = {"host_id": host_id, "kind": kind, "key": key}
+    tx.execute(_BURY, {**keys, "channel": HOSTS_CHANNEL})
+    return tx.value(_EXISTS, keys) is not None
+
+
+def forget(tx: Tx, host_id: str, kind: str, key: str) -> bool:
+    """The host reported it gone: drop the tombstone. False when there was none."""
+    return bool(tx.changed(_FORGET, {"host_id": host_id, "kind": kind, "key": key}))
+
+
+def desired(tx: Tx, host_id: str, seen: int) -> Desired:
+    """What changed for a host since generation `seen`; from a newer one than we know (a database restored
+    from an older copy) everything is sent again."""
+    generation = tx.value(_GENERATION, {"host_id": host_id})
+    if generation is None:
+        raise NotFound(f"Host {host_id} could not be found.")
+    since = 0 if seen > generation else seen
+    rows = tx.rows(_NEWER, {"host_id": host_id, "seen": since, "count": ASSIGNMENTS_MAX})
+    whole = len(rows) < ASSIGNMENTS_MAX
+    return Desired(
+        generation=generation if whole else rows[-1].generation,
+        full=whole and since == 0,
+        assignments=[
+            Assignment(
+                kind=row.kind,
+                key=row.key,
+                generation=row.generation,
+                spec=msgspec.json.decode(row.spec, type=GuestSpec | DiskSpec) if row.spec else None,
+                tombstone=row.tombstone,
+            )
+            for row in rows
+        ],
+    )

@@ -1,0 +1,142 @@
+"""Claims: a consumer's share of one host, made by one guarded statement."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row, select, text
+
+from volutus.db import Tx
+from volutus.errors import NoCapacity
+from volutus.placement.hosts import SILENT_AFTER
+from volutus.placement.tables import claims
+
+
+class NoValidHost(NoCapacity):
+    code = "placement.no_valid_host"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What a consumer (a server, a volume) needs. `only_hosts` and `avoid_hosts` are host ids."""
+
+    consumer_id: str
+    project_id: str
+    user_id: str
+    mhz: int = 0
+    cores: int = 0
+    memory_mib: int = 0
+    disk_gib: int = 0
+    only_hosts: Sequence[str] | None = None
+    avoid_hosts: Sequence[str] = ()
+    zone: str | None = None
+
+
+# The emptiest host by its scarcest resource, with some chance mixed in so that racing claims do not all
+# queue for one row. The update's own guard is evaluated on the locked row: whoever comes second sees what
+# the first has taken.
+_CLAIM = text(
+    """
+    WITH chosen AS (
+        SELECT i.host_id FROM inventories i JOIN hosts h ON h.id = i.host_id
+        WHERE h.enabled AND h.last_seen_at > :alive_after
+          AND i.mhz - i.mhz_used >= :mhz AND i.cores - i.cores_used >= :cores
+          AND i.memory_mib - i.memory_mib_used >= :memory_mib AND i.disk_gib - i.disk_gib_used >= :disk_gib
+          AND (CAST(:only_hosts AS text[]) IS NULL OR i.host_id = ANY(CAST(:only_hosts AS text[])))
+          AND NOT i.host_id = ANY(CAST(:avoid_hosts AS text[]))
+          AND (CAST(:zone AS text) IS NULL OR h.zone = :zone)
+        ORDER BY greatest(
+            i.mhz_used::float / greatest(i.mhz, 1), i.memory_mib_used::float / greatest(i.memory_mib, 1)
+        ) + random() * 0.1 LIMIT 1
+    ), taken AS (
+        UPDATE inventories i SET
+            mhz_used = mhz_used + :mhz, cores_used = cores_used + :cores,
+            memory_mib_used = memory_mib_used + :memory_mib, disk_gib_used = disk_gib_used + :disk_gib
+        FROM chosen WHERE i.host_id = chosen.host_id
+          AND i.mhz - i.mhz_used >= :mhz AND i.cores - i.cores_used >= :cores
+          AND i.memory_mib - i.memory_mib_used >= :memory_mib AND i.disk_gib - i.disk_gib_used >= :disk_gib
+        RETURNING i.host_id
+    ), claimed AS (
+        INSERT INTO claims
+            (consumer_id, host_id, project_id, user_id, mhz, cores, memory_mib, disk_gib, created_at)
+        SELECT :consumer_id, host_id, :project_id, :user_id, :mhz, :cores, :memory_mib, :disk_gib, :now
+        FROM taken
+        RETURNING host_id
+    )
+    SELECT (SELECT host_id FROM chosen) AS candidate, (SELECT host_id FROM claimed) AS claimed
+    """
+)
+_RELEASE = text(
+    """
+    WITH gone AS (
+        DELETE FROM claims WHERE consumer_id = ANY(CAST(:consumers AS text[]))
+        RETURNING host_id, mhz, cores, memory_mib, disk_gib
+    ), sums AS (
+        SELECT host_id, sum(mhz) AS mhz, sum(cores) AS cores, sum(memory_mib) AS memory_mib,
+               sum(disk_gib) AS disk_gib
+        FROM gone GROUP BY host_id
+    )
+    UPDATE inventories i SET
+        mhz_used = mhz_used - s.mhz, cores_used = cores_used - s.cores,
+        memory_mib_used = memory_mib_used - s.memory_mib, disk_gib_used = disk_gib_used - s.disk_gib
+    FROM sums s WHERE i.host_id = s.host_id
+    """
+)
+# A candidate that filled up between choosing and locking is chosen again; by then it shows as full.
+_TRIES = 5
+
+
+def claim(tx: Tx, wanted: Claim) -> str:
+    """Claim a share of the best host; the host's id. A consumer that has a claim keeps it: the same host is
+    answered. Raises NoValidHost."""
+    held = host_of(tx, wanted.consumer_id)
+    if held is not None:
+        return held
+    values = {
+        "consumer_id": wanted.consumer_id,
+        "project_id": wanted.project_id,
+        "user_id": wanted.user_id,
+        "mhz": wanted.mhz,
+        "cores": wanted.cores,
+        "memory_mib": wanted.memory_mib,
+        "disk_gib": wanted.disk_gib,
+        "only_hosts": list(wanted.only_hosts) if wanted.only_hosts is not None else None,
+        "avoid_hosts": list(wanted.avoid_hosts),
+        "zone": wanted.zone,
+        "alive_after": tx.now - SILENT_AFTER,
+        "now": tx.now,
+    }
+    for _ in range(_TRIES):
+        row = tx.row(_CLAIM, values)
+        if row is not None and row.claimed is not None:
+            return str(row.claimed)
+        if row is None or row.candidate is None:
+            break
+    raise NoValidHost(
+        "No valid host was found. There are not enough hosts available.",
+        detail=f"{wanted.mhz} MHz, {wanted.cores} cores, {wanted.memory_mib} MiB, {wanted.disk_gib} GiB",
+    )
+
+
+def release(tx: Tx, consumer_id: str) -> None:
+    """Give a claim back; nothing happens where there is none."""
+    release_many(tx, [consumer_id])
+
+
+def release_many(tx: Tx, consumer_ids: Sequence[str]) -> None:
+    """Give many claims back in one statement."""
+    if consumer_ids:
+        tx.execute(_RELEASE, {"consumers": list(consumer_ids)})
+
+
+def host_of(tx: Tx, consumer_id: str) -> str | None:
+    """The host on which a consumer has its claim."""
+    found: str | None = tx.value(select(claims.c.host_id).where(claims.c.consumer_id == consumer_id))
+    return found
+
+
+def claims_of_host(tx: Tx, host_id: str, limit: int = 1000) -> Sequence[Row[Any]]:
+    """Who claimed what of a host: `consumer_id`, `project_id`, `user_id`, `mhz`, `cores`, `memory_mib`,
+    `disk_gib`."""
+    statement = select(claims).where(claims.c.host_id == host_id).order_by(claims.c.consumer_id)
+    return tx.rows(statement.limit(limit))

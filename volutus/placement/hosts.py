@@ -1,0 +1,128 @@
+"""The machines: who they are, what they reported of themselves, when they were last heard."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+from sqlalchemy import Row, insert, select, update
+
+from volutus.db import Page, Tx, paged
+from volutus.errors import NotFound
+from volutus.placement import inventory
+from volutus.placement.tables import hosts, inventories
+from volutus.wire import HostFacts
+
+# Six heartbeats. A host silent for longer gets no new guests; those it has are left alone.
+SILENT_AFTER = timedelta(seconds=60)
+
+
+class HostNotFound(NotFound):
+    code = "placement.host.not_found"
+
+
+@dataclass(frozen=True)
+class Host:
+    """`up` is whether it was heard lately; `enabled` whether an operator lets new guests go there. The
+    totals are after overcommitment; `*_used` is what is claimed."""
+
+    id: str
+    hostname: str
+    zone: str
+    enabled: bool
+    disabled_reason: str
+    enrolled_at: datetime
+    last_seen_at: datetime | None
+    up: bool
+    facts: HostFacts | None
+    generation: int
+    mhz: int
+    cores: int
+    memory_mib: int
+    disk_gib: int
+    mhz_used: int
+    cores_used: int
+    memory_mib_used: int
+    disk_gib_used: int
+
+
+_SORTABLE = {"id": hosts.c.id, "hostname": hosts.c.hostname}
+_SELECT = select(hosts, *(c for c in inventories.c if c.name != "host_id")).join(inventories)
+
+
+def register(tx: Tx, hostname: str, zone: str) -> str:
+    """Make a host known, or find it again by name; its id."""
+    found: str | None = tx.value(select(hosts.c.id).where(hosts.c.hostname == hostname))
+    if found is not None:
+        return found
+    host_id = tx.ids.uuid()
+    tx.execute(insert(hosts), {"id": host_id, "hostname": hostname, "zone": zone, "enrolled_at": tx.now})
+    tx.execute(insert(inventories), {"host_id": host_id})
+    return host_id
+
+
+def get(tx: Tx, host_id: str) -> Host:
+    """One host. Raises HostNotFound."""
+    return _found(tx, tx.row(_SELECT.where(hosts.c.id == host_id)), host_id)
+
+
+def by_name(tx: Tx, hostname: str) -> Host:
+    """One host by its name. Raises HostNotFound."""
+    return _found(tx, tx.row(_SELECT.where(hosts.c.hostname == hostname)), hostname)
+
+
+def list_(tx: Tx, page: Page) -> list[Host]:
+    """Hosts in pages, by name unless sorted otherwise."""
+    return [_host(row, tx.now) for row in tx.rows(paged(tx, _SELECT, page, _SORTABLE, hosts.c.id))]
+
+
+def names(tx: Tx, host_ids: Sequence[str]) -> dict[str, str]:
+    """Id to hostname, for lists of things on hosts."""
+    wanted = set(host_ids)
+    if not wanted:
+        return {}
+    statement = select(hosts.c.id, hosts.c.hostname).where(hosts.c.id.in_(wanted)).limit(len(wanted))
+    return {row.id: row.hostname for row in tx.rows(statement)}
+
+
+def seen(tx: Tx, host_id: str) -> None:
+    """The host was heard just now."""
+    tx.execute(update(hosts).where(hosts.c.id == host_id).values(last_seen_at=tx.now))
+
+
+def record_facts(tx: Tx, host_id: str, facts: HostFacts, overcommit: inventory.Overcommit) -> None:
+    """Store what a host says of itself and what may be sold of it."""
+    document = msgspec.to_builtins(facts)
+    tx.execute(update(hosts).where(hosts.c.id == host_id).values(facts=document, last_seen_at=tx.now))
+    inventory.set_totals(tx, host_id, facts, overcommit)
+
+
+def record_strangers(tx: Tx, host_id: str, guests: Sequence[str]) -> None:
+    """Guests on the host that nobody ordered: kept for the operator to look at, never touched."""
+    tx.execute(update(hosts).where(hosts.c.id == host_id).values(strangers=list(guests)))
+
+
+def set_enabled(tx: Tx, host_id: str, enabled: bool, reason: str = "") -> None:
+    """Whether new guests may go there."""
+    statement = update(hosts).where(hosts.c.id == host_id)
+    if not tx.changed(statement.values(enabled=enabled, disabled_reason="" if enabled else reason)):
+        raise HostNotFound(f"Host {host_id} could not be found.")
+
+
+def _found(tx: Tx, row: Row[Any] | None, name: str) -> Host:
+    if row is None:
+        raise HostNotFound(f"Host {name} could not be found.")
+    return _host(row, tx.now)
+
+
+def _host(row: Row[Any], now: datetime) -> Host:
+    values = dict(row._mapping)
+    values.pop("strangers")
+    seen_at = values["last_seen_at"]
+    facts = values.pop("facts")
+    return Host(
+        **values,
+        up=seen_at is not None and now - seen_at < SILENT_AFTER,
+        facts=msgspec.convert(facts, HostFacts) if facts else None,
+    )

@@ -1,0 +1,39 @@
+"""What a host has to sell."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import update
+
+from volutus.db import Tx
+from volutus.placement.tables import inventories
+from volutus.wire import HostFacts
+
+# Cores are only threads that share the MHz sold: more of them than the host has is fine, up to where the
+# kernel's scheduler spends its time switching.
+VIRTUAL_CORES_PER_CORE = 16
+# What the host's own processes and QEMU's overhead need, kept back from guests.
+HOST_MEMORY_MIB = 1024
+HOST_MEMORY_SHARE = 0.1
+
+
+@dataclass(frozen=True)
+class Overcommit:
+    """How much more is sold than is there; 1.0 sells what is there."""
+
+    mhz: float = 1.0
+    memory: float = 1.0
+
+
+def set_totals(tx: Tx, host_id: str, facts: HostFacts, overcommit: Overcommit) -> None:
+    """Set the totals by what the host reported. What is claimed stays, even where it is more."""
+    kept = min(HOST_MEMORY_MIB, int(facts.memory_mib * HOST_MEMORY_SHARE))
+    tx.execute(
+        update(inventories)
+        .where(inventories.c.host_id == host_id)
+        .values(
+            mhz=int(facts.cores * facts.mhz_per_core * overcommit.mhz),
+            cores=facts.cores * VIRTUAL_CORES_PER_CORE,
+            memory_mib=int((facts.memory_mib - kept) * overcommit.memory),
+            disk_gib=facts.disk_gib,
+        )
+    )

@@ -1,0 +1,82 @@
+"""Limits: the cloud's defaults, and what an operator set for one project."""
+
+from collections.abc import Mapping
+
+from sqlalchemy import text
+
+from volutus.db import Tx
+from volutus.errors import Invalid
+
+UNLIMITED = -1
+
+# The names are those that OpenStack's quota sets use; the numbers are its defaults where it has one.
+# `mhz` is ours: 20 cores of 2.5 GHz.
+DEFAULTS: Mapping[str, int] = {
+    "instances": 10,
+    "cores": 20,
+    "ram": 51200,
+    "mhz": 50_000,
+    "key_pairs": 100,
+    "metadata_items": 128,
+    "server_groups": 10,
+    "server_group_members": 10,
+    "volumes": 10,
+    "gigabytes": 1000,
+    "snapshots": 10,
+    "backups": 10,
+    "backup_gigabytes": 1000,
+    "per_volume_gigabytes": UNLIMITED,
+    "groups": 10,
+    "network": 100,
+    "subnet": 100,
+    "subnetpool": UNLIMITED,
+    "port": 500,
+    "router": 10,
+    "floatingip": 50,
+    "security_group": 10,
+    "security_group_rule": 100,
+    "rbac_policy": 10,
+    "images": 1000,
+    "image_bytes": UNLIMITED,
+}
+
+# More than any real limit, and still far from the column's end.
+_MAXIMUM = 2**53
+
+_SELECT = text("SELECT resource, maximum FROM quota_limits WHERE project_id = :project_id LIMIT 1000")
+_UPSERT = text(
+    """
+    INSERT INTO quota_limits (project_id, resource, maximum) VALUES (:project_id, :resource, :maximum)
+    ON CONFLICT (project_id, resource) DO UPDATE SET maximum = excluded.maximum
+    """
+)
+_DELETE = text(
+    """
+    DELETE FROM quota_limits WHERE project_id = :project_id
+    AND (CAST(:resources AS text[]) IS NULL OR resource = ANY(CAST(:resources AS text[])))
+    """
+)
+
+
+def limits(tx: Tx, project_id: str) -> dict[str, int]:
+    """Resource to limit of a project; -1 is unlimited."""
+    own = {row.resource: row.maximum for row in tx.rows(_SELECT, {"project_id": project_id})}
+    return {**DEFAULTS, **own}
+
+
+def set_limits(tx: Tx, project_id: str, changes: Mapping[str, int]) -> None:
+    """Set some limits of a project. A limit below what is used is allowed: it only stops growth."""
+    for resource, maximum in changes.items():
+        if resource not in DEFAULTS:
+            raise Invalid(f"There is no quota for {resource!r}.", field=resource)
+        if not UNLIMITED <= maximum <= _MAXIMUM:
+            raise Invalid(f"A limit is -1 or a number from 0 to {_MAXIMUM}.", field=resource)
+    if changes:
+        tx.execute(
+            _UPSERT, [{"project_id": project_id, "resource": r, "maximum": m} for r, m in changes.items()]
+        )
+
+
+def reset_limits(tx: Tx, project_id: str, resources: list[str] | None = None) -> None:
+    """Go back to the defaults, for the resources named or for all."""
+    tx.execute(_DELETE, {"project_id": project_id, "resources": resources})
