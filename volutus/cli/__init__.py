@@ -1,7 +1,7 @@
 """The command `volutus`: reads words and flags, calls one thing, shows what a person should see.
 
-Modules of other layers are imported where a command needs them: `doctor`, `status`, `down` and `destroy` work on
-a machine where nothing is installed, and the supervisor's start is not slowed by the web framework.
+Modules of other layers are imported where a command needs them: `doctor`, `status`, `down` and `destroy`
+work on a machine where nothing is installed, and the supervisor's start is not slowed by the web framework.
 """
 
 import os
@@ -24,7 +24,7 @@ def main() -> int:
         if error.name and error.name.partition(".")[0] == "volutus":
             raise
         sys.stderr.write(
-            f"volutus: the Python package {error.name} is not installed here. Run `./volutus install` first.\n"
+            f"volutus: the Python package {error.name} is not installed. Run `./volutus install` first.\n"
         )
         return 1
     except BrokenPipeError:

@@ -1,4 +1,5 @@
-"""`volutus control`, `volutus agent`, `volutus join-token`: the parts that the supervisor runs, one a process."""
+"""`volutus control`, `volutus agent`, `volutus join-token`: the parts that the supervisor runs, one a
+process."""
 
 import argparse
 import socket
@@ -6,7 +7,6 @@ import sys
 from pathlib import Path
 
 from volutus import settings as settings_module
-from volutus.settings import Settings
 from volutus.supervise.sockets import host_and_port
 
 _BACKLOG = 1024
@@ -62,11 +62,11 @@ def agent(arguments: argparse.Namespace) -> int:
 
 
 def join_token(arguments: argparse.Namespace) -> int:
-    """Print a token that one host may use once."""
-    from volutus import main
+    """Print a token that one host may use once, with what to type there."""
+    from volutus.setup import joining
 
-    settings: Settings = settings_module.current(arguments.state_dir)
-    sys.stdout.write(main.create_join_token(settings) + "\n")
+    settings = settings_module.current(arguments.state_dir)
+    sys.stdout.write(joining.new_token(settings) + "\n")
     return 0
 
 

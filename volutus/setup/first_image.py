@@ -1,4 +1,5 @@
-"""The image every cloud starts with, built from Debian packages into `DIR/built` for the control plane to take in.
+"""The image every cloud starts with, built from Debian packages into `DIR/built` for the control plane to
+take in.
 
 A checkout keeps what it built, so that the next cloud on this machine starts with a copy.
 """

@@ -11,12 +11,10 @@ from volutus.supervise import libvirt, postgres, switch
 from volutus.supervise.child import Child, Plan
 from volutus.supervise.sockets import answers_http
 
-SIMULATED = "simulated"
-
 
 def plan(settings: Settings) -> Plan:
     """The children for these settings: a database or an OVN that is somebody else's is left out."""
-    real_host = settings.hypervisor != SIMULATED
+    real_host = settings.simulated_hosts == 0
     children: list[Child] = []
     if not settings.database_url:
         children.append(postgres.child(settings))
@@ -69,7 +67,7 @@ def _control_plane(settings: Settings) -> tuple[Child, ...]:
 
 
 def _agent(settings: Settings) -> Child:
-    simulated = ("--simulated", "1") if settings.hypervisor == SIMULATED else ()
+    simulated = ("--simulated", str(settings.simulated_hosts)) if settings.simulated_hosts else ()
     return Child(
         name="agent",
         argv=(*_volutus(settings), "agent", "--config", f"{settings.state_dir}/agent/agent.toml", *simulated),
@@ -94,4 +92,3 @@ def _python_environment() -> dict[str, str]:
 
 def _without_absent(child: Child, present: set[str]) -> Child:
     return replace(child, after=tuple(name for name in child.after if name in present))
-

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from volutus.settings import Settings
 from volutus.supervise import record, switch
-from volutus.supervise.plan import SIMULATED
 
 _END_WITHIN_S = 5.0
 # Those that run in mount namespaces of their own.
@@ -23,7 +22,7 @@ def left_running(settings: Settings) -> bool:
 def remove(settings: Settings) -> None:
     """Remove all that this cloud made on the machine. Its supervisor has ended."""
     _kill_strays(settings.state_dir)
-    if settings.hypervisor != SIMULATED:
+    if not settings.simulated_hosts:
         switch.close_external_network(settings)
     shutil.rmtree(settings.state_dir)
 
@@ -54,4 +53,6 @@ def _works_in(pid: int, state_dir: Path) -> bool:
         mounts = Path(f"/proc/{pid}/mountinfo").read_text().splitlines()
     except OSError:
         return False
-    return program.startswith(_PROGRAMS) and any(line.split()[3].startswith(f"{state_dir}/") for line in mounts)
+    return program.startswith(_PROGRAMS) and any(
+        line.split()[3].startswith(f"{state_dir}/") for line in mounts
+    )
