@@ -1,0 +1,153 @@
+"""What an agent can do to its host: one small class each. `converge` makes them, `host` acts.
+
+Every action may be carried out twice, or be cut short at any point and carried out again.
+"""
+
+from dataclasses import dataclass
+
+from volutus.wire import DiskSpec, GuestDisk, GuestNic, GuestSpec, MetadataPort
+
+
+@dataclass(frozen=True)
+class CreateDisk:
+    spec: DiskSpec
+
+    @property
+    def key(self) -> str:
+        return self.spec.id
+
+
+@dataclass(frozen=True)
+class GrowDisk:
+    """`guest_id` is the running guest that has it open, which then must do it."""
+
+    key: str
+    size_bytes: int
+    guest_id: str | None
+
+
+@dataclass(frozen=True)
+class DestroyDisk:
+    key: str
+
+
+@dataclass(frozen=True)
+class PlugPort:
+    guest_id: str
+    nic: GuestNic
+
+    @property
+    def key(self) -> str:
+        return self.nic.port_id
+
+
+@dataclass(frozen=True)
+class UnplugPort:
+    key: str
+
+
+@dataclass(frozen=True)
+class ServeMetadata:
+    """Make the network's namespace with its port, or make it anew when the port changed."""
+
+    key: str
+    port: MetadataPort
+
+
+@dataclass(frozen=True)
+class DropMetadata:
+    key: str
+
+
+@dataclass(frozen=True)
+class StartGuest:
+    """Also catches up with all reboots asked for."""
+
+    spec: GuestSpec
+
+    @property
+    def key(self) -> str:
+        return self.spec.id
+
+
+@dataclass(frozen=True)
+class AskShutdown:
+    key: str
+
+
+@dataclass(frozen=True)
+class AskReboot:
+    """Reboot from inside if the guest can; else ask it to shut down, and it is started again when it has.
+    `count` is the number of soft reboots caught up with if it can."""
+
+    key: str
+    count: int
+
+
+@dataclass(frozen=True)
+class KillGuest:
+    key: str
+
+
+@dataclass(frozen=True)
+class ResumeGuest:
+    key: str
+
+
+@dataclass(frozen=True)
+class SetCpu:
+    key: str
+    mhz: int
+
+
+@dataclass(frozen=True)
+class AttachDisk:
+    key: str
+    disk: GuestDisk
+
+
+@dataclass(frozen=True)
+class DetachDisk:
+    key: str
+    disk_id: str
+
+
+@dataclass(frozen=True)
+class AttachNic:
+    key: str
+    nic: GuestNic
+
+
+@dataclass(frozen=True)
+class DetachNic:
+    key: str
+    port_id: str
+
+
+@dataclass(frozen=True)
+class RemoveGuest:
+    """Forget a guest that has a tombstone: definition, directory, record."""
+
+    key: str
+
+
+Action = (
+    CreateDisk
+    | GrowDisk
+    | DestroyDisk
+    | PlugPort
+    | UnplugPort
+    | ServeMetadata
+    | DropMetadata
+    | StartGuest
+    | AskShutdown
+    | AskReboot
+    | KillGuest
+    | ResumeGuest
+    | SetCpu
+    | AttachDisk
+    | DetachDisk
+    | AttachNic
+    | DetachNic
+    | RemoveGuest
+)

@@ -1,0 +1,314 @@
+"""Decides what to do on a host: from what should be, what is seen and what is remembered, to actions. Pure.
+
+The rules, each of which has a test over thousands of random histories:
+
+- Nothing is destroyed without a tombstone. Taps and metadata namespaces are not destroyed but put away when
+  no guest that runs, or should run, needs them: they hold nothing.
+- A guest that nobody ordered is a stranger: it is reported and left alone, and so is all that it uses.
+- A guest that stops by itself (it powered itself off, or its process died) stays stopped, though power is on,
+  until an order of a newer generation or a further reboot asks for it. The control plane sees STOPPED or
+  CRASHED and decides. A guest that stopped because we asked, or because the host restarted, is started again.
+- Reboots are counts: however many were missed, one reboot catches up with all of them.
+- A soft reboot or a power off is asked of the guest first, and forced when `shutdown_timeout_s` has passed.
+- At most one action per thing at a time; the order in the plan is the order in which to begin.
+
+It acts on nothing and knows no failures: who carries the plan out looks again and calls it again.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from volutus.agent.actions import (
+    Action,
+    AskReboot,
+    AskShutdown,
+    AttachDisk,
+    AttachNic,
+    CreateDisk,
+    DestroyDisk,
+    DetachDisk,
+    DetachNic,
+    DropMetadata,
+    GrowDisk,
+    KillGuest,
+    PlugPort,
+    RemoveGuest,
+    ResumeGuest,
+    ServeMetadata,
+    SetCpu,
+    StartGuest,
+    UnplugPort,
+)
+from volutus.agent.state import GuestSeen, HostSeen, Record
+from volutus.wire import (
+    Assignment,
+    DiskSpec,
+    Gone,
+    GuestSpec,
+    GuestState,
+    MetadataPort,
+    Power,
+)
+
+GUEST = "guest"
+DISK = "disk"
+
+# A guest shut down on request within this long stopped because of us; later it was its own doing.
+REQUEST_FORGOTTEN_S = 120.0
+
+
+@dataclass(frozen=True)
+class Moment:
+    """When and in which boot of the host a decision is made."""
+
+    now: float
+    boot: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`settled` are the assignments wholly applied, `starting` the guests about to run, `gone` the tombstones
+    carried out, `strangers` the guests nobody ordered, `wake_at` when to look again if nothing happens."""
+
+    actions: list[Action] = field(default_factory=list)
+    settled: frozenset[tuple[str, str]] = frozenset()
+    starting: frozenset[str] = frozenset()
+    gone: list[Gone] = field(default_factory=list)
+    strangers: list[str] = field(default_factory=list)
+    wake_at: float | None = None
+
+
+Orders = Mapping[tuple[str, str], Assignment]
+Records = Mapping[str, Record]
+
+
+def note(record: Record, guest: GuestSeen | None, order: Assignment, moment: Moment) -> Record:
+    """What to remember after a look at one guest. Calling it twice with the same sight changes nothing."""
+    if guest is not None and guest.alive:
+        if record.asked_at is not None and _request_is_stale(record, order, moment.now):
+            record = replace(record, asked_at=None)
+        return replace(record, ran=True, boot=moment.boot, halted_at=None, crashed=False)
+    if not record.ran:
+        return record
+    by_itself = record.asked_at is None and record.boot == moment.boot
+    crashed = by_itself and guest is not None and guest.state is GuestState.CRASHED
+    halted_at = order.generation if by_itself else None
+    return replace(record, ran=False, asked_at=None, halted_at=halted_at, crashed=crashed)
+
+
+def converge(orders: Orders, seen: HostSeen, records: Records, moment: Moment) -> Plan:
+    """The plan for one look at the host. `records` must already have been through `note`."""
+    planner = _Planner(orders, seen, records, moment)
+    planner.plan_disks()
+    planner.plan_guests()
+    planner.plan_ports()
+    planner.plan_metadata()
+    return planner.result()
+
+
+def reboot_is_due(spec: GuestSpec, record: Record) -> bool:
+    """Whether a reboot was asked for that is not caught up with."""
+    return spec.hard_reboots > record.hard_done or spec.soft_reboots > record.soft_done
+
+
+def should_run(order: Assignment, record: Record) -> bool:
+    """Whether a guest that does not run has to be started."""
+    spec = order.spec
+    if not isinstance(spec, GuestSpec) or order.tombstone or spec.power is not Power.ON:
+        return False
+    stays = record.halted_at is not None and record.halted_at >= order.generation
+    return reboot_is_due(spec, record) or not stays
+
+
+def _request_is_stale(record: Record, order: Assignment, now: float) -> bool:
+    spec = order.spec
+    if record.asked_at is None or not isinstance(spec, GuestSpec) or spec.power is Power.OFF:
+        return False
+    return not reboot_is_due(spec, record) and now - record.asked_at > REQUEST_FORGOTTEN_S
+
+
+class _Planner:
+    """One call of `converge`: the inputs, and the plan as it grows."""
+
+    def __init__(self, orders: Orders, seen: HostSeen, records: Records, moment: Moment) -> None:
+        self.orders = orders
+        self.seen = seen
+        self.records = records
+        self.now = moment.now
+        self.actions: list[Action] = []
+        self.settled: set[tuple[str, str]] = set()
+        self.starting: set[str] = set()
+        self.gone: list[Gone] = []
+        self.wakes: list[float] = []
+        # Ports and metadata that some guest needs now or is about to need.
+        self.ports_wanted: set[str] = set()
+        self.metadata_wanted: dict[str, MetadataPort] = {}
+        self.opened: dict[str, str] = {
+            disk_id: guest_id
+            for guest_id, guest in seen.guests.items()
+            if guest.alive
+            for disk_id in guest.disks
+        }
+
+    def result(self) -> Plan:
+        known = {key for kind, key in self.orders if kind == GUEST}
+        return Plan(
+            actions=self.actions,
+            settled=frozenset(self.settled),
+            starting=frozenset(self.starting),
+            gone=self.gone,
+            strangers=sorted(set(self.seen.guests) - known),
+            wake_at=min(self.wakes, default=None),
+        )
+
+    def plan_disks(self) -> None:
+        for order in self._orders(DISK):
+            if order.tombstone:
+                self._destroy_disk(order.key)
+            elif isinstance(order.spec, DiskSpec):
+                self._make_disk(order, order.spec)
+
+    def _destroy_disk(self, disk_id: str) -> None:
+        if disk_id not in self.seen.disks:
+            self.gone.append(Gone(what=DISK, id=disk_id))
+        elif disk_id not in self.opened:
+            self.actions.append(DestroyDisk(disk_id))
+
+    def _make_disk(self, order: Assignment, spec: DiskSpec) -> None:
+        disk = self.seen.disks.get(spec.id)
+        if disk is None:
+            source = spec.source.disk_id if spec.source else None
+            if source is None or (source in self.seen.disks and source not in self.opened):
+                self.actions.append(CreateDisk(spec))
+        elif disk.size_bytes < spec.size_bytes:
+            self.actions.append(GrowDisk(spec.id, spec.size_bytes, self.opened.get(spec.id)))
+        else:
+            self.settled.add((DISK, order.key))
+
+    def plan_guests(self) -> None:
+        for order in self._orders(GUEST):
+            guest = self.seen.guests.get(order.key)
+            record = self.records.get(order.key, Record())
+            before = len(self.actions)
+            if order.tombstone:
+                self._remove(order.key, guest)
+            elif not isinstance(order.spec, GuestSpec):
+                continue
+            elif guest is not None and guest.alive:
+                self._need(order.spec)
+                waits = self._running(order.spec, guest, record)
+                self._settle(order, quiet=not waits and len(self.actions) == before)
+            elif should_run(order, record):
+                self._need(order.spec)
+                self.starting.add(order.key)
+                if self._has_all(order.spec):
+                    self.actions.append(StartGuest(order.spec))
+            else:
+                self._settle(order, quiet=True)
+
+    def _remove(self, guest_id: str, guest: GuestSeen | None) -> None:
+        if guest is not None and guest.alive:
+            self.actions.append(KillGuest(guest_id))
+        elif guest is not None or guest_id in self.seen.files:
+            self.actions.append(RemoveGuest(guest_id))
+        elif not any(port.guest_id == guest_id for port in self.seen.ports.values()):
+            self.gone.append(Gone(what=GUEST, id=guest_id))
+
+    def _running(self, spec: GuestSpec, guest: GuestSeen, record: Record) -> bool:
+        """Plan for a guest that runs; whether there is something to wait for."""
+        if spec.power is Power.OFF:
+            return self._ask_then_kill(spec, guest, record, AskShutdown(spec.id))
+        if spec.hard_reboots > record.hard_done:
+            self.actions.append(KillGuest(spec.id))
+            return True
+        if spec.soft_reboots > record.soft_done:
+            return self._ask_then_kill(spec, guest, record, AskReboot(spec.id, spec.soft_reboots))
+        if guest.state is GuestState.PAUSED:
+            self.actions.append(ResumeGuest(spec.id))
+            return True
+        return self._adjust(spec, guest)
+
+    def _ask_then_kill(self, spec: GuestSpec, guest: GuestSeen, record: Record, ask: Action) -> bool:
+        # A paused guest cannot hear the request.
+        if guest.state is GuestState.PAUSED or spec.shutdown_timeout_s <= 0:
+            self.actions.append(KillGuest(spec.id))
+        elif record.asked_at is None:
+            self.actions.append(ask)
+        elif self.now >= record.asked_at + spec.shutdown_timeout_s:
+            self.actions.append(KillGuest(spec.id))
+        else:
+            self.wakes.append(record.asked_at + spec.shutdown_timeout_s)
+        return True
+
+    def _adjust(self, spec: GuestSpec, guest: GuestSeen) -> bool:
+        """Change what can be changed while it runs: one thing at a time, unplugging first, because a new disk
+        may take the place of an old one."""
+        wanted_disks = {disk.disk_id: disk for disk in spec.disks}
+        wanted_nics = {nic.port_id: nic for nic in spec.nics}
+        for disk_id in sorted(guest.disks - wanted_disks.keys()):
+            self.actions.append(DetachDisk(spec.id, disk_id))
+            return True
+        for port_id in sorted(guest.nics - wanted_nics.keys()):
+            self.actions.append(DetachNic(spec.id, port_id))
+            return True
+        waits = False
+        for disk_id, disk in wanted_disks.items():
+            if disk_id not in guest.disks:
+                waits = True
+                if disk_id in self.seen.disks and disk_id not in self.opened:
+                    self.actions.append(AttachDisk(spec.id, disk))
+                    return True
+        for port_id, nic in wanted_nics.items():
+            if port_id not in guest.nics:
+                waits = True
+                if self._plugged(port_id):
+                    self.actions.append(AttachNic(spec.id, nic))
+                    return True
+        if guest.mhz != spec.mhz:
+            self.actions.append(SetCpu(spec.id, spec.mhz))
+        return waits
+
+    def _settle(self, order: Assignment, *, quiet: bool) -> None:
+        if quiet and isinstance(order.spec, GuestSpec):
+            needed = order.spec.nics if order.key in self.seen.guests else []
+            alive = order.key in self.seen.guests and self.seen.guests[order.key].alive
+            if not alive or all(self._plugged(nic.port_id) for nic in needed):
+                self.settled.add((GUEST, order.key))
+
+    def _need(self, spec: GuestSpec) -> None:
+        for nic in spec.nics:
+            self.ports_wanted.add(nic.port_id)
+            if not self._plugged(nic.port_id):
+                self.actions.append(PlugPort(spec.id, nic))
+            if nic.metadata is not None:
+                self.metadata_wanted[nic.network_id] = nic.metadata
+
+    def _has_all(self, spec: GuestSpec) -> bool:
+        disks = all(d.disk_id in self.seen.disks and d.disk_id not in self.opened for d in spec.disks)
+        return disks and all(self._plugged(nic.port_id) for nic in spec.nics)
+
+    def _plugged(self, port_id: str) -> bool:
+        port = self.seen.ports.get(port_id)
+        return port is not None and port.whole
+
+    def plan_ports(self) -> None:
+        """Put away the taps that nobody needs. A tap in a running guest is in use, whoever ordered it."""
+        in_use = {port for guest in self.seen.guests.values() if guest.alive for port in guest.nics}
+        known = {key for kind, key in self.orders if kind == GUEST}
+        for port_id, port in sorted(self.seen.ports.items()):
+            stranger = port.guest_id in self.seen.guests and port.guest_id not in known
+            if port_id not in self.ports_wanted and port_id not in in_use and not stranger:
+                self.actions.append(UnplugPort(port_id))
+
+    def plan_metadata(self) -> None:
+        for network_id, port in sorted(self.metadata_wanted.items()):
+            if self.seen.metadata.get(network_id) != port:
+                self.actions.append(ServeMetadata(network_id, port))
+        known = {key for kind, key in self.orders if kind == GUEST}
+        if any(guest.alive for guest_id, guest in self.seen.guests.items() if guest_id not in known):
+            return  # Whose metadata a stranger asks for is not known, so all of it stays.
+        for network_id in sorted(set(self.seen.metadata) - self.metadata_wanted.keys()):
+            self.actions.append(DropMetadata(network_id))
+
+    def _orders(self, kind: str) -> Iterator[Assignment]:
+        return (order for order in self.orders.values() if order.kind == kind)

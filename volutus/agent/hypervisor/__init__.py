@@ -1,0 +1,79 @@
+"""Guests on one host, behind one protocol: libvirt with QEMU, and a simulated twin.
+
+A driver owns the directory of each guest (config drive, sockets, console log). It knows nothing of disks'
+formats, of the switch, or of what should be: it is told files and taps.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from volutus.agent.state import GuestSeen
+from volutus.agent.storage import DiskLocation
+from volutus.wire import GuestDisk, GuestNic, GuestSpec
+
+
+@dataclass(frozen=True)
+class StartOrder:
+    """Everything needed to start a guest: where each disk is, which tap each card has, and kernel files for
+    direct boot."""
+
+    spec: GuestSpec
+    disks: Mapping[str, DiskLocation]
+    taps: Mapping[str, str]
+    kernel: Path | None = None
+    ramdisk: Path | None = None
+
+
+class Hypervisor(Protocol):
+    """What runs guests. All calls block, may be made from any thread, and raise HostFault. A call about a
+    guest that already is as asked does nothing. `guests` raises rather than leave one out."""
+
+    def version(self) -> int:
+        """As `HostFacts.hypervisor_version`: major * 1,000,000 + minor * 1,000 + release."""
+        ...
+
+    def guests(self) -> dict[str, GuestSeen]:
+        """All guests on the host by id, strangers too."""
+        ...
+
+    def files(self) -> frozenset[str]:
+        """Guests that have a directory."""
+        ...
+
+    def start(self, order: StartOrder) -> None: ...
+
+    def ask_shutdown(self, guest_id: str) -> None: ...
+
+    def ask_reboot(self, guest_id: str) -> bool:
+        """Reboot from inside; False when nobody in the guest answers."""
+        ...
+
+    def kill(self, guest_id: str) -> None: ...
+
+    def resume(self, guest_id: str) -> None: ...
+
+    def remove(self, guest_id: str) -> None:
+        """Forget a guest that does not run, with its directory."""
+        ...
+
+    def set_mhz(self, guest_id: str, mhz: int) -> None: ...
+
+    def attach_disk(self, guest_id: str, disk: GuestDisk, location: DiskLocation) -> None: ...
+
+    def detach_disk(self, guest_id: str, disk_id: str) -> None: ...
+
+    def grow_disk(self, guest_id: str, disk_id: str, size_bytes: int) -> None: ...
+
+    def attach_nic(self, guest_id: str, nic: GuestNic, tap: str) -> None: ...
+
+    def detach_nic(self, guest_id: str, port_id: str) -> None: ...
+
+    def vnc_socket(self, guest_id: str) -> str | None: ...
+
+    def serial_socket(self, guest_id: str) -> str | None: ...
+
+    def console_log(self, guest_id: str) -> Path | None: ...
+
+    def close(self) -> None: ...

@@ -1,0 +1,151 @@
+# ruff: noqa: ARG002  (a twin takes all arguments of the protocol and needs few)
+"""Guests that are only pretended, for tests and for simulated hosts: same protocol, no process.
+
+They start at once, and obey a shutdown at once unless told otherwise.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from volutus.agent.faults import HostFault
+from volutus.agent.hypervisor import StartOrder
+from volutus.agent.state import GuestSeen
+from volutus.agent.storage import DiskLocation
+from volutus.wire import GuestDisk, GuestNic, GuestState
+
+
+def never(what: str) -> None:
+    """The trouble of a host without trouble."""
+
+
+@dataclass
+class SimulatedHypervisor:
+    """`trouble` is called before each change with its name and may raise HostFault. Guests in `deaf` ignore
+    requests to shut down; those in `answering` reboot from inside. `starts` counts starts by guest."""
+
+    trouble: Callable[[str], None] = never
+    deaf: set[str] = field(default_factory=set)
+    answering: set[str] = field(default_factory=set)
+    starts: dict[str, int] = field(default_factory=dict)
+    inner_reboots: dict[str, int] = field(default_factory=dict)
+    _guests: dict[str, GuestSeen] = field(default_factory=dict)
+
+    def version(self) -> int:
+        return 7_002_000
+
+    def guests(self) -> dict[str, GuestSeen]:
+        return dict(self._guests)
+
+    def files(self) -> frozenset[str]:
+        return frozenset(self._guests)
+
+    def start(self, order: StartOrder) -> None:
+        self.trouble("start")
+        spec = order.spec
+        if spec.id in self._guests and self._guests[spec.id].alive:
+            return
+        self.starts[spec.id] = self.starts.get(spec.id, 0) + 1
+        self._guests[spec.id] = GuestSeen(
+            GuestState.RUNNING,
+            disks=frozenset(order.disks),
+            nics=frozenset(order.taps),
+            mhz=spec.mhz,
+        )
+
+    def ask_shutdown(self, guest_id: str) -> None:
+        self.trouble("ask_shutdown")
+        if guest_id not in self.deaf:
+            self.stop_inside(guest_id)
+
+    def ask_reboot(self, guest_id: str) -> bool:
+        self.trouble("ask_reboot")
+        if guest_id not in self.answering or not self._guest(guest_id).alive:
+            return False
+        self.inner_reboots[guest_id] = self.inner_reboots.get(guest_id, 0) + 1
+        return True
+
+    def kill(self, guest_id: str) -> None:
+        self.trouble("kill")
+        self.stop_inside(guest_id)
+
+    def resume(self, guest_id: str) -> None:
+        self.trouble("resume")
+        guest = self._guest(guest_id)
+        if guest.state is GuestState.PAUSED:
+            self._guests[guest_id] = replace(guest, state=GuestState.RUNNING, cause="")
+
+    def remove(self, guest_id: str) -> None:
+        self.trouble("remove")
+        if guest_id in self._guests and self._guests[guest_id].alive:
+            raise HostFault("The guest still runs.")
+        self._guests.pop(guest_id, None)
+
+    def set_mhz(self, guest_id: str, mhz: int) -> None:
+        self.trouble("set_mhz")
+        self._guests[guest_id] = replace(self._running(guest_id), mhz=mhz)
+
+    def attach_disk(self, guest_id: str, disk: GuestDisk, location: DiskLocation) -> None:
+        self.trouble("attach_disk")
+        guest = self._running(guest_id)
+        self._guests[guest_id] = replace(guest, disks=guest.disks | {disk.disk_id})
+
+    def detach_disk(self, guest_id: str, disk_id: str) -> None:
+        self.trouble("detach_disk")
+        guest = self._running(guest_id)
+        self._guests[guest_id] = replace(guest, disks=guest.disks - {disk_id})
+
+    def grow_disk(self, guest_id: str, disk_id: str, size_bytes: int) -> None:
+        """Here the size is the storage's alone."""
+        self.trouble("grow_disk")
+        self._running(guest_id)
+
+    def attach_nic(self, guest_id: str, nic: GuestNic, tap: str) -> None:
+        self.trouble("attach_nic")
+        guest = self._running(guest_id)
+        self._guests[guest_id] = replace(guest, nics=guest.nics | {nic.port_id})
+
+    def detach_nic(self, guest_id: str, port_id: str) -> None:
+        self.trouble("detach_nic")
+        guest = self._running(guest_id)
+        self._guests[guest_id] = replace(guest, nics=guest.nics - {port_id})
+
+    def vnc_socket(self, guest_id: str) -> str | None:
+        return None
+
+    def serial_socket(self, guest_id: str) -> str | None:
+        return None
+
+    def console_log(self, guest_id: str) -> Path | None:
+        return None
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def stop_inside(self, guest_id: str, state: GuestState = GuestState.STOPPED) -> None:
+        """The guest powers itself off, or crashes."""
+        guest = self._guests.get(guest_id)
+        if guest is not None and guest.alive:
+            self._guests[guest_id] = GuestSeen(state)
+
+    def pause_inside(self, guest_id: str) -> None:
+        """The guest is paused by a failed write."""
+        guest = self._guests.get(guest_id)
+        if guest is not None and guest.alive:
+            self._guests[guest_id] = replace(guest, state=GuestState.PAUSED, cause="ioerror")
+
+    def add_stranger(self, guest_id: str, nics: frozenset[str] = frozenset()) -> None:
+        """A guest appears that nobody ordered."""
+        self._guests[guest_id] = GuestSeen(GuestState.RUNNING, nics=nics)
+
+    def _guest(self, guest_id: str) -> GuestSeen:
+        try:
+            return self._guests[guest_id]
+        except KeyError:
+            raise HostFault("The guest is not on this host.") from None
+
+    def _running(self, guest_id: str) -> GuestSeen:
+        guest = self._guest(guest_id)
+        if not guest.alive:
+            raise HostFault("The guest does not run.")
+        return guest

@@ -1,0 +1,56 @@
+"""Guests' network cards and metadata on one host, behind one protocol: Open vSwitch, and a simulated twin.
+
+What the switch does with packets is OVN's; a driver only gives it taps with names, and counts.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from volutus.agent.state import PortSeen
+from volutus.wire import GuestNic, MetadataPort
+
+MetadataTrees = Mapping[tuple[str, str], Mapping[str, str]]
+"""(network id, fixed address) to the metadata of the guest that has it: path to content."""
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """One reading of a tap's counters, as the guest sees them; they start at 0 with each tap."""
+
+    received_bytes: int = 0
+    received_packets: int = 0
+    sent_bytes: int = 0
+    sent_packets: int = 0
+
+
+class Network(Protocol):
+    """What connects guests. All calls block, may be made from any thread, and raise HostFault."""
+
+    def ports(self) -> dict[str, PortSeen]:
+        """All taps made here, by port id, also half-made ones."""
+        ...
+
+    def tap(self, port_id: str) -> str:
+        """The tap's name, whether it exists or not."""
+        ...
+
+    def plug(self, guest_id: str, nic: GuestNic) -> None: ...
+
+    def unplug(self, port_id: str) -> None: ...
+
+    def traffic(self, port_ids: frozenset[str]) -> dict[str, Traffic]: ...
+
+    def metadata(self) -> dict[str, MetadataPort]:
+        """Networks whose metadata is served, by network id, with the port it is served through."""
+        ...
+
+    def serve_metadata(self, network_id: str, port: MetadataPort) -> None: ...
+
+    def drop_metadata(self, network_id: str) -> None: ...
+
+    def publish(self, trees: MetadataTrees) -> None:
+        """Replace what is served."""
+        ...
+
+    def close(self) -> None: ...

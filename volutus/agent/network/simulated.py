@@ -1,0 +1,53 @@
+"""Taps that are only pretended: same protocol, no interface."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from volutus.agent.hypervisor.simulated import never
+from volutus.agent.network import MetadataTrees, Traffic
+from volutus.agent.state import PortSeen
+from volutus.wire import GuestNic, MetadataPort
+
+
+@dataclass
+class SimulatedNetwork:
+    """`trouble` is called before each change with its name and may raise HostFault."""
+
+    trouble: Callable[[str], None] = never
+    trees: MetadataTrees = field(default_factory=dict)
+    _ports: dict[str, PortSeen] = field(default_factory=dict)
+    _metadata: dict[str, MetadataPort] = field(default_factory=dict)
+
+    def ports(self) -> dict[str, PortSeen]:
+        return dict(self._ports)
+
+    def tap(self, port_id: str) -> str:
+        return f"tap{port_id[:11]}"
+
+    def plug(self, guest_id: str, nic: GuestNic) -> None:
+        self.trouble("plug")
+        self._ports[nic.port_id] = PortSeen(guest_id)
+
+    def unplug(self, port_id: str) -> None:
+        self.trouble("unplug")
+        self._ports.pop(port_id, None)
+
+    def traffic(self, port_ids: frozenset[str]) -> dict[str, Traffic]:
+        return {port_id: Traffic() for port_id in port_ids & self._ports.keys()}
+
+    def metadata(self) -> dict[str, MetadataPort]:
+        return dict(self._metadata)
+
+    def serve_metadata(self, network_id: str, port: MetadataPort) -> None:
+        self.trouble("serve_metadata")
+        self._metadata[network_id] = port
+
+    def drop_metadata(self, network_id: str) -> None:
+        self.trouble("drop_metadata")
+        self._metadata.pop(network_id, None)
+
+    def publish(self, trees: MetadataTrees) -> None:
+        self.trees = trees
+
+    def close(self) -> None:
+        """Nothing is open."""

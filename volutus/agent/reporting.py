@@ -1,0 +1,186 @@
+"""What is said to the control plane, and how little of it: only what changed since the last report received.
+
+Counters and CPU time change always, so they alone do not make a report due; they go with each heartbeat.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from volutus.agent.converge import GUEST, Plan, Records, should_run
+from volutus.agent.state import DiskSeen, GuestSeen, Record
+from volutus.wire import (
+    Assignment,
+    DiskObserved,
+    Gone,
+    GuestObserved,
+    GuestSpec,
+    GuestState,
+    NicCounters,
+)
+
+Item = GuestObserved | DiskObserved | Gone
+Key = tuple[str, str]
+
+# An agent tries this often before it calls a guest or a disk failed; it goes on trying after that.
+FAILURES_UNTIL_REPORTED = 3
+
+PAUSED_FAULT = "The guest is paused because the host could not write its disk."
+
+
+@dataclass(frozen=True)
+class Failure:
+    """The last of `count` failures in a row of actions on one thing, to be tried again at `retry_at`."""
+
+    count: int
+    retry_at: float
+    message: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What one report is made from."""
+
+    plan: Plan
+    orders: Mapping[Key, Assignment]
+    guests: Mapping[str, GuestSeen]
+    disks: Mapping[str, DiskSeen]
+    records: Records
+    applied: Mapping[Key, int]
+    failures: Mapping[str, Failure]
+
+
+def items(sight: Sight) -> dict[Key, Item]:
+    """Everything there is to say, by kind and id. Not said: a disk that is to go and is not gone yet."""
+    said: dict[Key, Item] = {(gone.what, gone.id): gone for gone in sight.plan.gone}
+    for key, order in sight.orders.items():
+        if key in said:
+            continue
+        if order.kind == GUEST:
+            said[key] = _guest(sight, order)
+        elif not order.tombstone:
+            said[key] = _disk(sight, order)
+    return said
+
+
+def _guest(sight: Sight, order: Assignment) -> GuestObserved:
+    guest = sight.guests.get(order.key)
+    record = sight.records.get(order.key, Record())
+    failure = _failure_of_guest(sight, order)
+    state = _guest_state(order, guest, record, failure)
+    alive = guest is not None and guest.alive
+    fault, detail = None, None
+    if failure is not None:
+        fault, detail = failure.message, failure.detail
+    elif guest is not None and guest.state is GuestState.PAUSED:
+        fault, detail = PAUSED_FAULT, guest.cause
+    return GuestObserved(
+        id=order.key,
+        generation=sight.applied.get((GUEST, order.key), 0),
+        state=state,
+        soft_reboots=record.soft_done,
+        hard_reboots=record.hard_done,
+        disks=sorted(guest.disks) if guest and alive else [],
+        nics=sorted(guest.nics) if guest and alive else [],
+        started_at=record.started_at if alive else None,
+        cpu_time_ns=record.cpu.total,
+        counters=_counters(record),
+        fault=fault,
+        fault_detail=detail,
+    )
+
+
+def _guest_state(
+    order: Assignment, guest: GuestSeen | None, record: Record, failure: Failure | None
+) -> GuestState:
+    if guest is not None and guest.alive:
+        return guest.state
+    if should_run(order, record):
+        return GuestState.FAILED if failure is not None else GuestState.PENDING
+    return GuestState.CRASHED if record.crashed else GuestState.STOPPED
+
+
+def _failure_of_guest(sight: Sight, order: Assignment) -> Failure | None:
+    """The failure of the guest, or of a disk or port that keeps it from starting."""
+    keys = [order.key]
+    if isinstance(order.spec, GuestSpec):
+        keys += [disk.disk_id for disk in order.spec.disks]
+        for nic in order.spec.nics:
+            keys += [nic.port_id, nic.network_id]
+    for key in keys:
+        failure = sight.failures.get(key)
+        if failure is not None and failure.count >= FAILURES_UNTIL_REPORTED:
+            return failure
+    return None
+
+
+def _counters(record: Record) -> list[NicCounters]:
+    return [
+        NicCounters(
+            port_id=port_id,
+            received_bytes=port.received_bytes.total,
+            received_packets=port.received_packets.total,
+            sent_bytes=port.sent_bytes.total,
+            sent_packets=port.sent_packets.total,
+        )
+        for port_id, port in sorted(record.ports.items())
+    ]
+
+
+def _disk(sight: Sight, order: Assignment) -> DiskObserved:
+    disk = sight.disks.get(order.key)
+    failure = sight.failures.get(order.key)
+    if failure is not None and failure.count < FAILURES_UNTIL_REPORTED:
+        failure = None
+    generation = sight.applied.get((order.kind, order.key), 0)
+    return DiskObserved(
+        id=order.key,
+        generation=generation,
+        ready=disk is not None and generation == order.generation,
+        size_bytes=disk.size_bytes if disk else 0,
+        allocated_bytes=disk.allocated_bytes if disk else 0,
+        fault=failure.message if failure else None,
+        fault_detail=failure.detail if failure else None,
+    )
+
+
+def without_meters(item: Item) -> Item:
+    """The item as compared to see whether something happened."""
+    if isinstance(item, GuestObserved):
+        return msgspec.structs.replace(item, cpu_time_ns=0, counters=[])
+    if isinstance(item, DiskObserved):
+        return msgspec.structs.replace(item, allocated_bytes=0)
+    return item
+
+
+class Reporter:
+    """Remembers what the control plane has been told."""
+
+    def __init__(self) -> None:
+        self._told: dict[Key, Item] = {}
+        self._strangers: list[str] = []
+
+    def changed(self, said: Mapping[Key, Item], strangers: list[str]) -> bool:
+        """Whether something happened that should not wait for the heartbeat."""
+        if strangers != self._strangers:
+            return True
+        return any(
+            key not in self._told or without_meters(self._told[key]) != without_meters(item)
+            for key, item in said.items()
+        )
+
+    def news(self, said: Mapping[Key, Item]) -> list[Item]:
+        """The items to send now."""
+        return [item for key, item in said.items() if self._told.get(key) != item]
+
+    def received(self, said: Mapping[Key, Item], strangers: list[str]) -> None:
+        """The report made of these arrived."""
+        self._told = dict(said)
+        self._strangers = list(strangers)
+
+    def forget(self) -> None:
+        """The control plane wants to be told everything again."""
+        self._told = {}
+        self._strangers = []

@@ -1,0 +1,105 @@
+"""What is seen on a host, and what the agent remembers of each guest. Plain data; nothing here acts.
+
+`Record` is all that outlives the agent besides what the machine itself shows. Each field is written so that
+a crash before or after the write leads to the same end: see `converge.note`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from volutus.wire import GuestState, MetadataPort
+
+
+@dataclass(frozen=True)
+class GuestSeen:
+    """One guest as the hypervisor shows it. `disks` and `nics` are what is plugged in while it runs; `mhz` is
+    the bound in force; `cause` says why it is paused or stopped, for the operator."""
+
+    state: GuestState
+    disks: frozenset[str] = frozenset()
+    nics: frozenset[str] = frozenset()
+    mhz: int = 0
+    cpu_time_ns: int = 0
+    cause: str = ""
+
+    @property
+    def alive(self) -> bool:
+        """Whether there is a process of it."""
+        return self.state in (GuestState.RUNNING, GuestState.PAUSED)
+
+
+@dataclass(frozen=True)
+class DiskSeen:
+    """A disk that can be opened. Half-made ones are not seen."""
+
+    size_bytes: int
+    allocated_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class PortSeen:
+    """A tap of ours. `whole` when it also is a port of the switch; `guest_id` is whom it was made for."""
+
+    guest_id: str
+    whole: bool = True
+
+
+@dataclass(frozen=True)
+class HostSeen:
+    """Everything seen at one look. `files` names guests that have a directory, defined or not."""
+
+    guests: Mapping[str, GuestSeen] = field(default_factory=dict)
+    disks: Mapping[str, DiskSeen] = field(default_factory=dict)
+    ports: Mapping[str, PortSeen] = field(default_factory=dict)
+    metadata: Mapping[str, MetadataPort] = field(default_factory=dict)
+    files: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is remembered of one guest.
+
+    `soft_done` and `hard_done` count reboots caught up with. `ran` tells that it was seen running, and not
+    stopped by us since; `boot` is the host's boot in which that was. `halted_at` is the generation of the
+    order under which it stopped by itself: a newer one starts it again. `asked_at` is when it was last asked
+    to shut down. `crashed` keeps what the hypervisor forgets when it restarts itself.
+    """
+
+    soft_done: int = 0
+    hard_done: int = 0
+    ran: bool = False
+    boot: str = ""
+    halted_at: int | None = None
+    crashed: bool = False
+    asked_at: float | None = None
+    started_at: str | None = None
+    cpu: "Counted" = field(default_factory=lambda: Counted())
+    ports: Mapping[str, "PortCounted"] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Counted:
+    """A counter that outlives its sources: `before` sums those that ended, `last` is the present one's."""
+
+    before: int = 0
+    last: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.before + self.last
+
+    def read(self, raw: int) -> "Counted":
+        """After a reading of `raw`. Less than the last reading means that the source was made anew."""
+        if raw < self.last:
+            return Counted(self.before + self.last, raw)
+        return Counted(self.before, raw)
+
+
+@dataclass(frozen=True)
+class PortCounted:
+    """The traffic of one network card, as the guest sees it."""
+
+    received_bytes: Counted = Counted()
+    received_packets: Counted = Counted()
+    sent_bytes: Counted = Counted()
+    sent_packets: Counted = Counted()

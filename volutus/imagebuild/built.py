@@ -1,0 +1,67 @@
+"""What a build yields: the files, what a guest of them needs, and the manifest of what went in."""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from volutus.errors import VolutusError
+
+Progress = Callable[[str], None]
+
+
+class BuildFailed(VolutusError):
+    """The image could not be built; `message` says what to do about it."""
+
+    code = "imagebuild.failed"
+
+
+@dataclass(frozen=True)
+class Package:
+    """One Debian package that went into an image."""
+
+    name: str
+    version: str
+    architecture: str
+
+
+@dataclass(frozen=True)
+class BuiltImage:
+    """An image on disk. With `kernel` and `ramdisk` it can be booted directly, which under emulation saves
+    the tens of seconds that BIOS and GRUB take to read them; `kernel_command_line` is what that kernel
+    needs to find its root."""
+
+    name: str
+    disk: Path
+    kernel: Path | None
+    ramdisk: Path | None
+    kernel_command_line: str
+    default_user: str
+    min_disk_gib: int
+    min_ram_mib: int
+    manifest: Path
+    disk_format: str = "qcow2"
+    os_distro: str = "debian"
+
+
+def write_manifest(image: BuiltImage, packages: Sequence[Package]) -> None:
+    """Write packages, versions and checksums beside the image. No date, so that equal builds are equal."""
+    files = [path for path in (image.disk, image.kernel, image.ramdisk) if path is not None]
+    document = {
+        "name": image.name,
+        "default_user": image.default_user,
+        "kernel_command_line": image.kernel_command_line,
+        "min_disk_gib": image.min_disk_gib,
+        "min_ram_mib": image.min_ram_mib,
+        "files": {
+            path.name: {"size": path.stat().st_size, "sha256": _sha256(path)} for path in sorted(files)
+        },
+        "packages": [asdict(package) for package in sorted(packages, key=lambda p: p.name)],
+    }
+    image.manifest.write_text(json.dumps(document, indent=1) + "\n")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
