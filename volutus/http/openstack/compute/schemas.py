@@ -166,7 +166,9 @@ def flag(value: bool | str | None, field: str, default: bool = False) -> bool:
         return True
     if word in _FALSE:
         return False
-    raise Invalid(f"Invalid input for field/attribute {field}. Value: {value}. It is no boolean.", field=field)
+    raise Invalid(
+        f"Invalid input for field/attribute {field}. Value: {value}. It is no boolean.", field=field
+    )
 
 
 def name_of(text: str, field: str) -> str:
