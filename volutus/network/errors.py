@@ -171,6 +171,10 @@ class SecurityGroupInUse(Conflict):
     code = "network.security_group.in_use"
 
 
+class SecurityGroupNameAmbiguous(Conflict):
+    code = "network.security_group.name_ambiguous"
+
+
 class SecurityGroupCannotRemoveDefault(Conflict):
     code = "network.security_group.default_stays"
 
