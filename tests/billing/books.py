@@ -4,6 +4,7 @@ from decimal import Decimal
 
 from sqlalchemy import text
 
+from tests.conftest import make_caller
 from volutus.billing.ledger import CASH, PAYER, REVENUE, Side, Transfer
 
 ALICE = Side(PAYER, "alice", "CNY")
@@ -39,7 +40,8 @@ def settle(tx):
 
 
 def check_books(tx):
-    """Sum zero, chains without a gap, both entries of each transfer: asked of the rows, not of constraints."""
+    """Sum zero, chains without a gap, both entries of each transfer: asked of the rows, not of
+    constraints."""
     settle(tx)
     assert tx.value(text("SELECT coalesce(sum(side * magnitude), 0) FROM billing_entry")) == 0
     broken = tx.value(
@@ -64,3 +66,6 @@ def check_books(tx):
         )
     )
     assert lonely == 0
+
+
+ADMIN = make_caller("admin", "admin", user="admin")

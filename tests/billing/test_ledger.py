@@ -3,6 +3,7 @@
 import random
 import threading
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 from sqlalchemy import text
@@ -25,7 +26,7 @@ def test_each_line_begins_where_the_one_before_ended(books):
     ledger.post(books, [spend("c", "2")])
     lines = ledger.lines(books, "alice", LineFilter())
     assert [line.number for line in lines] == [4, 3, 2, 1]
-    for newer, older in zip(lines, lines[1:], strict=False):
+    for newer, older in pairwise(lines):
         assert newer.before == older.after
         assert newer.after == newer.before + newer.amount
     assert ledger.balance(books, ALICE) == Decimal("96.49985416666666666667")
@@ -74,50 +75,64 @@ ATTACKS = {
     "empty the ledger": "TRUNCATE billing_entry, billing_transfer",
     "rename an account": "UPDATE billing_ledger_account SET owner = 'x'",
     "an entry of another amount": """
-        INSERT INTO billing_entry (account_id, number, transfer_id, side, from_id, to_id, magnitude, before, after)
+        INSERT INTO billing_entry (account_id, number, transfer_id, side, from_id, to_id, magnitude, before,
+        after)
         SELECT account_id, number + 1, transfer_id, side, from_id, to_id, 1, after, after + side
         FROM billing_entry ORDER BY number DESC LIMIT 1""",
     "a third entry": """
-        INSERT INTO billing_entry (account_id, number, transfer_id, side, from_id, to_id, magnitude, before, after)
-        SELECT account_id, number + 1, transfer_id, side, from_id, to_id, magnitude, after, after + side * magnitude
+        INSERT INTO billing_entry (account_id, number, transfer_id, side, from_id, to_id, magnitude, before,
+        after)
+        SELECT account_id, number + 1, transfer_id, side, from_id, to_id, magnitude, after, after + side *
+        magnitude
         FROM billing_entry ORDER BY number DESC LIMIT 1""",
     "a gap in the chain": """
-        INSERT INTO billing_entry (account_id, number, transfer_id, side, from_id, to_id, magnitude, before, after)
-        SELECT account_id, number + 2, transfer_id, side, from_id, to_id, magnitude, after, after + side * magnitude
+        INSERT INTO billing_entry (account_id, number, transfer_id, side, from_id, to_id, magnitude, before,
+        after)
+        SELECT account_id, number + 2, transfer_id, side, from_id, to_id, magnitude, after, after + side *
+        magnitude
         FROM billing_entry ORDER BY number DESC LIMIT 1""",
     "a chain that does not add up": """
-        INSERT INTO billing_entry (account_id, number, transfer_id, side, from_id, to_id, magnitude, before, after)
+        INSERT INTO billing_entry (account_id, number, transfer_id, side, from_id, to_id, magnitude, before,
+        after)
         SELECT account_id, number + 1, transfer_id, side, from_id, to_id, magnitude, after, after
         FROM billing_entry ORDER BY number DESC LIMIT 1""",
     "a beginning that is not zero": """
-        INSERT INTO billing_entry (account_id, number, transfer_id, side, from_id, to_id, magnitude, before, after)
+        INSERT INTO billing_entry (account_id, number, transfer_id, side, from_id, to_id, magnitude, before,
+        after)
         SELECT from_id, 1, id, -1, from_id, to_id, amount, 50, 50 - amount FROM billing_transfer LIMIT 1""",
     "a transfer without entries": """
-        INSERT INTO billing_transfer (id, posting, kind, purpose, from_id, to_id, currency, amount, at, account_id)
+        INSERT INTO billing_transfer (id, posting, kind, purpose, from_id, to_id, currency, amount, at,
+        account_id)
         SELECT gen_random_uuid(), posting, kind, 'x', from_id, to_id, currency, amount, at, account_id
         FROM billing_transfer LIMIT 1""",
     "a transfer of nothing": """
-        INSERT INTO billing_transfer (id, posting, kind, purpose, from_id, to_id, currency, amount, at, account_id)
+        INSERT INTO billing_transfer (id, posting, kind, purpose, from_id, to_id, currency, amount, at,
+        account_id)
         SELECT gen_random_uuid(), posting, kind, 'x', from_id, to_id, currency, 0, at, account_id
         FROM billing_transfer LIMIT 1""",
     "a negative transfer": """
-        INSERT INTO billing_transfer (id, posting, kind, purpose, from_id, to_id, currency, amount, at, account_id)
+        INSERT INTO billing_transfer (id, posting, kind, purpose, from_id, to_id, currency, amount, at,
+        account_id)
         SELECT gen_random_uuid(), posting, kind, 'x', from_id, to_id, currency, -1, at, account_id
         FROM billing_transfer LIMIT 1""",
     "a transfer to oneself": """
-        INSERT INTO billing_transfer (id, posting, kind, purpose, from_id, to_id, currency, amount, at, account_id)
+        INSERT INTO billing_transfer (id, posting, kind, purpose, from_id, to_id, currency, amount, at,
+        account_id)
         SELECT gen_random_uuid(), posting, kind, 'x', from_id, from_id, currency, 1, at, account_id
         FROM billing_transfer LIMIT 1""",
     "a transfer in another currency": """
-        INSERT INTO billing_transfer (id, posting, kind, purpose, from_id, to_id, currency, amount, at, account_id)
+        INSERT INTO billing_transfer (id, posting, kind, purpose, from_id, to_id, currency, amount, at,
+        account_id)
         SELECT gen_random_uuid(), posting, kind, 'x', from_id, to_id, 'USD', 1, at, account_id
         FROM billing_transfer LIMIT 1""",
     "the same transfer again": """
-        INSERT INTO billing_transfer (id, posting, kind, purpose, from_id, to_id, currency, amount, at, account_id)
+        INSERT INTO billing_transfer (id, posting, kind, purpose, from_id, to_id, currency, amount, at,
+        account_id)
         SELECT id, posting, kind, purpose, from_id, to_id, currency, amount, at, account_id
         FROM billing_transfer LIMIT 1""",
     "more than twenty places of nothing": """
-        INSERT INTO billing_transfer (id, posting, kind, purpose, from_id, to_id, currency, amount, at, account_id)
+        INSERT INTO billing_transfer (id, posting, kind, purpose, from_id, to_id, currency, amount, at,
+        account_id)
         SELECT gen_random_uuid(), posting, kind, 'x', from_id, to_id, currency, 1e-21, at, account_id
         FROM billing_transfer LIMIT 1""",
 }
@@ -175,7 +190,7 @@ def test_many_at_once_book_each_purpose_once(shared_database):
     seed = 20261121
     transfers = [spend(str(number), f"{number + 1}.00000000000000000001") for number in range(40)]
     transfers += [pay(str(number), "7", BOB if number % 2 else ALICE) for number in range(40)]
-    failures: list[BaseException] = []
+    failures: list[Exception] = []
 
     def work(number):
         own = random.Random(seed + number)
@@ -186,7 +201,7 @@ def test_many_at_once_book_each_purpose_once(shared_database):
                 batch.sort(key=lambda transfer: transfer.id)
                 with shared_database.begin() as tx:
                     ledger.post(tx, batch)
-        except BaseException as error:
+        except Exception as error:  # noqa: BLE001 told by the thread that waits
             failures.append(error)
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]

@@ -98,9 +98,11 @@ _OPEN = text(
     ORDER BY kind, owner, currency ON CONFLICT DO NOTHING
     """
 )
+# A conflict is one of the id, but two that come at once may first meet in the other unique index.
 _TRANSFER = text(
     """
-    INSERT INTO billing_transfer (id, posting, kind, purpose, from_id, to_id, currency, amount, at, account_id,
+    INSERT INTO billing_transfer (id, posting, kind, purpose, from_id, to_id, currency, amount, at,
+    account_id,
         project_id, cycle, meter, quantity, price, per, price_id)
     SELECT t.id, :posting, t.kind, t.purpose, f.id, g.id, f.currency, t.amount, :now, t.account_id,
         t.project_id, t.cycle, t.meter, t.quantity, t.price, t.per, t.price_id
@@ -111,7 +113,7 @@ _TRANSFER = text(
     JOIN billing_ledger_account f
         ON (f.kind, f.owner, f.currency) = (t.from_kind, t.from_owner, t.from_currency)
     JOIN billing_ledger_account g ON (g.kind, g.owner, g.currency) = (t.to_kind, t.to_owner, t.to_currency)
-    ON CONFLICT (id) DO NOTHING
+    ON CONFLICT DO NOTHING
     """
 )
 # Always in the order of their ids, so that two postings never wait for each other in a circle. It comes
@@ -144,7 +146,8 @@ _ENTRIES = text(
         FROM sides s JOIN heads h USING (account_id)
         WINDOW w AS (PARTITION BY s.account_id ORDER BY s.id ROWS UNBOUNDED PRECEDING)
     )
-    INSERT INTO billing_entry (account_id, number, transfer_id, side, from_id, to_id, magnitude, before, after)
+    INSERT INTO billing_entry (account_id, number, transfer_id, side, from_id, to_id, magnitude, before,
+    after)
     SELECT account_id, number, id, side, from_id, to_id, amount, after - side * amount, after FROM chained
     ORDER BY account_id, number
     """
@@ -159,9 +162,9 @@ _LINES = text(
     """
     SELECT e.number, t.id::text AS transfer_id, t.at, t.kind, t.purpose, e.side * e.magnitude AS amount,
         e.before, e.after, t.currency, t.project_id, t.cycle, t.meter, t.quantity, t.price, t.per
-    FROM billing_ledger_account a
-    JOIN billing_entry e ON e.account_id = a.id JOIN billing_transfer t ON t.id = e.transfer_id
-    WHERE a.kind = 'payer' AND a.owner = :account_id
+    FROM billing_entry e JOIN billing_transfer t ON t.id = e.transfer_id
+    WHERE e.account_id = (SELECT id FROM billing_ledger_account WHERE kind = 'payer' AND owner = :account_id
+                          ORDER BY id LIMIT 1)
         AND (CAST(:before_number AS bigint) IS NULL OR e.number < :before_number)
         AND (CAST(:project_id AS text) IS NULL OR t.project_id = :project_id)
         AND (CAST(:meter AS text) IS NULL OR t.meter = :meter)

@@ -13,7 +13,8 @@ down_revision = "0008"
 _APPEND_ONLY = """
 CREATE FUNCTION billing_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    RAISE EXCEPTION 'rows of % are never changed or removed', TG_TABLE_NAME USING ERRCODE = 'restrict_violation';
+    RAISE EXCEPTION 'rows of % are never changed or removed', TG_TABLE_NAME USING ERRCODE =
+    'restrict_violation';
 END $$;
 """
 

@@ -110,6 +110,7 @@ CREATE TABLE billing_level (
     meter text NOT NULL,
     cycle bigint NOT NULL,
     decided_in bigint NOT NULL CHECK (decided_in < cycle),
+    decided_at timestamptz NOT NULL CHECK (decided_at <= to_timestamp(cycle * 300)),
     load numeric NOT NULL CHECK (load >= 0),
     smoothed numeric NOT NULL CHECK (smoothed >= 0),
     level smallint NOT NULL CHECK (level BETWEEN 1 AND 20),
