@@ -70,7 +70,12 @@ CHARGES = (
     UNION ALL
     SELECT coalesce(p.account_id, n.project_id), n.project_id, n.meter, sum(n.quantity)
     FROM usage_counts n LEFT JOIN payer p USING (project_id)
-    WHERE n.at >= :starts AND n.at < :ends GROUP BY 1, 2, 3
+    WHERE n.at >= :starts AND n.at < :ends
+        -- Bytes of what pays for a rate are paid for.
+        AND NOT (n.meter = 'traffic_out_bytes' AND EXISTS (
+            SELECT FROM used r WHERE r.meter = 'bandwidth_mbit' AND r.resource_kind = n.resource_kind
+                AND r.resource_id = n.resource_id AND n.at >= r.began AND n.at < r.ended))
+    GROUP BY 1, 2, 3
 ), level AS (
     SELECT DISTINCT ON (meter) meter, level FROM billing_level WHERE cycle <= :cycle
     ORDER BY meter, cycle DESC

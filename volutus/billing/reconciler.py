@@ -1,13 +1,17 @@
-"""Rates each cycle once it is settled, and catches up one by one after any time away."""
+"""Billing's long work: rates each cycle once it is settled, catching up one by one after any time away;
+decides the next burst levels; renews what ends; warns and stops who does not pay."""
 
 from collections.abc import Mapping, Sequence
 
-from volutus.billing import rating
+from volutus.billing import accounts, budgets, burst, packages, payments, rating, standing, subscriptions
 from volutus.billing.cycles import CYCLE_S, SETTLE_S, cycle_of, end_of
+from volutus.billing.standing import Enforce
 from volutus.db import Database, Tx
+from volutus.identity.caller import CLOUD
 from volutus.reconcile import Again, Item, Outcome
 
 KIND = "billing_cycle"
+UPKEEP_KIND = "billing_upkeep"
 # There is one chain of cycles, so there is one object.
 KEY = "region"
 # A step must end within its lease; the next one goes on at once.
@@ -42,3 +46,36 @@ class CycleReconciler:
     def scan(self, tx: Tx) -> Sequence[str]:
         """The one object, when something is due."""
         return [KEY] if rating.due(tx) else []
+
+
+class UpkeepReconciler:
+    """What is looked at once a cycle, at its beginning: each part in a transaction of its own, so that one
+    that
+    fails does not hold up the others' work of the cycle."""
+
+    kind = UPKEEP_KIND
+    batch = 1
+
+    def __init__(self, database: Database, enforce: Enforce | None = None) -> None:
+        self._database = database
+        self._enforce = enforce
+
+    def step(self, items: Sequence[Item]) -> Mapping[str, Outcome]:
+        """One round."""
+        with self._database.begin() as tx:
+            burst.decide(tx, burst.measured(tx))
+            now = tx.now
+        for act in (subscriptions.renew_due, packages.renew_due, payments.expire_due):
+            with self._database.begin() as tx:
+                act(tx, CLOUD)
+        for review in (standing.review, budgets.review):
+            with self._database.begin() as tx:
+                review(tx, self._enforce)
+        ready_in = (end_of(cycle_of(now)) - now).total_seconds()
+        return {item.key: Again(ready_in, "the present cycle is not over") for item in items}
+
+    def scan(self, tx: Tx) -> Sequence[str]:
+        """The one object, where nothing was decided for the next cycle yet."""
+        if accounts.region(tx) is None or burst.is_decided(tx):
+            return []
+        return [KEY]
