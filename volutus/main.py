@@ -1,72 +1,151 @@
 """Builds every object and passes it on: the only place that knows which parts make a cloud."""
 
 import socket
+import ssl
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
 import uvicorn
 
+from volutus import compute, image
 from volutus.clock import Clock, SystemClock
 from volutus.db import Database
 from volutus.db.migrate import upgrade
+from volutus.http import agent
+from volutus.http.agent.trust import CertificateProtocol
 from volutus.http.kernel import Dialect, Kernel, Plane
 from volutus.http.kernel.plane import Authenticator
-from volutus.identity import Policy
+from volutus.http.openstack import identity as identity_dialect
+from volutus.identity import Beginnings, Policy, open_identity
+from volutus.identity import bootstrap as bootstrap_identity
 from volutus.ids import Ids
+from volutus.image import ImageCollector, ImageStore
+from volutus.imagebuild.built import read_built
+from volutus.network.ovn.client import OvsdbClient
+from volutus.network.ovn.memory import MemoryNorthbound
+from volutus.network.ovn.northbound import Northbound
+from volutus.network.ovn.ovsdb import OvsdbNorthbound
+from volutus.network.reconcilers import reconcilers as network_reconcilers
 from volutus.reconcile import Reconciler, Worker
 from volutus.settings import Settings
+from volutus.setup import first_image, keys
+from volutus.volume import VolumeReconciler
 
 # An operator's own rules, read after ours.
 POLICY_OVERRIDE = "policy.toml"
+# The northbound database of a cloud whose hosts are simulated: there is nobody to carry it out.
+NO_NORTHBOUND = "memory"
 
 
 def dialects() -> list[Dialect]:
     """What the public port speaks."""
-    return []
+    return [identity_dialect.dialect()]
 
 
 def policy(settings: Settings) -> Policy:
     """The permissions of all dialects, overridden by the operator's `policy.toml` in the state directory."""
-    shipped = files("volutus.http.openstack")
-    paths = [Path(str(shipped / dialect.name / "policy.toml")) for dialect in dialects()]
+    http = Path(str(files("volutus.http")))
+    shipped = [*sorted(http.glob("openstack/*/policy.toml")), http / "agent" / "policy.toml"]
     override = settings.state_dir / POLICY_OVERRIDE
-    return Policy.from_files([path for path in paths if path.exists()] + [override] * override.exists())
+    return Policy.from_files([*shipped, *([override] if override.exists() else [])])
 
 
 def plane(
-    settings: Settings, database: Database, clock: Clock, ids: Ids, authenticator: Authenticator
+    settings: Settings, database: Database, clock: Clock, ids: Ids, authenticator: Authenticator | None = None
 ) -> Plane:
-    """What handlers reach."""
-    return Plane(settings, database, clock, ids, policy(settings), authenticator)
+    """What handlers reach; tokens are the identity service's unless another authenticator is given."""
+    identity = open_identity(settings)
+    parts = {"identity": identity, "images": ImageStore(settings.image_dir)}
+    return Plane(settings, database, clock, ids, policy(settings), authenticator or identity.tokens, parts)
 
 
-def database(settings: Settings, clock: Clock, ids: Ids, *, pool_size: int) -> Database:
-    """This process's connections."""
-    return Database(settings.database, clock, ids, pool_size=pool_size)
-
-
-def reconcilers(_settings: Settings, _database: Database) -> list[Reconciler]:
+def reconcilers(settings: Settings, database: Database, northbound: Northbound) -> list[Reconciler]:
     """All kinds of long work."""
-    return []
+    return [
+        compute.ServerReconciler(database),
+        VolumeReconciler(database),
+        *network_reconcilers(database, northbound, database.clock),
+        ImageCollector(database, ImageStore(settings.image_dir)),
+    ]
 
 
 def upgrade_database(settings: Settings) -> None:
     """Bring the schema to this version."""
+    database = _database(settings, 2)
+    upgrade(database)
+    database.close()
+
+
+def bootstrap(settings: Settings) -> None:
+    """Make what every cloud has: the first users and projects, flavors, networks and the image `micro`. What
+    is there already stays as it is."""
+    database = _database(settings, 2)
+    with database.begin() as tx:
+        made = bootstrap_identity(tx, open_identity(settings), _beginnings(settings))
+        compute.bootstrap(tx)
+        manifest = first_image.directory(settings) / first_image.NAME / f"{first_image.NAME}.manifest.json"
+        if manifest.exists():
+            store = ImageStore(settings.image_dir)
+            image.register_built(tx, store, read_built(manifest), made.admin_project_id)
+    database.close()
+
+
+def run_api(settings: Settings, fd: int) -> None:
+    """Answer the public APIs on an inherited listening socket."""
+    database = _database(settings, settings.api_threads)
+    served = plane(settings, database, SystemClock(), Ids())
+    _serve(settings, dialects(), served, fd)
+
+
+def run_agents_api(settings: Settings, fd: int) -> None:
+    """Answer agents on an inherited listening socket, with mutual TLS unless hosts are trusted by header."""
+    database = _database(settings, settings.api_threads)
     clock, ids = SystemClock(), Ids()
-    opened = database(settings, clock, ids, pool_size=2)
-    upgrade(opened)
-    opened.close()
+    served = plane(settings, database, clock, ids, agent.HostAuthenticator())
+    served.parts["authority"] = agent.Authority.load(settings.secrets_dir, clock)
+    served.parts["bell"] = agent.HostBell(settings.database)
+    dialect = agent.dialect(trust_host_header=settings.trust_host_header)
+    _serve(settings, [dialect], served, fd, encrypted=not settings.trust_host_header)
 
 
 def run_reconcile(settings: Settings) -> None:
     """Converge until the process is told to end."""
-    opened = database(settings, SystemClock(), Ids(), pool_size=settings.reconcile_threads + 2)
-    Worker(opened, reconcilers(settings, opened), settings.reconcile_threads).run()
+    database = _database(settings, settings.reconcile_threads + 2)
+    kinds = reconcilers(settings, database, _northbound(settings))
+    Worker(database, kinds, settings.reconcile_threads).run()
 
 
-def serve(kernel: Kernel, listening: socket.socket, log_level: str) -> None:
-    """Answer HTTP on an inherited socket until the process is told to end."""
+def _beginnings(settings: Settings) -> Beginnings:
+    return Beginnings(settings.region, keys.password(settings, "admin"), keys.password(settings, "demo"))
+
+
+def _northbound(settings: Settings) -> Northbound:
+    if settings.ovn_northbound == NO_NORTHBOUND:
+        return MemoryNorthbound()
+    return OvsdbNorthbound(OvsdbClient(settings.northbound, SystemClock()))
+
+
+def _database(settings: Settings, pool_size: int) -> Database:
+    return Database(settings.database, SystemClock(), Ids(), pool_size=pool_size)
+
+
+def _serve(
+    settings: Settings, spoken: Sequence[Dialect], served: Plane, fd: int, *, encrypted: bool = False
+) -> None:
+    """Answer HTTP on the socket until the process is told to end. A client certificate is asked for, not
+    required: enrolment comes without one, everything else is refused by the authenticator."""
     config = uvicorn.Config(
-        kernel, log_level=log_level, access_log=False, lifespan="off", loop="uvloop", http="httptools"
+        Kernel(served, spoken),
+        log_level=settings.log_level,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        loop="uvloop",
+        http=CertificateProtocol if encrypted else "httptools",
+        ssl_certfile=settings.secrets_dir / "server.pem" if encrypted else None,
+        ssl_keyfile=settings.secrets_dir / "server.key" if encrypted else None,
+        ssl_ca_certs=str(settings.secrets_dir / "ca.pem") if encrypted else None,
+        ssl_cert_reqs=ssl.CERT_OPTIONAL if encrypted else ssl.CERT_NONE,
     )
-    uvicorn.Server(config).run(sockets=[listening])
+    uvicorn.Server(config).run(sockets=[socket.socket(fileno=fd)])

@@ -19,6 +19,8 @@ FILE_NAME = "volutus.toml"
 @dataclass(frozen=True)
 class Settings:
     """`listen` is ADDR:PORT of the public APIs, `agent_listen` of the agents' own (mutual TLS).
+    `trust_host_header` lets agents say who they are without a certificate: for simulated hosts only.
+    `simulated_hosts` above 0 runs that many hosts that exist only on paper in place of this machine.
     `database_url` empty means the private PostgreSQL in the state directory. Fields whose metadata say
     `secret` are never shown."""
 
@@ -35,7 +37,8 @@ class Settings:
     ovn_northbound: str = ""
     datapath_type: str = "netdev"
     external_cidr: str = "172.24.4.0/24"
-    hypervisor: str = "libvirt"
+    trust_host_header: bool = False
+    simulated_hosts: int = 0
     token_lifetime_s: int = 24 * 3600
     mhz_overcommit: float = 1.0
     memory_overcommit: float = 1.0
@@ -110,7 +113,14 @@ def _apply(settings: Settings, values: Mapping[str, Any], source: str) -> Settin
         if name not in types:
             raise Invalid(f"{source}: there is no setting {name!r}", field=name)
         try:
-            changes[name] = types[name](value)
+            changes[name] = _boolean(value) if types[name] is bool else types[name](value)
         except (TypeError, ValueError) as error:
             raise Invalid(f"{source}: {name} should be a {types[name].__name__}", field=name) from error
     return replace(settings, **changes)
+
+
+def _boolean(value: Any) -> bool:
+    words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+    if str(value).lower() not in words:
+        raise ValueError(value)
+    return words[str(value).lower()]

@@ -8,6 +8,7 @@ Each dialect ships a `policy.toml` of `"permission" = "persona or persona"`. A p
     system_reader    system_admin                                         role on the system
     admin            role admin with any scope
     service          role service with any scope
+    host             a host's agent
 
 Whether the object is the caller's is not asked here but by the verb that fetches it.
 """
@@ -25,7 +26,7 @@ _SCOPED = ("reader", "member", "manager", "admin")
 def _holds(persona: str, caller: Caller) -> bool:
     if persona == "anyone":
         return True
-    if persona in ("admin", "service"):
+    if persona in ("admin", "service", "host"):
         return persona in caller.roles
     scope, _, role = persona.partition("_")
     if scope == "project":
@@ -68,7 +69,7 @@ class Policy:
 
 def _personas(permission: str, rule: str) -> list[str]:
     personas = [part.strip() for part in rule.split(" or ")]
-    known = {"anyone", "admin", "service"} | {
+    known = {"anyone", "admin", "service", "host"} | {
         f"{s}_{r}" for s in ("project", "domain", "system") for r in _SCOPED
     }
     for persona in personas:

@@ -25,7 +25,8 @@ _OPEN = text(
     INSERT INTO usage_ranges (project_id, resource_kind, resource_id, meter, amount, during)
     SELECT project_id, resource_kind, resource_id, meter, amount, tstzrange(:now, NULL)
     FROM unnest(CAST(:projects AS text[]), CAST(:kinds AS text[]), CAST(:ids AS text[]),
-                CAST(:meters AS text[]), CAST(:amounts AS numeric[])) AS u(project_id, resource_kind, resource_id, meter, amount)
+                CAST(:meters AS text[]), CAST(:amounts AS numeric[]))
+        AS u(project_id, resource_kind, resource_id, meter, amount)
     ON CONFLICT (resource_kind, resource_id, meter) WHERE upper_inf(during) DO NOTHING
     """
 )

@@ -36,7 +36,8 @@ _BURY = text(
     WITH raised AS (
         UPDATE inventories SET generation = generation + 1
         WHERE host_id = :host_id AND EXISTS (
-            SELECT 1 FROM assignments WHERE host_id = :host_id AND kind = :kind AND key = :key AND NOT tombstone)
+            SELECT 1 FROM assignments
+            WHERE host_id = :host_id AND kind = :kind AND key = :key AND NOT tombstone)
         RETURNING generation
     ), written AS (
         UPDATE assignments SET tombstone = true, spec = NULL, generation = raised.generation FROM raised

@@ -24,7 +24,7 @@ from volutus.http.kernel.faults import FaultTable, HttpProblem, openstack_fault
 from volutus.http.kernel.microversions import Version
 from volutus.http.kernel.plane import Plane
 from volutus.http.kernel.requests import NO_VERSION, Request, StreamRequest
-from volutus.http.kernel.routes import Dialect, Match, Route, RouteMap
+from volutus.http.kernel.routes import Dialect, Match, RouteMap
 from volutus.identity import Caller
 
 log = logging.getLogger(__name__)
@@ -39,6 +39,7 @@ class _Exchange:
     be told with what is known by then."""
 
     def __init__(self, scope: Scope, plane: Plane) -> None:
+        self.scope = scope
         self.headers = Headers(scope=scope)
         self.method: str = scope["method"]
         self.path: str = unquote(
@@ -99,7 +100,7 @@ class Kernel:
             exchange.version = match.dialect.microversions.negotiate(exchange.headers)
         loop = asyncio.get_running_loop()
         if match.route.streams:
-            caller = await loop.run_in_executor(self._threads, self._admit, exchange, match.route)
+            caller = await loop.run_in_executor(self._threads, self._admit, exchange, match)
             stream = _chunks(receive)
             request = StreamRequest(**self._call(exchange, match, caller), chunks=stream)
             response: Response = await match.route.handler(request)  # type: ignore[misc]
@@ -111,22 +112,22 @@ class Kernel:
         database = self.plane.database
         opened = database.begin if match.route.needs_transaction else database.read
         with opened(exchange.request_id) as tx:
-            caller = self._caller(tx, exchange, match.route)
+            caller = self._caller(tx, exchange, match)
             request = Request(**self._call(exchange, match, caller), body=body, tx=tx)
             return match.route.handler(request)  # type: ignore[return-value]
 
-    def _admit(self, exchange: _Exchange, route: Route) -> Caller:
+    def _admit(self, exchange: _Exchange, match: Match) -> Caller:
         with self.plane.database.read(exchange.request_id) as tx:
-            return self._caller(tx, exchange, route)
+            return self._caller(tx, exchange, match)
 
-    def _caller(self, tx: Tx, exchange: _Exchange, route: Route) -> Caller:
-        if route.open:
+    def _caller(self, tx: Tx, exchange: _Exchange, match: Match) -> Caller:
+        if match.route.open:
             return _NOBODY
-        token = exchange.headers.get("x-auth-token")
-        if not token:
+        credential = match.dialect.credential(exchange.scope)
+        if not credential:
             raise Unauthenticated("The request you have made requires authentication.")
-        caller = self.plane.authenticator.authenticate(tx, token)
-        self.plane.policy.require(route.permission, caller)
+        caller = self.plane.authenticator.authenticate(tx, credential)
+        self.plane.policy.require(match.route.permission, caller)
         return caller
 
     def _match(self, exchange: _Exchange) -> Match:

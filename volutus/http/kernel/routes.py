@@ -4,11 +4,14 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from starlette.datastructures import Headers
 from starlette.responses import Response
+from starlette.types import Scope
 
 from volutus.http.kernel.faults import FaultTable
 from volutus.http.kernel.microversions import MicroversionRange
 
+Credential = Callable[[Scope], str | None]
 Handler = Callable[[Any], Response] | Callable[[Any], Awaitable[Response]]
 
 # Documents of the APIs are small; image bytes do not come this way.
@@ -35,15 +38,22 @@ class Route:
         return self.method not in ("GET", "HEAD") if self.writes is None else self.writes
 
 
+def token_header(scope: Scope) -> str | None:
+    """The token, where OpenStack's clients put it."""
+    return Headers(scope=scope).get("x-auth-token")
+
+
 @dataclass(frozen=True)
 class Dialect:
-    """One service on the wire. A path is tried under each prefix (Cinder's may carry the project)."""
+    """One service on the wire. A path is tried under each prefix (Cinder's may carry the project).
+    `credential` finds what the plane's authenticator is given."""
 
     name: str
     prefixes: tuple[str, ...]
     routes: tuple[Route, ...]
     faults: FaultTable
     microversions: MicroversionRange | None = None
+    credential: Credential = token_header
 
 
 @dataclass

@@ -1,0 +1,1 @@
+"""Tests of volutus/imagebuild, on images really built from Debian's archive."""

@@ -1,0 +1,39 @@
+"""Fixtures: a northbound database of each kind, empty."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.network.ovn.stack import OvsdbServer, remove, short_directory
+from volutus.clock import SystemClock
+from volutus.network.ovn import MemoryNorthbound, Northbound, OvsdbClient, OvsdbNorthbound
+
+
+@pytest.fixture
+def ovsdb() -> Iterator[OvsdbServer]:
+    directory = short_directory()
+    server = OvsdbServer(directory)
+    server.start()
+    yield server
+    server.stop()
+    remove(directory)
+
+
+@pytest.fixture
+def client(ovsdb: OvsdbServer) -> Iterator[OvsdbClient]:
+    opened = OvsdbClient(ovsdb.remote, SystemClock())
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def real(client: OvsdbClient) -> OvsdbNorthbound:
+    return OvsdbNorthbound(client)
+
+
+@pytest.fixture(params=["memory", "ovsdb"])
+def northbound(request: pytest.FixtureRequest) -> Northbound:
+    """Both implementations, one after the other."""
+    if request.param == "memory":
+        return MemoryNorthbound()
+    return request.getfixturevalue("real")

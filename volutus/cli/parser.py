@@ -1,0 +1,128 @@
+"""The words and flags of the command, and which function each one runs."""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias
+
+from volutus import __version__
+from volutus.cli import configuration, control, database, diagnosis, images, lifecycle
+from volutus.settings import Settings
+
+_DESCRIPTION = """\
+Volutus turns this machine into a cloud that speaks the OpenStack APIs.
+
+  ./volutus up --detach      install what is missing, start the cloud, say how to use it
+  ./volutus down             stop it; everything is as before at the next `up`
+  ./volutus destroy          stop it and remove everything it made
+"""
+_EPILOG = "Each command has its own --help. Guides: docs/operate/."
+Run = Callable[[argparse.Namespace], int]
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
+def parse(words: list[str]) -> argparse.Namespace:
+    """The chosen command with its flags; `run` is its function. Wrong words end the process with a hint."""
+    parser = argparse.ArgumentParser(
+        prog="volutus",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"volutus {__version__}")
+    _add_state_dir(parser, default=None)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_lifecycle(commands)
+    _add_operation(commands)
+    _add_parts(commands)
+    return parser.parse_args(words)
+
+
+def _add_lifecycle(commands: Commands) -> None:
+    up = _command(commands, "up", lifecycle.up, "install what is missing and start the cloud")
+    up.add_argument(
+        "--listen",
+        metavar="ADDR:PORT",
+        help=f"where the APIs and the console listen (default {Settings.listen}); kept for the next `up`",
+    )
+    up.add_argument("--detach", action="store_true", help="return when the cloud is ready to serve")
+    down = _command(commands, "down", lifecycle.down, "stop the cloud; nothing is lost")
+    down.add_argument("--keep-guests", action="store_true", help="leave guests running, without network")
+    destroy = _command(commands, "destroy", lifecycle.destroy, "stop the cloud and remove everything it made")
+    destroy.add_argument("--yes", action="store_true", help="do not ask")
+    status = _command(commands, "status", lifecycle.status, "what runs and how it is")
+    status.add_argument("--json", action="store_true", help="for programs")
+    status.add_argument(
+        "--wait", action="store_true", help="wait until the cloud is ready, and say how to use it"
+    )
+    install = _command(commands, "install", lifecycle.install, "only install packages, start nothing")
+    install.add_argument("--dev", action="store_true", help="also what tests and checks need")
+
+
+def _add_operation(commands: Commands) -> None:
+    _command(commands, "doctor", diagnosis.doctor, "what works on this machine, what does not, and the mend")
+    config = _group(commands, "config", "the settings in force")
+    _command(config, "show", configuration.show, "every setting, its value and where it comes from")
+    db = _group(commands, "db", "the database: upgrade, backup, restore")
+    _command(db, "upgrade", database.upgrade, "bring the schema to this version")
+    backup = _command(
+        db, "backup", database.backup, "write the whole database into a file, while it is in use"
+    )
+    backup.add_argument("file", type=Path, metavar="FILE")
+    restore = _command(db, "restore", database.restore, "replace the database by what `backup` wrote")
+    restore.add_argument("file", type=Path, metavar="FILE")
+    image = _group(commands, "image", "images built from Debian packages")
+    build = _command(image, "build", images.build, "build an image, ready to be uploaded")
+    build.add_argument("name", metavar="NAME", help="micro or debian-12")
+    build.add_argument(
+        "--output", type=Path, metavar="DIR", default=Path(), help="where to put it (default .)"
+    )
+
+
+def _add_parts(commands: Commands) -> None:
+    parts = _group(commands, "control", "one part of the control plane, in the foreground")
+    for name, run, text in (
+        ("prepare", control.prepare, "bring the database up to date and make what every cloud has"),
+        ("api", control.api, "answer the public APIs"),
+        ("agents", control.agents, "answer the hosts' agents"),
+        ("reconcile", control.reconcile, "do the long work"),
+    ):
+        part = _command(parts, name, run, text)
+        if name in ("api", "agents"):
+            part.add_argument(
+                "--fd", type=int, metavar="N", help="an inherited listening socket (default: make one)"
+            )
+    agent = _command(commands, "agent", control.agent, "the agent of this host, in the foreground")
+    agent.add_argument(
+        "--config", type=Path, metavar="FILE", help="its agent.toml (default DIR/agent/agent.toml)"
+    )
+    agent.add_argument("--simulated", type=int, metavar="N", help="be N simulated hosts that run nothing")
+    agent.add_argument(
+        "--stop-guests", action="store_true", help="only stop all guests; they start again with the agent"
+    )
+    agent.add_argument(
+        "--clean-up", action="store_true", help="only remove all taps, ports and namespaces of guests"
+    )
+    _command(commands, "join-token", control.join_token, "a one-time token by which a host joins the cloud")
+
+
+def _group(commands: Commands, name: str, text: str) -> Commands:
+    parser = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+    return parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+
+def _command(commands: Commands, name: str, run: Run, text: str) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+    _add_state_dir(parser, default=argparse.SUPPRESS)
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _add_state_dir(parser: argparse.ArgumentParser, default: object) -> None:
+    parser.add_argument(
+        "--state-dir",
+        type=Path,
+        metavar="DIR",
+        default=default,
+        help=f"where everything of this cloud is kept (default {Settings.state_dir}, or $VOLUTUS_STATE_DIR)",
+    )

@@ -1,0 +1,90 @@
+"""The agents' calls: enrol, poll, report, fetch an image, send console output."""
+
+import asyncio
+
+from starlette.responses import FileResponse, Response
+
+from volutus import compute, image, placement
+from volutus.errors import Invalid
+from volutus.http.agent.bell import HostBell
+from volutus.http.agent.trust import Authority
+from volutus.http.kernel import Request, StreamRequest, document
+from volutus.http.kernel.plane import Plane
+from volutus.placement.inventory import Overcommit
+from volutus.wire import Desired, Enrolled, Enrolment, Observed
+
+# A poll is answered empty after this long at most: middleboxes cut connections that say nothing for minutes.
+WAIT_MAX_S = 60
+
+
+def enrol(request: Request) -> Response:
+    """Join token and signing request to certificate."""
+    asked = request.read(Enrolment)
+    authority: Authority = request.plane.parts["authority"]
+    host_id = placement.enrol(request.tx, asked.join_token, asked.hostname, request.plane.settings.zone)
+    certificate = authority.sign(asked.csr_pem, host_id)
+    return document(Enrolled(host_id=host_id, certificate_pem=certificate, ca_pem=authority.pem))
+
+
+async def desired(request: StreamRequest) -> Response:
+    """The host's document as soon as it is newer than what the host has seen."""
+    seen, wait_s = _number(request, "seen"), min(_number(request, "wait"), WAIT_MAX_S)
+    host_id = request.caller.user_name
+    bell: HostBell = request.plane.parts["bell"]
+    rung = bell.subscribe(host_id)
+    deadline = asyncio.get_running_loop().time() + wait_s
+    try:
+        while True:
+            rung.clear()
+            answer = await asyncio.to_thread(_desired, request.plane, host_id, seen)
+            if answer.assignments or answer.generation != seen:
+                return document(answer)
+            # A ring may be for a change we have read already, or only for the bell's new connection.
+            try:
+                async with asyncio.timeout_at(deadline):
+                    await rung.wait()
+            except TimeoutError:
+                return document(answer)
+    finally:
+        bell.unsubscribe(host_id, rung)
+
+
+def observed(request: Request) -> Response:
+    """Store a report."""
+    settings = request.plane.settings
+    overcommit = Overcommit(settings.mhz_overcommit, settings.memory_overcommit)
+    report = request.read(Observed)
+    return document(compute.report(request.tx, request.caller.user_name, report, overcommit))
+
+
+async def image_file(request: StreamRequest) -> Response:
+    """An image's bytes, for the host's cache."""
+    path = await asyncio.to_thread(_image_path, request.plane, request.params["image_id"])
+    return FileResponse(path, media_type="application/octet-stream")
+
+
+def console(request: Request) -> Response:
+    """Console output of a guest of this host; the answer says from where to send next."""
+    offset = _number(request, "offset")
+    have = compute.console.append(
+        request.tx, request.caller.user_name, request.params["guest_id"], offset, request.body
+    )
+    return document({"offset": have})
+
+
+def _desired(plane: Plane, host_id: str, seen: int) -> Desired:
+    with plane.database.begin() as tx:
+        placement.hosts.seen(tx, host_id)
+        return placement.desired(tx, host_id, seen)
+
+
+def _image_path(plane: Plane, image_id: str) -> str:
+    with plane.database.read() as tx:
+        return str(image.file_path(tx, plane.parts["images"], image_id))
+
+
+def _number(request: Request | StreamRequest, name: str) -> int:
+    text = request.query.get(name, "0")
+    if not (text.isascii() and text.isdigit()):
+        raise Invalid(f"{name} must be a whole number.", field=name)
+    return int(text)

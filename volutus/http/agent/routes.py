@@ -1,0 +1,29 @@
+"""The agents' calls by method and path, each with its permission."""
+
+from volutus.http.agent import calls
+from volutus.http.agent.trust import certificate_name, header_name
+from volutus.http.kernel import Dialect, FaultTable, Route, openstack_fault
+
+# A full report of a host with a thousand guests.
+REPORT_MAX_BYTES = 4 << 20
+# What an agent sends of a console log at a time.
+CONSOLE_MAX_BYTES = 256 << 10
+
+
+def dialect(*, trust_host_header: bool) -> Dialect:
+    """The agent protocol; `trust_host_header` as in the settings."""
+    routes = (
+        Route("POST", "/enrol", calls.enrol, open=True),
+        Route("GET", "/desired", calls.desired, "agent:desired", streams=True),
+        Route("POST", "/observed", calls.observed, "agent:observed", body_max_bytes=REPORT_MAX_BYTES),
+        Route("GET", "/images/{image_id}/file", calls.image_file, "agent:image", streams=True),
+        Route(
+            "POST",
+            "/guests/{guest_id}/console",
+            calls.console,
+            "agent:console",
+            body_max_bytes=CONSOLE_MAX_BYTES,
+        ),
+    )
+    credential = header_name if trust_host_header else certificate_name
+    return Dialect("agent", ("/agent/v1",), routes, FaultTable(openstack_fault), credential=credential)

@@ -1,0 +1,207 @@
+"""What the compiler needs to know about the network, as values: no SQL, no OVN.
+
+Whoever owns the truth (the network domain) makes these views; `compile` turns each into northbound rows.
+A view holds everything its object's rows depend on, so that compiling one object reads no other.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+# Stands for the one group that every port with port security is in: what it does not admit is dropped.
+DROP_GROUP_ID = "drop"
+
+
+class Kind(Enum):
+    """The units of reconciliation: one key of one kind is applied at a time, as a whole."""
+
+    NETWORK = "network"
+    PORT = "port"
+    ROUTER = "router"
+    SECURITY_GROUP = "security_group"
+
+
+class AddressMode(Enum):
+    """How guests of an IPv6 subnet come to their address; the same words for `ra_mode`."""
+
+    SLAAC = "slaac"
+    DHCP_STATEFUL = "dhcpv6-stateful"
+    DHCP_STATELESS = "dhcpv6-stateless"
+
+
+class PortUse(Enum):
+    """What a port is there for. ROUTER is a router's port inside, ROUTER_GATEWAY its port on the external
+    network. FLOATING_IP only reserves an address: it has no row in OVN."""
+
+    GUEST = "guest"
+    ROUTER = "router"
+    ROUTER_GATEWAY = "router_gateway"
+    METADATA = "metadata"
+    FLOATING_IP = "floating_ip"
+
+
+class Direction(Enum):
+    """As seen from the guest."""
+
+    INGRESS = "ingress"
+    EGRESS = "egress"
+
+
+@dataclass(frozen=True, slots=True)
+class HostRoute:
+    """A static route: to `destination` (CIDR) by `next_hop`."""
+
+    destination: str
+    next_hop: str
+
+
+@dataclass(frozen=True, slots=True)
+class SubnetView:
+    """A subnet. `metadata_address` is the address of the network's metadata port in it, if it has one."""
+
+    id: str
+    cidr: str
+    gateway_address: str | None = None
+    enable_dhcp: bool = True
+    dns_servers: tuple[str, ...] = ()
+    host_routes: tuple[HostRoute, ...] = ()
+    metadata_address: str | None = None
+    address_mode: AddressMode | None = None
+
+    @property
+    def ip_version(self) -> int:
+        return 6 if ":" in self.cidr else 4
+
+    @property
+    def offers_dhcp(self) -> bool:
+        """Whether OVN answers DHCP here. With SLAAC the router's advertisements do all the work."""
+        return self.enable_dhcp and (self.ip_version == 4 or self.address_mode is not AddressMode.SLAAC)
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderView:
+    """The physical network a network is part of: its name in `ovn-bridge-mappings`; flat without `vlan`."""
+
+    physical_network: str
+    vlan: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkView:
+    id: str
+    mtu: int = 1442
+    subnets: tuple[SubnetView, ...] = ()
+    provider: ProviderView | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FixedIpView:
+    """An address of a port. `dhcp` is the `SubnetView.offers_dhcp` of its subnet."""
+
+    address: str
+    subnet_id: str
+    dhcp: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class AddressPairView:
+    """A further source address (IP or CIDR) a port may use; `mac` None means the port's own."""
+
+    address: str
+    mac: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PortView:
+    """A port. `enabled` is its administrative state and its network's. `host_ids` are the hosts that may
+    bind it, the present one first: one, or two during a migration; none leaves it to whoever has the tap."""
+
+    id: str
+    network_id: str
+    mac: str
+    use: PortUse = PortUse.GUEST
+    fixed_ips: tuple[FixedIpView, ...] = ()
+    enabled: bool = True
+    port_security: bool = True
+    security_group_ids: tuple[str, ...] = ()
+    address_pairs: tuple[AddressPairView, ...] = ()
+    host_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AdvertisementView:
+    """What a router advertises on one of its ports: how addresses are made, and one DNS server."""
+
+    mode: AddressMode
+    dns_server: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RouterPortView:
+    """A port of a router, on the router's side. `networks` are its addresses as `ip/prefix`."""
+
+    port_id: str
+    mac: str
+    networks: tuple[str, ...]
+    mtu: int = 1442
+    advertisement: AdvertisementView | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayView:
+    """The router's way out: its port on the external network, and who is asked next, per IP version."""
+
+    port: RouterPortView
+    next_hops: tuple[str, ...]
+    snat: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class FloatingIpView:
+    """`mac` is that of the floating IP's own port: a host that translates itself answers ARP with it."""
+
+    id: str
+    address: str
+    mac: str
+    fixed_address: str
+    fixed_port_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class RouterView:
+    """A router. `gateway_host_ids` are all hosts that could carry the gateway (chassis names);
+    `distributed` lets each host translate the floating IPs of its own guests, which needs the external
+    network on all of them."""
+
+    id: str
+    enabled: bool = True
+    ports: tuple[RouterPortView, ...] = ()
+    gateway: GatewayView | None = None
+    gateway_host_ids: tuple[str, ...] = ()
+    floating_ips: tuple[FloatingIpView, ...] = ()
+    routes: tuple[HostRoute, ...] = ()
+    distributed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class SecurityGroupRuleView:
+    """What a group admits. `protocol` is a name (`tcp`, `icmp`, `ipv6-icmp` …), a number, or None for any.
+    For ICMP `port_min` is the type and `port_max` the code. At most one of the remotes is set."""
+
+    id: str
+    direction: Direction
+    ip_version: int = 4
+    protocol: str | None = None
+    port_min: int | None = None
+    port_max: int | None = None
+    remote_prefix: str | None = None
+    remote_group_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SecurityGroupView:
+    id: str
+    rules: tuple[SecurityGroupRuleView, ...] = ()
+    stateful: bool = True
+
+
+View = NetworkView | PortView | RouterView | SecurityGroupView

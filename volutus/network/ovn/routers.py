@@ -1,0 +1,146 @@
+"""A router as northbound rows: its ports, its gateway and where that lives, its routes, its NAT."""
+
+from collections.abc import Mapping, Sequence
+from hashlib import blake2b
+from ipaddress import ip_interface
+
+from volutus.network.ovn.model import FloatingIpView, GatewayView, Kind, RouterPortView, RouterView
+from volutus.network.ovn.rows import Key, Row, Unit, make_row
+
+# One carries the traffic and the others stand by; OVN watches every one of them with BFD from every host.
+GATEWAY_HOSTS_MAX = 5
+
+
+def compile_router(view: RouterView) -> Unit:
+    """The router with everything below it."""
+    gateway = view.gateway
+    chassis = _gateway_chassis(view.id, gateway, view.gateway_host_ids) if gateway else []
+    ports = [_port(port) for port in view.ports]
+    if gateway:
+        ports.append(_port(gateway.port, chassis, _gateway_options(gateway, view.ports)))
+    routes = _routes(view)
+    nat = _snat(view) + [_floating_ip(view, ip) for ip in view.floating_ips] if gateway else []
+    router = make_row(
+        "Logical_Router",
+        view.id,
+        name=view.id,
+        enabled=view.enabled,
+        # Without these each router learns the hardware address of every neighbour of a shared external
+        # network, and each learnt address is a row that northd looks at.
+        options={"always_learn_from_arp_request": "false", "dynamic_neigh_routers": "true"},
+        ports=[row.ref for row in ports],
+        static_routes=[row.ref for row in routes],
+        nat=[row.ref for row in nat],
+    )
+    return Unit(Key(Kind.ROUTER, view.id), (router, *ports, *chassis, *routes, *nat))
+
+
+def router_port_name(port_id: str) -> str:
+    """The router's side of the switch port `port_id`."""
+    return f"lrp-{port_id}"
+
+
+def gateway_hosts(router_id: str, host_ids: Sequence[str]) -> list[str]:
+    """The hosts for this router's gateway, the first preferred. Each router ranks the hosts by its own hash
+    of them, so that routers spread, and a host that comes or goes moves only the routers it carries."""
+    ranked = sorted(
+        set(host_ids), key=lambda host: blake2b(f"{router_id}/{host}".encode(), digest_size=8).digest()
+    )
+    return ranked[:GATEWAY_HOSTS_MAX]
+
+
+def _gateway_chassis(router_id: str, gateway: GatewayView, host_ids: Sequence[str]) -> list[Row]:
+    name = router_port_name(gateway.port.port_id)
+    return [
+        make_row(
+            "Gateway_Chassis",
+            f"{name}_{host}",
+            name=f"{name}_{host}",
+            chassis_name=host,
+            priority=GATEWAY_HOSTS_MAX - rank,
+        )
+        for rank, host in enumerate(gateway_hosts(router_id, host_ids))
+    ]
+
+
+def _gateway_options(gateway: GatewayView, inside: Sequence[RouterPortView]) -> dict[str, str]:
+    if any(port.mtu > gateway.port.mtu for port in inside):
+        # What does not fit out of the gateway is answered by "fragmentation needed", not dropped.
+        return {"gateway_mtu": str(gateway.port.mtu)}
+    return {}
+
+
+def _port(port: RouterPortView, chassis: Sequence[Row] = (), options: Mapping[str, str] | None = None) -> Row:
+    return make_row(
+        "Logical_Router_Port",
+        router_port_name(port.port_id),
+        name=router_port_name(port.port_id),
+        mac=port.mac,
+        networks=port.networks,
+        options=options or {},
+        ipv6_ra_configs=_advertisement(port),
+        gateway_chassis=[row.ref for row in chassis],
+    )
+
+
+def _advertisement(port: RouterPortView) -> dict[str, str]:
+    if port.advertisement is None:
+        return {}
+    configs = {
+        "address_mode": port.advertisement.mode.value.replace("-", "_"),
+        "send_periodic": "true",
+        "mtu": str(port.mtu),
+    }
+    if port.advertisement.dns_server:
+        configs["rdnss"] = port.advertisement.dns_server
+    return configs
+
+
+def _routes(view: RouterView) -> list[Row]:
+    wanted: dict[tuple[str, str], str | None] = {(r.destination, r.next_hop): None for r in view.routes}
+    if view.gateway:
+        # The port is named because a next hop may be outside of the port's own subnets, or link-local.
+        port = router_port_name(view.gateway.port.port_id)
+        wanted |= {("::/0" if ":" in hop else "0.0.0.0/0", hop): port for hop in view.gateway.next_hops}
+    return [
+        make_row(
+            "Logical_Router_Static_Route",
+            f"{view.id}/{destination}/{next_hop}",
+            ip_prefix=destination,
+            nexthop=next_hop,
+            output_port=port_name,
+        )
+        for (destination, next_hop), port_name in sorted(wanted.items(), key=str)
+    ]
+
+
+def _snat(view: RouterView) -> list[Row]:
+    gateway = view.gateway
+    if gateway is None or not gateway.snat:
+        return []
+    outside = next((network.split("/")[0] for network in gateway.port.networks if ":" not in network), None)
+    if outside is None:
+        return []
+    inside = {
+        str(ip_interface(network).network)
+        for port in view.ports
+        for network in port.networks
+        if ":" not in network
+    }
+    return [
+        make_row("NAT", f"{view.id}/snat/{cidr}", type="snat", external_ip=outside, logical_ip=cidr)
+        for cidr in sorted(inside)
+    ]
+
+
+def _floating_ip(view: RouterView, ip: FloatingIpView) -> Row:
+    # The router's id is in the name: an address that moves to another router is for a moment in both.
+    return make_row(
+        "NAT",
+        f"{view.id}/{ip.id}",
+        type="dnat_and_snat",
+        external_ip=ip.address,
+        logical_ip=ip.fixed_address,
+        external_mac=ip.mac if view.distributed else None,
+        logical_port=ip.fixed_port_id if view.distributed else None,
+    )

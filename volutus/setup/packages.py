@@ -1,0 +1,128 @@
+"""The Debian packages a cloud needs, and their installation. Nothing of theirs is started or configured.
+
+`qemu-system-x86`, Open vSwitch, OVN, PostgreSQL and libvirt bring services of their own. They are kept from
+starting: the cloud runs its own instances of those programs, in its own directories.
+"""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+# Package to what it is for.
+NEEDED = {
+    "python3-venv": "the virtual environment",
+    "python3-dev": "compiling libvirt-python and psycopg",
+    "gcc": "compiling libvirt-python and psycopg",
+    "libc6-dev": "compiling libvirt-python and psycopg",
+    "pkg-config": "compiling libvirt-python",
+    "libvirt-dev": "compiling libvirt-python",
+    "libpq-dev": "compiling psycopg",
+    "postgresql": "the database",
+    "openvswitch-switch": "the virtual switch",
+    "ovn-central": "virtual networks: the databases and their translator",
+    "ovn-host": "virtual networks: the host's controller",
+    "libvirt-daemon-system": "the hypervisor's daemon",
+    "qemu-system-x86": "the hypervisor",
+    "qemu-utils": "disks and images",
+    "nftables": "guests' way to the outside",
+    "iproute2": "network devices and namespaces",
+    "dnsmasq-base": "names in virtual networks",
+    "ethtool": "offloads of virtual devices",
+    "genisoimage": "config drives",
+    "busybox-static": "the first image",
+    "fdisk": "the first image",
+    "e2fsprogs": "the first image",
+    "grub-pc-bin": "the first image",
+    "xz-utils": "the first image",
+    "cpio": "the first image",
+}
+# Units of those packages that would run beside ours on a machine with systemd.
+SERVICES = (
+    "postgresql",
+    "openvswitch-switch",
+    "ovs-vswitchd",
+    "ovsdb-server",
+    "ovn-central",
+    "ovn-host",
+    "ovn-controller",
+    "libvirtd",
+    "libvirtd.socket",
+    "libvirtd-ro.socket",
+    "libvirtd-admin.socket",
+    "virtlogd.socket",
+    "virtlockd.socket",
+    "libvirt-guests",
+)
+_POLICY = Path("/usr/sbin/policy-rc.d")
+_CREATE_CLUSTER = Path("/etc/postgresql-common/createcluster.conf")
+_APT_TIMEOUT_S = 1800
+_OPTIONS = (
+    "-y",
+    "--no-install-recommends",
+    "-o",
+    "Dpkg::Options::=--force-confold",
+    "-o",
+    "DPkg::Lock::Timeout=300",
+)
+
+
+class InstallationFailed(Exception):
+    """Packages could not be installed; the text says what to do."""
+
+
+def missing() -> list[str]:
+    """The needed packages that are not installed."""
+    done = subprocess.run(
+        ["dpkg-query", "-W", "-f", "${Package} ${db:Status-Abbrev}\n", *NEEDED],
+        capture_output=True,
+        text=True,
+    )
+    installed = {line.split()[0] for line in done.stdout.splitlines() if line.split()[1:] == ["ii"]}
+    return [package for package in NEEDED if package not in installed]
+
+
+def install(packages: list[str], log: IO[bytes]) -> None:
+    """Install them; what apt says goes to `log`."""
+    if os.geteuid() != 0:
+        raise InstallationFailed(f"run as root, or first: apt-get install {' '.join(packages)}")
+    own_services = [name for name in SERVICES if not _known_to_systemd(name)]
+    with _no_service_starts():
+        _apt(["update"], log)
+        _apt(["install", *_OPTIONS, *packages], log)
+    if Path("/run/systemd/system").exists():
+        subprocess.run(["systemctl", "disable", "--now", *own_services], stdout=log, stderr=log)
+
+
+def _apt(words: list[str], log: IO[bytes]) -> None:
+    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
+    command = ["apt-get", *words]
+    done = subprocess.run(command, stdout=log, stderr=log, env=environment, timeout=_APT_TIMEOUT_S)
+    if done.returncode != 0:
+        raise InstallationFailed(f"`{' '.join(command)}` failed; see {log.name}")
+
+
+@contextmanager
+def _no_service_starts() -> Iterator[None]:
+    """Debian asks this file before it starts a service; the cluster file keeps PostgreSQL from making a
+    database."""
+    had_policy = _POLICY.exists()
+    if not _CREATE_CLUSTER.exists():
+        _CREATE_CLUSTER.parent.mkdir(parents=True, exist_ok=True)
+        _CREATE_CLUSTER.write_text("create_main_cluster = false\n")
+    if not had_policy:
+        _POLICY.write_text("#!/bin/sh\nexit 101\n")
+        _POLICY.chmod(0o755)
+    try:
+        yield
+    finally:
+        if not had_policy:
+            _POLICY.unlink()
+
+
+def _known_to_systemd(name: str) -> bool:
+    """Whether the service was there before us: then it is somebody's, and stays as it is."""
+    unit = name if "." in name else f"{name}.service"
+    return Path("/lib/systemd/system", unit).exists()

@@ -1,0 +1,105 @@
+"""Which processes make up one cloud on this machine, in which order, and how each is known to be ready."""
+
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import volutus
+from volutus.settings import Settings
+from volutus.supervise import libvirt, postgres, switch
+from volutus.supervise.child import Child, Plan
+from volutus.supervise.sockets import answers_http
+
+
+def plan(settings: Settings) -> Plan:
+    """The children for these settings: a database or an OVN that is somebody else's is left out."""
+    real_host = settings.simulated_hosts == 0
+    children: list[Child] = []
+    if not settings.database_url:
+        children.append(postgres.child(settings))
+    if not settings.ovn_northbound:
+        children.extend(switch.central_children(settings))
+    if real_host:
+        children.extend(switch.switch_children(settings))
+        children.append(libvirt.child(settings))
+    children.extend(_control_plane(settings))
+    children.append(_agent(settings))
+    present = {child.name for child in children}
+    return Plan(
+        children=tuple(_without_absent(child, present) for child in children),
+        run_dir=settings.run_dir,
+        log_dir=settings.log_dir,
+        stop_guests=_guest_stopper(settings) if real_host else None,
+        clean_up=lambda: switch.close_external_network(settings) if real_host else None,
+    )
+
+
+def _control_plane(settings: Settings) -> tuple[Child, ...]:
+    def part(name: str, *words: str, after: tuple[str, ...], listens: str | None = None) -> Child:
+        return Child(
+            name=name,
+            argv=(*_volutus(settings), "control", *words),
+            environment=_python_environment(),
+            umask=0o077,
+            after=after,
+            listens=listens,
+            # A socket is inherited, not found again: these start anew under a new supervisor, in a second.
+            adoptable=False,
+            ready=(lambda: answers_http(settings.listen)) if listens == settings.listen else lambda: True,
+        )
+
+    prepare = Child(
+        name="prepare",
+        argv=(*_volutus(settings), "control", "prepare"),
+        environment=_python_environment(),
+        umask=0o077,
+        after=("postgres",),
+        once=True,
+        adoptable=False,
+    )
+    workers = tuple(
+        part(f"api-{number}", "api", "--fd", "{fd}", after=("prepare",), listens=settings.listen)
+        for number in range(1, settings.api_workers + 1)
+    )
+    agents = part("agents", "agents", "--fd", "{fd}", after=("prepare",), listens=settings.agent_listen)
+    reconcile = part("reconcile", "reconcile", after=("prepare", "ovn-northbound"))
+    return prepare, *workers, agents, reconcile
+
+
+def _agent(settings: Settings) -> Child:
+    simulated = ("--simulated", str(settings.simulated_hosts)) if settings.simulated_hosts else ()
+    return Child(
+        name="agent",
+        argv=(*_volutus(settings), "agent", "--config", f"{settings.state_dir}/agent/agent.toml", *simulated),
+        environment=_python_environment() | switch.environment(settings),
+        after=("agents", "libvirtd", "ovn-controller"),
+    )
+
+
+def _guest_stopper(settings: Settings) -> Child:
+    return Child(
+        name="stop-guests",
+        argv=(*_volutus(settings), "agent", "--stop-guests"),
+        environment=_python_environment(),
+        after=("libvirtd",),
+        once=True,
+    )
+
+
+def _volutus(settings: Settings) -> tuple[str, ...]:
+    return (sys.executable, "-m", "volutus", "--state-dir", str(settings.state_dir))
+
+
+def _python_environment() -> dict[str, str]:
+    """The package is found where the supervisor found it; few arenas keep many threads' memory small."""
+    inherited = {name: value for name, value in os.environ.items() if name.startswith("VOLUTUS_")}
+    return inherited | {
+        "PYTHONPATH": str(Path(volutus.__file__).parent.parent),
+        "PYTHONSAFEPATH": "1",
+        "MALLOC_ARENA_MAX": "2",
+    }
+
+
+def _without_absent(child: Child, present: set[str]) -> Child:
+    return replace(child, after=tuple(name for name in child.after if name in present))
