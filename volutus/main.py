@@ -15,7 +15,8 @@ from volutus.http import agent
 from volutus.http.agent.trust import CertificateProtocol
 from volutus.http.kernel import Dialect, Kernel, Plane
 from volutus.http.kernel.plane import Authenticator
-from volutus.identity import Policy
+from volutus.http.openstack import identity as identity_api
+from volutus.identity import Policy, open_identity
 from volutus.ids import Ids
 from volutus.reconcile import Reconciler, Worker
 from volutus.settings import Settings
@@ -26,7 +27,7 @@ POLICY_OVERRIDE = "policy.toml"
 
 def dialects() -> list[Dialect]:
     """What the public port speaks."""
-    return []
+    return [identity_api.dialect()]
 
 
 def policy(settings: Settings) -> Policy:
@@ -41,7 +42,8 @@ def plane(
     settings: Settings, database: Database, clock: Clock, ids: Ids, authenticator: Authenticator
 ) -> Plane:
     """What handlers reach."""
-    return Plane(settings, database, clock, ids, policy(settings), authenticator)
+    parts = {"identity": open_identity(settings)}
+    return Plane(settings, database, clock, ids, policy(settings), authenticator, parts)
 
 
 def reconcilers(_settings: Settings, _database: Database) -> list[Reconciler]:
