@@ -115,6 +115,7 @@ def test_the_socket_outlives_the_process_that_serves_it(run: Run) -> None:
     run.start_and_wait()
     before = run.pid("server")
     os.kill(before, signal.SIGKILL)
+    eventually(lambda: processes.find(before) is None, "it is dead")
     # Asked while nobody serves: the connection waits in the socket's queue and is answered.
     assert run.hello() == b"hello"
     assert run.pid("server") != before
