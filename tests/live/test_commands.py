@@ -65,7 +65,7 @@ def test_two_clouds_at_once(machine: Machine, other_machine: Machine) -> None:
 
 
 def test_an_address_in_use_is_named(machine: Machine) -> None:
-    holder = f"import socket, time; s = socket.create_server(('127.0.0.1', 8780)); time.sleep(30)"
+    holder = "import socket, time; s = socket.create_server(('127.0.0.1', 8780)); time.sleep(30)"
     machine.run("sh", "-c", f'python3 -c "{holder}" >/dev/null 2>&1 & sleep 1')
     with pytest.raises(Failed, match=r"127\.0\.0\.1:8780 is in use by another program"):
         machine.volutus("up", "--detach")
