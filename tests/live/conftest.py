@@ -1,6 +1,7 @@
 """A machine for the live tests, taken away whatever happens, with the logs shown when a test failed."""
 
 import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -21,14 +22,13 @@ def machine(request: pytest.FixtureRequest) -> Iterator[Machine]:
     yield made
     if request.session.testsfailed > failed_before:
         for path in sorted(made.state_dir.glob("log/*.log")):
-            print(
-                f"== {path.name}", *path.read_text(errors="replace").splitlines()[-LOG_LINES_SHOWN:], sep="\n"
-            )
+            lines = path.read_text(errors="replace").splitlines()[-LOG_LINES_SHOWN:]
+            sys.stdout.write("\n".join([f"== {path.name}", *lines, ""]))
     try:
         if made.state_dir.exists():
             made.volutus("destroy")
     except (Failed, subprocess.TimeoutExpired) as error:
-        print(f"destroy failed: {error}")
+        sys.stdout.write(f"destroy failed: {error}\n")
     made.close()
 
 
