@@ -1,4 +1,4 @@
-"""A machine of its own for one cloud: network and mount namespaces, with a way to the outside.
+"""A machine of its own for one cloud: a network namespace, with a way to the outside.
 
 The state lies in a new directory, devices and processes are told apart by the network namespace, so that a
 test can say what a cloud left behind whatever else runs here.
@@ -10,24 +10,16 @@ import shlex
 import shutil
 import subprocess
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tests.rules.sources import ROOT
+from volutus.settings import Settings
+from volutus.supervise import names
 
 CLIENT = ROOT / ".cache" / "client" / "bin" / "openstack"
 VOLUTUS = ROOT / "bin" / "volutus"
 COMMAND_TIMEOUT_S = 240
-# A fresh /sys that shows the namespace's own devices, with the machine's control groups put back into it.
-_MAKE = """
-mount --rbind /sys/fs/cgroup "$1"
-mount -t sysfs sysfs /sys
-mount --rbind "$1" /sys/fs/cgroup
-umount --lazy "$1"
-ip link set lo up
-echo ready
-exec sleep infinity
-"""
 
 
 class Failed(AssertionError):
@@ -48,12 +40,18 @@ class Machine:
     def state_dir(self) -> Path:
         return self.directory / "cloud"
 
+    @property
+    def tag(self) -> str:
+        """What the cloud adds to names that all clouds of the real machine share."""
+        return names.tag(replace(Settings(), state_dir=self.state_dir))
+
     def run(self, *argv: str, timeout_s: float = COMMAND_TIMEOUT_S) -> str:
         """Standard output of a command run on the machine. Raises Failed."""
-        where = ["nsenter", "--net", "--mount", "--target", str(self.holder.pid), f"--wdns={self.directory}"]
+        where = ["nsenter", f"--net=/proc/{self.holder.pid}/ns/net"]
         done = subprocess.run(
             [*where, *argv],
-            env=os.environ | self.environment,
+            cwd=self.directory,
+            env=_a_users_environment() | self.environment,
             capture_output=True,
             text=True,
             timeout=timeout_s,
@@ -75,7 +73,7 @@ class Machine:
         return {
             "processes": self._processes(),
             "devices": [line.split(":")[1] for line in self.run("ip", "-o", "link").splitlines()],
-            "namespaces": sorted(path.name for path in Path("/run/netns").glob("vmd-*")),
+            "namespaces": sorted(path.name for path in Path("/run/netns").glob(f"*-{self.tag}-*")),
             "mounts": [
                 line for line in self.run("cat", "/proc/self/mountinfo").splitlines() if self.name in line
             ],
@@ -103,17 +101,19 @@ class Machine:
         return sorted(found)
 
 
+def _a_users_environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith(("VOLUTUS_", "OS_"))}
+
+
 def make() -> Machine:
     """A machine with loopback and one uplink, masqueraded behind this one."""
     name = f"vt{secrets.token_hex(3)}"
     # In /tmp and not below pytest's directory: sockets' paths have a limit, as a user's do.
     directory = Path(tempfile.mkdtemp(prefix=f"{name}-"))
-    (directory / "cgroup").mkdir()
-    command = ["unshare", "--net", "--mount", "--propagation", "slave", "sh", "-euc", _MAKE, "machine"]
-    holder = subprocess.Popen([*command, str(directory / "cgroup")], stdout=subprocess.PIPE, text=True)
+    command = ["unshare", "--net", "sh", "-euc", "ip link set lo up; echo ready; exec sleep infinity"]
+    holder = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert holder.stdout is not None
     assert holder.stdout.readline() == "ready\n"
-    (directory / "cgroup").rmdir()
     second, third = secrets.randbelow(100) + 100, secrets.randbelow(250)
     outside, inside = f"10.{second}.{third}.1", f"10.{second}.{third}.2"
     machine = Machine(directory, holder, outside, name)
