@@ -6,6 +6,7 @@ The key never leaves the machine. This is the one place that needs cryptography,
 import logging
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -16,7 +17,9 @@ from volutus.wire import Enrolled, Enrolment
 
 log = logging.getLogger(__name__)
 
+TOKENS_FILE = "join-tokens"
 TOKEN_FILE = "join-token"  # noqa: S105  (the name of a file)
+ID_FILE = "host-id"
 RETRY_S = 2.0
 
 
@@ -38,6 +41,32 @@ def ensure(config: AgentConfig) -> None:
     token_path.unlink(missing_ok=True)
 
 
+def ensure_simulated(config: AgentConfig, number: int) -> AgentConfig:
+    """The configuration of one simulated host, enrolled."""
+    directory = config.state_dir / "simulated" / str(number)
+    directory.mkdir(parents=True, exist_ok=True)
+    one = replace(
+        config,
+        certificate=directory / "host.pem",
+        key=directory / "host.key",
+        hostname=f"simulated-{number}",
+        trusted_host_id="",
+    )
+    if not one.certificate.exists():
+        tokens_path = config.state_dir / TOKENS_FILE
+        tokens = tokens_path.read_text().split() if tokens_path.exists() else []
+        if not tokens:
+            raise BadConfig(f"there is no join token left in {tokens_path}")
+        ensure(replace(one, join_token=tokens[0]))
+        tokens_path.write_text("\n".join(tokens[1:]))
+    return one
+
+
+def host_id(config: AgentConfig) -> str:
+    """Who this host is; it must be enrolled."""
+    return config.certificate.with_name(ID_FILE).read_text().strip()
+
+
 def _enrol(config: AgentConfig, token: str) -> None:
     hostname = config.hostname or os.uname().nodename
     # The key is kept over failed tries: an answer that was lost may have used up the token for it.
@@ -51,6 +80,7 @@ def _enrol(config: AgentConfig, token: str) -> None:
     finally:
         channel.close()
     enrolled = msgspec.json.decode(answer, type=Enrolled)
+    _write(config.certificate.with_name(ID_FILE), enrolled.host_id.encode())
     _write(config.certificate, enrolled.certificate_pem.encode())
     log.info("enrolled as host %s", enrolled.host_id)
 

@@ -8,14 +8,16 @@ import contextlib
 import functools
 import logging
 import signal
+import sys
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from volutus.agent import config as configuration
 from volutus.agent import enrolment, facts
 from volutus.agent.config import AgentConfig
-from volutus.agent.connection import Channel
+from volutus.agent.connection import Channel, tls_context
 from volutus.agent.faults import HostFault
 from volutus.agent.host import Drivers, Host
 from volutus.agent.hypervisor.domain_xml import Machine
@@ -45,6 +47,27 @@ def run(path: Path) -> None:
         signal.signal(number, lambda *_: runner.stop())
     log.info("looking after this host")
     runner.run()
+
+
+def run_simulated(path: Path, count: int) -> None:
+    """Pretend to be `count` hosts until SIGTERM. Each enrols once, by a line of its own in the file
+    `join-tokens` of the agent's directory, and keeps its identity in `simulated/NUMBER`. With
+    `trusted_host_id` set to anything they are known by a header and not by their certificates."""
+    from volutus.agent import simulated
+    from volutus.agent.simulated_wire import Identity, Origin
+
+    config = configuration.load(path)
+    logging.basicConfig(level=config.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s")
+    identities = []
+    for number in range(count):
+        one = enrolment.ensure_simulated(config, number)
+        tls = None if config.trusted_host_id else tls_context(one)
+        identities.append(Identity(enrolment.host_id(one), tls))
+    simulation = simulated.Simulation(
+        Origin(config.control_plane), identities, heartbeat_s=config.heartbeat_s
+    )
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    simulated.run_simulated(simulation)
 
 
 def build(config: AgentConfig) -> Runner:
@@ -122,6 +145,4 @@ def _alive(hypervisor: LibvirtHypervisor) -> list[str]:
 
 
 def _stopped_by_us(record: Record) -> Record:
-    from dataclasses import replace
-
     return replace(record, ran=False, asked_at=None)
