@@ -15,8 +15,10 @@ from volutus.http import agent
 from volutus.http.agent.trust import CertificateProtocol
 from volutus.http.kernel import Dialect, Kernel, Plane
 from volutus.http.kernel.plane import Authenticator
+from volutus.http.openstack import image as image_api
 from volutus.identity import Policy
 from volutus.ids import Ids
+from volutus.image import ImageCollector, ImageStore
 from volutus.reconcile import Reconciler, Worker
 from volutus.settings import Settings
 
@@ -26,7 +28,7 @@ POLICY_OVERRIDE = "policy.toml"
 
 def dialects() -> list[Dialect]:
     """What the public port speaks."""
-    return []
+    return [image_api.dialect()]
 
 
 def policy(settings: Settings) -> Policy:
@@ -41,12 +43,13 @@ def plane(
     settings: Settings, database: Database, clock: Clock, ids: Ids, authenticator: Authenticator
 ) -> Plane:
     """What handlers reach."""
-    return Plane(settings, database, clock, ids, policy(settings), authenticator)
+    parts = {"images": ImageStore(settings.image_dir)}
+    return Plane(settings, database, clock, ids, policy(settings), authenticator, parts)
 
 
-def reconcilers(_settings: Settings, _database: Database) -> list[Reconciler]:
+def reconcilers(settings: Settings, database: Database) -> list[Reconciler]:
     """All kinds of long work."""
-    return []
+    return [ImageCollector(database, ImageStore(settings.image_dir))]
 
 
 def upgrade_database(settings: Settings) -> None:
