@@ -3,6 +3,8 @@
 import pytest
 
 from tests.conftest import make_caller
+from volutus import quota
+from volutus.db import Tx
 
 ROOT = "/image/v2"
 PATCH_21 = {"Content-Type": "application/openstack-images-v2.1-json-patch"}
@@ -317,8 +319,6 @@ def test_pages_lead_to_the_next(api, collection):
 
 
 def test_a_list_costs_one_statement(api, database, collection, monkeypatch):
-    from volutus.db import Tx
-
     counted = []
     plain = Tx.execute
     monkeypatch.setattr(Tx, "execute", lambda self, *a: (counted.append(a), plain(self, *a))[1])
@@ -354,9 +354,8 @@ def test_information(api):
     assert api.get(f"{ROOT}/info/stores").json()["stores"][0]["id"] == "local"
 
 
-def test_the_number_of_images_has_a_limit(api, tx):
-    from volutus import quota
-
-    quota.set_limits(tx, "project-a", {"images": 1})
+def test_the_number_of_images_has_a_limit(api, database):
+    with database.begin() as tx:
+        quota.set_limits(tx, "project-a", {"images": 1})
     make(api, name="one")
     assert api.post(f"{ROOT}/images", {}).status_code == 413
