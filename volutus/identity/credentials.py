@@ -83,11 +83,10 @@ def create_ec2(tx: Tx, caller: Caller, vault: KeyRepository, user_id: str, proje
 
 
 def get(tx: Tx, caller: Caller, vault: KeyRepository, credential_id: str) -> Credential:
-    """One's own, or anyone's for who sees all."""
+    """One's own, or anyone's for who sees all. Raises CredentialNotFound."""
     row = tx.row(select(credential).where(credential.c.id == credential_id).limit(1))
-    if row is None:
-        raise access.missing(caller, CredentialNotFound(f"Could not find credential: {credential_id}."))
-    access.require(row.user_id == caller.user_id or access.sees_all(caller))
+    if row is None or not (row.user_id == caller.user_id or access.sees_all(caller)):
+        raise CredentialNotFound(f"Could not find credential: {credential_id}.")
     return _opened(vault, row)
 
 

@@ -96,6 +96,11 @@ def get(tx: Tx, caller: Caller, project_id: str) -> Row[Any]:
     return row
 
 
+def is_domain(tx: Tx, project_id: str) -> bool:
+    """Whether the id is a domain's: Keystone shows domains as projects too."""
+    return tx.row(select(domain.c.id).where(domain.c.id == project_id).limit(1)) is not None
+
+
 def list_(
     tx: Tx, caller: Caller, page: Page, filters: Sequence[Filter], tags: TagFilter | None = None
 ) -> list[Row[Any]]:

@@ -119,8 +119,8 @@ def imply(tx: Tx, caller: Caller, prior_id: str, implied_id: str) -> tuple[Row[A
     prior, implied = get(tx, caller, prior_id), get(tx, caller, implied_id)
     if implied.name == NEVER_IMPLIED and implied.domain_id is None:
         raise Forbidden(f"The role {NEVER_IMPLIED} cannot be implied.")
-    if implied.domain_id is not None:
-        raise Forbidden("A domain's role cannot be implied.")
+    if implied.domain_id is not None and prior.domain_id is None:
+        raise Forbidden("A role of the cloud cannot imply one of a domain.")
     if tx.row(_LEADS_BACK, {"implied": implied_id, "prior": prior_id}) is not None:
         raise Invalid("The roles would imply each other in a circle.")
     statement = postgresql.insert(implied_role).on_conflict_do_nothing()

@@ -77,12 +77,10 @@ def create(tx: Tx, caller: Caller, fields: TrustFields) -> Trust:
 
 
 def get(tx: Tx, caller: Caller, trust_id: str) -> Trust:
-    """A trust of which one is trustor or trustee, or any for who sees all."""
+    """A trust of which one is trustor or trustee, or any for who sees all. Raises TrustNotFound."""
     row = tx.row(select(trust).where(trust.c.id == trust_id).limit(1))
-    if row is None or (row.expires_at is not None and row.expires_at <= tx.now):
+    if row is None or not _visible(tx, caller, row):
         raise TrustNotFound(f"Could not find trust: {trust_id}.")
-    concerned = caller.user_id in (row.trustor_user_id, row.trustee_user_id)
-    access.require(concerned or access.sees_all(caller))
     chosen = select(trust_role.c.role_id).where(trust_role.c.trust_id == trust_id)
     roles = select(tables.role).where(tables.role.c.id.in_(chosen)).order_by(tables.role.c.name)
     return Trust(row, tuple(tx.rows(roles.limit(ROLES_MAX))))
@@ -108,6 +106,12 @@ def remove(tx: Tx, caller: Caller, trust_id: str) -> None:
     access.require_self_or_admin(caller, found.row.trustor_user_id)
     tx.execute(delete(trust).where(trust.c.id == trust_id))
     audit.record(tx, caller, "delete", "identity.trust", trust_id)
+
+
+def _visible(tx: Tx, caller: Caller, row: Row[Any]) -> bool:
+    if row.expires_at is not None and row.expires_at <= tx.now:
+        return False
+    return access.sees_all(caller) or caller.user_id in (row.trustor_user_id, row.trustee_user_id)
 
 
 def _chosen_roles(tx: Tx, fields: TrustFields) -> list[str]:

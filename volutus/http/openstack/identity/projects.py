@@ -42,7 +42,10 @@ def index(request: Request) -> Response:
 
 
 def show(request: Request) -> Response:
-    """One project, with its tree above and below where asked."""
+    """One project, with its tree above and below where asked; or a domain in the shape of one."""
+    if projects.is_domain(request.tx, request.params["project_id"]):
+        found = domains.get(request.tx, request.caller, request.params["project_id"])
+        return document({"project": views.domain_as_project(request, found)})
     row = projects.get(request.tx, request.caller, request.params["project_id"])
     body = views.project(request, row)
     if flag(request, "parents_as_list"):
