@@ -15,6 +15,7 @@ from volutus.http import agent
 from volutus.http.agent.trust import CertificateProtocol
 from volutus.http.kernel import Dialect, Kernel, Plane
 from volutus.http.kernel.plane import Authenticator
+from volutus.http.openstack import network as network_api
 from volutus.identity import Policy
 from volutus.ids import Ids
 from volutus.reconcile import Reconciler, Worker
@@ -26,7 +27,9 @@ POLICY_OVERRIDE = "policy.toml"
 
 def dialects() -> list[Dialect]:
     """What the public port speaks."""
-    return []
+    return [
+        network_api.dialect(),
+    ]
 
 
 def policy(settings: Settings) -> Policy:
