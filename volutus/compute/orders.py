@@ -11,16 +11,16 @@ from sqlalchemy import insert
 
 from volutus import audit, image, network, placement, quota
 from volutus.compute import flavors, groups, history, key_pairs, reports, server_disks, servers
-from volutus.compute.faults import FlavorNotFound, FlavorTooSmall, KeyPairNotFound, TooMany
+from volutus.compute.faults import FlavorNotFound, KeyPairNotFound, TooMany
 from volutus.compute.flavors import Flavor
 from volutus.compute.key_pairs import KeyPair
 from volutus.compute.server_disks import BlockDevice, DisksOrder
 from volutus.compute.servers import Server
 from volutus.compute.tables import servers as server_rows
 from volutus.db import Tx
-from volutus.errors import Invalid, NotFound
+from volutus.errors import Conflict, Invalid, NotFound
 from volutus.identity import Caller
-from volutus.image import Image
+from volutus.image import BootParts, Image
 from volutus.network import NicMode, NicRequest, ServerNics
 from volutus.reconcile import wake_many
 
@@ -68,8 +68,7 @@ class Parts:
 
     flavor: Flavor
     image: Image | None
-    kernel: Image | None
-    ramdisk: Image | None
+    boot: BootParts
     key: KeyPair | None
     root_gib: int
 
@@ -153,13 +152,10 @@ def _names_port(request: NicRequest) -> bool:
 
 def _fetch(tx: Tx, caller: Caller, order: ServerOrder) -> Parts:
     flavor, key = _flavor_and_key(tx, caller, order)
-    found, kernel, ramdisk = _images(tx, caller, order)
-    root_gib = server_disks.root_gib(flavor, found)
-    if found is not None and order.image_id is not None:
-        _check_fits(flavor, found)
+    found, boot = _image(tx, caller, order, flavor)
     if order.host is not None:
         placement.hosts.by_name(tx, order.host)
-    return Parts(flavor, found, kernel, ramdisk, key, root_gib)
+    return Parts(flavor, found, boot, key, server_disks.root_gib(flavor, found))
 
 
 def _flavor_and_key(tx: Tx, caller: Caller, order: ServerOrder) -> tuple[Flavor, KeyPair | None]:
@@ -174,30 +170,18 @@ def _flavor_and_key(tx: Tx, caller: Caller, order: ServerOrder) -> tuple[Flavor,
     return flavor, key
 
 
-def _images(tx: Tx, caller: Caller, order: ServerOrder) -> tuple[Image | None, Image | None, Image | None]:
-    """The image, and the kernel and ramdisk it names."""
+def _image(tx: Tx, caller: Caller, order: ServerOrder, flavor: Flavor) -> tuple[Image | None, BootParts]:
+    """The image the server starts as, checked against the flavor, and what further images it boots with."""
     image_id = order.image_id or server_disks.boot_image(order.block_devices)
     if image_id is None:
-        return None, None, None
+        return None, BootParts()
     try:
-        found = image.get_usable(tx, caller, image_id)
-        kernel = image.get_usable(tx, caller, found.kernel_id) if found.kernel_id else None
-        ramdisk = image.get_usable(tx, caller, found.ramdisk_id) if found.ramdisk_id else None
-    except NotFound as error:
-        raise Invalid(f"Can not find requested image: {image_id}", field="imageRef") from error
-    return found, kernel, ramdisk
-
-
-def _check_fits(flavor: Flavor, found: Image) -> None:
-    if flavor.memory_mib < found.min_ram_mib:
-        raise FlavorTooSmall("Flavor's memory is too small for requested image.", field="flavorRef")
-    needed = max(found.min_disk_gib, server_disks.gib_of(found))
-    if flavor.disk_gib and flavor.disk_gib < needed:
-        raise FlavorTooSmall(
-            f"Flavor's disk is too small for requested image. Flavor disk is {flavor.disk_gib} GiB, "
-            f"image needs {needed} GiB.",
-            field="flavorRef",
-        )
+        # A volume made from the image has its own size, which the volume's order checks.
+        disk_gib = flavor.disk_gib if order.image_id is not None else None
+        found = image.get_usable(tx, caller, image_id, disk_gib=disk_gib, memory_mib=flavor.memory_mib)
+        return found, image.boot_parts(tx, caller, found)
+    except (NotFound, Conflict) as error:
+        raise Invalid(error.message, field="imageRef") from error
 
 
 def _charge(tx: Tx, project_id: str, order: ServerOrder, flavor: Flavor) -> int:
@@ -276,8 +260,8 @@ def _row(order: ServerOrder, parts: Parts, launch: tuple[str, int]) -> dict[str,
         "extra_specs": dict(flavor.extra_specs),
         "image_id": order.image_id,
         "image_properties": dict(parts.image.properties) if parts.image else {},
-        "kernel_image": server_disks.source_of(parts.kernel),
-        "ramdisk_image": server_disks.source_of(parts.ramdisk),
+        "kernel_image": server_disks.source_of(parts.boot.kernel),
+        "ramdisk_image": server_disks.source_of(parts.boot.ramdisk),
         "key_name": parts.key.name if parts.key else None,
         "key_public": parts.key.public_key if parts.key else None,
         "user_data": order.user_data,

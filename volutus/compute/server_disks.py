@@ -9,7 +9,7 @@ from volutus.db import Tx
 from volutus.errors import Invalid
 from volutus.identity import Caller
 from volutus.image import Image
-from volutus.volume import AttachOptions, BootVolume, RootDisk
+from volutus.volume import AttachOptions, RootDisk, VolumeOrder
 
 GIB = 1 << 30
 
@@ -69,7 +69,7 @@ def source_of(image: Image | None) -> dict[str, str] | None:
     """An image as a host is told of it."""
     if image is None:
         return None
-    return {"image_id": image.id, "image_format": image.disk_format, "sha256": image.sha256}
+    return {"image_id": image.id, "image_format": image.driver, "sha256": image.sha256 or ""}
 
 
 def order(tx: Tx, caller: Caller, wanted: DisksOrder) -> int:
@@ -108,18 +108,18 @@ def _check(devices: Sequence[BlockDevice]) -> None:
 
 
 def _tie(tx: Tx, caller: Caller, device: BlockDevice, wanted: DisksOrder) -> None:
-    volume_id = device.uuid or ""
-    if device.source != "volume":
-        made = BootVolume(
-            name="",
-            size_gib=device.size_gib,
-            image_id=device.uuid if device.source == "image" else None,
-            snapshot_id=device.uuid if device.source == "snapshot" else None,
-            volume_type=device.volume_type,
-            zone=wanted.zone,
-        )
-        volume_id = volume.order_boot_volume(tx, caller, made)
     options = AttachOptions(
         delete_on_termination=device.delete_on_termination, boot_index=device.boot_index, tag=device.tag
     )
-    volume.reserve(tx, caller, volume_id, wanted.server_id, device.device, options)
+    if device.source == "volume":
+        volume.reserve(tx, caller, device.uuid or "", wanted.server_id, device.device, options)
+        return
+    made = VolumeOrder(
+        size_gib=device.size_gib,
+        name="",
+        image_id=device.uuid if device.source == "image" else None,
+        snapshot_id=device.uuid if device.source == "snapshot" else None,
+        type=device.volume_type,
+        zone=wanted.zone,
+    )
+    volume.order_boot_volume(tx, caller, made, wanted.server_id, options)

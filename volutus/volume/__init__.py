@@ -1,1 +1,75 @@
-"""The volume domain."""
+"""Volumes: disks that tenants order apart from servers, their snapshots and types; and servers' own disks.
+
+A volume is a row of intent, a disk on one host, and at most one attachment. The compute service uses the
+verbs of `servers`: it orders root disks, plugs volumes, and hands over what hosts report. What is on a host
+is said by assignments; how a host keeps a disk, only its agent knows.
+"""
+
+from volutus.volume import messages, types, volumes
+from volutus.volume.disks import DiskOrder
+from volutus.volume.reconciler import VolumeReconciler
+from volutus.volume.records import Attachment, Snapshot, Volume, get_snapshot, get_volume
+from volutus.volume.servers import (
+    DISKS_PER_SERVER_MAX,
+    AttachOptions,
+    Readiness,
+    Role,
+    RootDisk,
+    attachments_of,
+    begin_attach,
+    begin_detach,
+    discard,
+    grow_root,
+    guest_disks,
+    hosts_of,
+    order_boot_volume,
+    order_root,
+    own_disks,
+    place,
+    ready,
+    record_observed,
+    record_plugged,
+    release_server,
+    reserve,
+    set_delete_on_termination,
+)
+from volutus.volume.status import Status
+from volutus.volume.volumes import VolumeFilter, VolumeOrder
+
+__all__ = [
+    "DISKS_PER_SERVER_MAX",
+    "AttachOptions",
+    "Attachment",
+    "DiskOrder",
+    "Readiness",
+    "Role",
+    "RootDisk",
+    "Snapshot",
+    "Status",
+    "Volume",
+    "VolumeFilter",
+    "VolumeOrder",
+    "VolumeReconciler",
+    "attachments_of",
+    "begin_attach",
+    "begin_detach",
+    "discard",
+    "get_snapshot",
+    "get_volume",
+    "grow_root",
+    "guest_disks",
+    "hosts_of",
+    "messages",
+    "order_boot_volume",
+    "order_root",
+    "own_disks",
+    "place",
+    "ready",
+    "record_observed",
+    "record_plugged",
+    "release_server",
+    "reserve",
+    "set_delete_on_termination",
+    "types",
+    "volumes",
+]

@@ -1,0 +1,251 @@
+"""Volumes and snapshots as the other modules and the front see them, and the one way to fetch them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, Select, exists, select
+
+from volutus.db import Tx
+from volutus.identity import Caller
+from volutus.volume.faults import SnapshotNotFound, VolumeNotFound
+from volutus.volume.status import GIB, DiskFlags, VolumeFlags, snapshot_status, volume_status
+from volutus.volume.tables import attachments, disks, snapshots, transfers, types, volumes
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """A volume's tie to a server. `by_compute`: the compute service plugs it; otherwise a client keeps the
+    book itself. `attached_at` is when it was seen plugged in."""
+
+    id: str
+    volume_id: str
+    server_id: str | None
+    by_compute: bool
+    wanted: str
+    mode: str
+    device: str | None
+    host_name: str | None
+    connector: Mapping[str, Any] | None
+    delete_on_termination: bool
+    boot_index: int | None
+    tag: str | None
+    created_at: datetime
+    attached_at: datetime | None
+
+    @property
+    def status(self) -> str:
+        """The word of Cinder's attachment API."""
+        if self.wanted == "reserved":
+            return "reserved"
+        if self.wanted == "detached":
+            return "detaching"
+        return "attached" if self.attached_at else "attaching"
+
+
+@dataclass(frozen=True)
+class Volume:
+    """`fault` is why the status is an error, in words a tenant can read. `server_id` is set for a server's
+    own disk, which no API of volumes shows."""
+
+    id: str
+    project_id: str
+    user_id: str
+    name: str | None
+    description: str | None
+    created_at: datetime
+    updated_at: datetime | None
+    type_id: str
+    type_name: str
+    server_id: str | None
+    role: str | None
+    snapshot_id: str | None
+    source_volume_id: str | None
+    bootable: bool
+    read_only: bool
+    metadata: Mapping[str, str]
+    image_metadata: Mapping[str, str] | None
+    size_gib: int
+    zone: str | None
+    host_id: str | None
+    status: str
+    fault: str | None
+    attachment: Attachment | None
+    removed: bool
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A copy of a volume as it was at one instant."""
+
+    id: str
+    volume_id: str
+    project_id: str
+    user_id: str
+    name: str | None
+    description: str | None
+    metadata: Mapping[str, str]
+    created_at: datetime
+    updated_at: datetime | None
+    size_gib: int
+    host_id: str | None
+    status: str
+    fault: str | None
+    removed: bool
+
+
+OFFERED = exists().where(transfers.c.volume_id == volumes.c.id).correlate(volumes)
+_DISK_COLUMNS = [
+    disks.c.size_gib,
+    disks.c.zone,
+    disks.c.host_id,
+    disks.c.removed_at,
+    disks.c.removal_failure,
+    disks.c.failure,
+    disks.c.fault,
+    disks.c.ready,
+    disks.c.made_at,
+    disks.c.observed_bytes,
+]
+_ATTACHMENT_COLUMNS = [column.label(f"attachment_{column.name}") for column in attachments.c]
+# One statement for a whole list, whatever is in it: a volume has one attachment at most.
+SELECT_VOLUMES: Select[Any] = (
+    select(
+        volumes,
+        types.c.name.label("type_name"),
+        *_DISK_COLUMNS,
+        *_ATTACHMENT_COLUMNS,
+        OFFERED.label("offered"),
+    )
+    .join(disks, disks.c.id == volumes.c.id)
+    .join(types, types.c.id == volumes.c.type_id)
+    .outerjoin(attachments, attachments.c.volume_id == volumes.c.id)
+)
+SELECT_SNAPSHOTS: Select[Any] = select(snapshots, *_DISK_COLUMNS).join(disks, disks.c.id == snapshots.c.id)
+
+
+def get_volume(tx: Tx, caller: Caller, volume_id: str) -> Volume:
+    """A volume of the caller's, not a server's own disk. Raises VolumeNotFound."""
+    return _seen(tx, caller, volume_id, SELECT_VOLUMES)
+
+
+def lock_volume(tx: Tx, caller: Caller, volume_id: str) -> Volume:
+    """The same, and nobody else changes it before this transaction ends."""
+    return _seen(tx, caller, volume_id, SELECT_VOLUMES.with_for_update(of=volumes))
+
+
+def get_snapshot(tx: Tx, caller: Caller, snapshot_id: str, *, lock: bool = False) -> Snapshot:
+    """A snapshot of the caller's. Raises SnapshotNotFound."""
+    statement = SELECT_SNAPSHOTS.where(snapshots.c.id == snapshot_id)
+    row = tx.row(statement.with_for_update(of=snapshots) if lock else statement)
+    if row is None or not caller.sees(row.project_id):
+        raise SnapshotNotFound(f"Snapshot {snapshot_id} could not be found.")
+    return snapshot_of(row)
+
+
+def volumes_where(tx: Tx, condition: ColumnElement[bool], limit: int) -> list[Volume]:
+    """Volumes and servers' own disks, oldest first: for this domain's own work."""
+    statement = SELECT_VOLUMES.where(condition).order_by(volumes.c.created_at, volumes.c.id).limit(limit)
+    return [volume_of(row) for row in tx.rows(statement)]
+
+
+def volume_of(row: Row[Any]) -> Volume:
+    """A row of `SELECT_VOLUMES`."""
+    return Volume(
+        id=row.id,
+        project_id=row.project_id,
+        user_id=row.user_id,
+        name=row.name,
+        description=row.description,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        type_id=row.type_id,
+        type_name=row.type_name,
+        server_id=row.server_id,
+        role=row.role,
+        snapshot_id=row.snapshot_id,
+        source_volume_id=row.source_volume_id,
+        bootable=row.bootable,
+        read_only=row.read_only,
+        metadata=row.metadata,
+        image_metadata=row.image_metadata,
+        size_gib=row.size_gib,
+        zone=row.zone,
+        host_id=row.host_id,
+        status=volume_status(_volume_flags(row), row.forced_status),
+        fault=_fault(row),
+        attachment=_attachment(row) if row.attachment_id else None,
+        removed=row.removed_at is not None,
+    )
+
+
+def snapshot_of(row: Row[Any]) -> Snapshot:
+    """A row of `SELECT_SNAPSHOTS`."""
+    return Snapshot(
+        id=row.id,
+        volume_id=row.volume_id,
+        project_id=row.project_id,
+        user_id=row.user_id,
+        name=row.name,
+        description=row.description,
+        metadata=row.metadata,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        size_gib=row.size_gib,
+        host_id=row.host_id,
+        status=snapshot_status(DiskFlags(**_disk_flags(row)), row.forced_status),
+        fault=_fault(row),
+        removed=row.removed_at is not None,
+    )
+
+
+def attachment_of(row: Row[Any]) -> Attachment:
+    """A row of the table of attachments."""
+    return Attachment(**_of_attachment(row._mapping, ""))
+
+
+def _attachment(row: Row[Any]) -> Attachment:
+    return Attachment(**_of_attachment(row._mapping, "attachment_"))
+
+
+def _of_attachment(mapping: Mapping[Any, Any], prefix: str) -> dict[str, Any]:
+    return {name: mapping[prefix + name] for name in Attachment.__dataclass_fields__}
+
+
+def _seen(tx: Tx, caller: Caller, volume_id: str, statement: Select[Any]) -> Volume:
+    row = tx.row(statement.where(volumes.c.id == volume_id, volumes.c.server_id.is_(None)))
+    if row is None or not caller.sees(row.project_id):
+        raise VolumeNotFound(f"Volume {volume_id} could not be found.")
+    return volume_of(row)
+
+
+def _fault(row: Row[Any]) -> str | None:
+    if row.removed_at is not None:
+        return str(row.removal_failure) if row.removal_failure else None
+    found = row.fault or row.failure
+    return str(found) if found else None
+
+
+def _disk_flags(row: Row[Any]) -> dict[str, bool]:
+    return {
+        "removed": row.removed_at is not None,
+        "stuck": row.removal_failure is not None,
+        "failed": row.failure is not None or row.fault is not None,
+        "away": not row.ready,
+        "unmade": row.made_at is None,
+    }
+
+
+def _volume_flags(row: Row[Any]) -> VolumeFlags:
+    wanted, attached = row.attachment_wanted, row.attachment_attached_at is not None
+    return VolumeFlags(
+        **_disk_flags(row),
+        small=row.observed_bytes < row.size_gib * GIB,
+        claimed=row.attach_claimed_at is not None,
+        reserved=wanted == "reserved",
+        plugging=wanted == "attached" and not attached,
+        plugged=wanted == "attached" and attached,
+        unplugging=wanted == "detached",
+        offered=row.offered,
+    )

@@ -1,0 +1,395 @@
+"""What the compute service asks of volumes: a server's own disks, and volumes plugged into servers.
+
+A server's own disks (root, ephemeral, swap, rescue) are volumes with `server_id` set: made, placed and
+removed like any other, but charged to no quota of volumes, within the server's own claim of a host, and
+shown by no API of volumes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from sqlalchemy import delete, insert, or_, select, update
+
+from volutus import audit
+from volutus.db import Tx
+from volutus.identity import Caller
+from volutus.volume import disks as disk_orders
+from volutus.volume import volumes as tenants_volumes
+from volutus.volume.faults import OtherHost, VolumeNotFound, WrongStatus
+from volutus.volume.records import Attachment, Volume, attachment_of, lock_volume, volumes_where
+from volutus.volume.sources import Image, image_metadata, image_source
+from volutus.volume.status import Status
+from volutus.volume.tables import attachments, disks, volumes
+from volutus.volume.types import DEFAULT_TYPE_ID
+from volutus.volume.volumes import VolumeOrder
+from volutus.wire import DiskObserved, GuestDisk
+
+# `vda` to `vdz`: what one guest can have.
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+DISKS_PER_SERVER_MAX = len(LETTERS)
+
+
+class Role(Enum):
+    """What a server's own disk is to it, in the order in which the guest sees them: a rescued server boots
+    from the rescue disk and finds its root behind it."""
+
+    RESCUE = "rescue"
+    ROOT = "root"
+    EPHEMERAL = "ephemeral"
+    SWAP = "swap"
+
+
+@dataclass(frozen=True)
+class RootDisk:
+    """A server's own disk to be made, empty without `image`."""
+
+    server_id: str
+    image: Image | None
+    size_gib: int
+    role: Role = Role.ROOT
+
+
+@dataclass(frozen=True)
+class AttachOptions:
+    """`host_id` and `host_name` are where the server is, if anywhere yet; `boot_index` 0 boots from it."""
+
+    host_id: str | None = None
+    host_name: str | None = None
+    delete_on_termination: bool = False
+    boot_index: int | None = None
+    tag: str | None = None
+    read_only: bool = False
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """Whether all disks of a server can be opened on its host, else for which `waiting`, or why never."""
+
+    ready: bool
+    fault: str | None = None
+    waiting: Sequence[str] = field(default_factory=tuple)
+
+
+def order_root(tx: Tx, caller: Caller, wanted: RootDisk) -> str:
+    """Order a server's own disk; its id. It is made once `place` says where."""
+    disk_id = tx.ids.uuid()
+    disk_orders.order(
+        tx,
+        disk_orders.DiskOrder(
+            id=disk_id,
+            project_id=caller.own_project(),
+            user_id=caller.user_id or "",
+            size_gib=wanted.size_gib,
+            source=image_source(wanted.image) if wanted.image else None,
+            claims_room=False,
+        ),
+    )
+    tx.execute(
+        insert(volumes),
+        {
+            "id": disk_id,
+            "project_id": caller.own_project(),
+            "user_id": caller.user_id or "",
+            "created_at": tx.now,
+            "type_id": DEFAULT_TYPE_ID,
+            "server_id": wanted.server_id,
+            "role": wanted.role.value,
+            "bootable": wanted.image is not None,
+            "image_metadata": image_metadata(wanted.image) if wanted.image else None,
+        },
+    )
+    return disk_id
+
+
+def order_boot_volume(
+    tx: Tx, caller: Caller, order: VolumeOrder, server_id: str, options: AttachOptions | None = None
+) -> Volume:
+    """Order a tenant's volume and keep it for a server that is being built: boot from volume, or a blank
+    volume with the server. It is found, paid and kept like any volume."""
+    volume = tenants_volumes.create(tx, caller, order)
+    reserve(tx, caller, volume.id, server_id, None, options)
+    return volume
+
+
+def discard(tx: Tx, server_id: str, role: Role, keep: str | None = None) -> None:
+    """Remove a server's own disks of a role but one: after a rebuild the old root, after a rescue its disk.
+    The guest must not use them any more."""
+    statement = select(volumes.c.id).where(volumes.c.server_id == server_id, volumes.c.role == role.value)
+    found = [row.id for row in tx.rows(statement.limit(DISKS_PER_SERVER_MAX)) if row.id != keep]
+    disk_orders.remove(tx, found)
+
+
+def grow_root(tx: Tx, server_id: str, size_gib: int) -> None:
+    """A resize gave the server a larger root disk; a smaller size changes nothing."""
+    statement = select(volumes.c.id).where(
+        volumes.c.server_id == server_id, volumes.c.role == Role.ROOT.value
+    )
+    for row in tx.rows(statement.limit(DISKS_PER_SERVER_MAX)):
+        disk_orders.grow(tx, row.id, size_gib)
+
+
+def place(tx: Tx, volume_ids: Sequence[str], host_id: str) -> None:
+    """Have these made on the host: a server's own disks go where the server goes. A volume that already has
+    a host stays there."""
+    for volume_id in volume_ids:
+        disk_orders.place(tx, volume_id, host_id)
+
+
+def hosts_of(tx: Tx, volume_ids: Sequence[str]) -> set[str]:
+    """Where these volumes are stored: a server that uses them must go there. A volume that has no host yet
+    adds none; more than one host in the answer means no server can use them all."""
+    if not volume_ids:
+        return set()
+    placed = select(disks.c.host_id).where(disks.c.id.in_(volume_ids), disks.c.host_id.isnot(None))
+    return {row.host_id for row in tx.rows(placed.distinct().limit(len(volume_ids)))}
+
+
+def own_disks(tx: Tx, server_ids: Sequence[str]) -> dict[str, list[Volume]]:
+    """The servers' own disks that are not being removed, in one statement."""
+    condition = volumes.c.server_id.in_(server_ids) & disks.c.removed_at.is_(None)
+    found: dict[str, list[Volume]] = {server_id: [] for server_id in server_ids}
+    if server_ids:
+        for volume in volumes_where(tx, condition, len(server_ids) * DISKS_PER_SERVER_MAX):
+            found[str(volume.server_id)].append(volume)
+    return found
+
+
+def attachments_of(tx: Tx, server_ids: Sequence[str]) -> dict[str, list[Attachment]]:
+    """Volumes plugged, or to be plugged, into these servers, by device; in one statement."""
+    found: dict[str, list[Attachment]] = {server_id: [] for server_id in server_ids}
+    if server_ids:
+        statement = (
+            select(attachments)
+            .where(attachments.c.server_id.in_(server_ids), attachments.c.by_compute)
+            .order_by(attachments.c.device)
+            .limit(len(server_ids) * DISKS_PER_SERVER_MAX)
+        )
+        for row in tx.rows(statement):
+            found[row.server_id].append(attachment_of(row))
+    return found
+
+
+def reserve(
+    tx: Tx,
+    caller: Caller,
+    volume_id: str,
+    server_id: str,
+    device: str | None = None,
+    options: AttachOptions | None = None,
+) -> Attachment:
+    """Keep a volume for a server that is still being built. It is plugged in when that first starts."""
+    return _tie(tx, caller, lock_volume(tx, caller, volume_id), _Tie(server_id, device, "reserved", options))
+
+
+def begin_attach(
+    tx: Tx,
+    caller: Caller,
+    volume_id: str,
+    server_id: str,
+    device: str | None = None,
+    options: AttachOptions | None = None,
+) -> Attachment:
+    """Plug a volume into a server; what is reserved for that server already is taken further. The device is
+    the one asked for where it is free, else the next. Raises WrongStatus, OtherHost."""
+    volume = lock_volume(tx, caller, volume_id)
+    held = volume.attachment
+    if held and held.by_compute and held.server_id == server_id and held.wanted == "reserved":
+        tx.execute(update(attachments).where(attachments.c.id == held.id).values(wanted="attached"))
+        return held
+    return _tie(tx, caller, volume, _Tie(server_id, device, "attached", options))
+
+
+def begin_detach(tx: Tx, caller: Caller, volume_id: str, server_id: str) -> None:
+    """Have a volume unplugged: it leaves `guest_disks` now, and becomes available once the guest is seen
+    without it. Raises VolumeNotFound when it is not that server's."""
+    volume = lock_volume(tx, caller, volume_id)
+    held = volume.attachment
+    if held is None or not held.by_compute or held.server_id != server_id:
+        raise VolumeNotFound(f"Volume {volume_id} is not attached to server {server_id}.")
+    tx.execute(update(attachments).where(attachments.c.id == held.id).values(wanted="detached"))
+    _touch(tx, [volume_id])
+    audit.record(tx, caller, "detach", "volume.volume", volume_id, {"server_id": server_id})
+
+
+def guest_disks(tx: Tx, server_id: str) -> list[GuestDisk]:
+    """The disks of the server's guest: its own first, then volumes by device, or the volume it boots from
+    first. Serials start with the volume's id, by which a guest finds them."""
+    own = sorted(own_disks(tx, [server_id])[server_id], key=_own_order)
+    tied = [a for a in attachments_of(tx, [server_id])[server_id] if a.wanted != "detached"]
+    tied.sort(key=lambda a: (a.boot_index is None, a.boot_index or 0, a.device or ""))
+    if not any(volume.role == Role.ROOT.value for volume in own):
+        # Booting from a volume: it comes before disks that hold no system, but behind a rescue disk.
+        boots = [a for a in tied if a.boot_index == 0]
+        rescue = [volume for volume in own if volume.role == Role.RESCUE.value]
+        others = [volume for volume in own if volume not in rescue]
+        entries = [*map(_own, rescue), *map(_tied, boots), *map(_own, others)]
+        entries += [_tied(a) for a in tied if a not in boots]
+    else:
+        entries = [*map(_own, own), *map(_tied, tied)]
+    return _with_targets(entries)
+
+
+def ready(tx: Tx, server_id: str) -> Readiness:
+    """Whether the server's disks are all there, so that its guest may start."""
+    condition = (
+        select(disks.c.id, disks.c.ready, disks.c.fault, disks.c.failure)
+        .select_from(disks.join(volumes, volumes.c.id == disks.c.id))
+        .outerjoin(attachments, attachments.c.volume_id == volumes.c.id)
+        .where(
+            disks.c.removed_at.is_(None),
+            or_(
+                volumes.c.server_id == server_id,
+                (attachments.c.server_id == server_id) & (attachments.c.wanted != "detached"),
+            ),
+        )
+        .limit(DISKS_PER_SERVER_MAX * 2)
+    )
+    rows = tx.rows(condition)
+    waiting = tuple(row.id for row in rows if not row.ready)
+    faults = [row.fault or row.failure for row in rows if not row.ready and (row.fault or row.failure)]
+    return Readiness(not waiting, faults[0] if faults else None, waiting)
+
+
+def record_observed(tx: Tx, host_id: str, observed: Sequence[DiskObserved], gone: Sequence[str]) -> list[str]:
+    """Store what a host says of its disks; ids of the servers that may wait for what changed."""
+    changed = disk_orders.record_observed(tx, host_id, observed, gone)
+    if not changed:
+        return []
+    own = select(volumes.c.server_id).where(volumes.c.id.in_(changed), volumes.c.server_id.isnot(None))
+    tied = select(attachments.c.server_id).where(
+        attachments.c.volume_id.in_(changed), attachments.c.by_compute
+    )
+    rows = tx.rows(own.union(tied).limit(len(changed)))
+    return [row.server_id for row in rows]
+
+
+def record_plugged(tx: Tx, server_id: str, disk_ids: Sequence[str]) -> None:
+    """The guest was seen with exactly these disks, having applied its newest document. (From a report on an
+    older one, a volume about to be plugged in could be taken for one already unplugged.)"""
+    mine = (attachments.c.server_id == server_id) & attachments.c.by_compute
+    plugged = attachments.c.volume_id.in_(disk_ids)
+    arrived = (
+        update(attachments)
+        .where(mine, plugged, attachments.c.wanted != "detached", attachments.c.attached_at.is_(None))
+        .values(wanted="attached", attached_at=tx.now)
+        .returning(attachments.c.volume_id)
+    )
+    left = (
+        delete(attachments)
+        .where(mine, ~plugged, attachments.c.wanted == "detached")
+        .returning(attachments.c.volume_id)
+    )
+    _touch(tx, [row.volume_id for row in (*tx.rows(arrived), *tx.rows(left))])
+
+
+def release_server(tx: Tx, server_id: str) -> None:
+    """The server is gone: its own disks go too, volumes are free again or go with it as was agreed."""
+    own = select(volumes.c.id).where(volumes.c.server_id == server_id).limit(DISKS_PER_SERVER_MAX * 2)
+    freed = tx.rows(
+        delete(attachments)
+        .where(attachments.c.server_id == server_id, attachments.c.by_compute)
+        .returning(attachments.c.volume_id, attachments.c.delete_on_termination)
+    )
+    doomed = [row.volume_id for row in freed if row.delete_on_termination]
+    _touch(tx, [row.volume_id for row in freed])
+    disk_orders.remove(tx, [*(row.id for row in tx.rows(own)), *doomed])
+
+
+def set_delete_on_termination(tx: Tx, volume_id: str, server_id: str, delete_with_server: bool) -> None:
+    """Whether the volume goes with the server. Raises VolumeNotFound when it is not that server's."""
+    statement = update(attachments).where(
+        attachments.c.volume_id == volume_id, attachments.c.server_id == server_id, attachments.c.by_compute
+    )
+    if not tx.changed(statement.values(delete_on_termination=delete_with_server)):
+        raise VolumeNotFound(f"Volume {volume_id} is not attached to server {server_id}.")
+
+
+@dataclass(frozen=True)
+class _Tie:
+    server_id: str
+    device: str | None
+    wanted: str
+    options: AttachOptions | None
+
+
+def _tie(tx: Tx, caller: Caller, volume: Volume, tie: _Tie) -> Attachment:
+    options = tie.options or AttachOptions()
+    # A volume that is still being made may be reserved: a server that boots from it waits for it.
+    allowed = [Status.AVAILABLE] + [Status.CREATING] * (tie.wanted == "reserved")
+    if volume.status not in allowed:
+        raise WrongStatus(
+            f"Volume {volume.id} is {volume.status}: it must be available to be attached to a server."
+        )
+    if options.host_id and volume.host_id and options.host_id != volume.host_id:
+        raise OtherHost(f"Volume {volume.id} is stored on another host than server {tie.server_id} runs on.")
+    values: dict[str, Any] = {
+        "id": tx.ids.uuid(),
+        "volume_id": volume.id,
+        "server_id": tie.server_id,
+        "by_compute": True,
+        "wanted": tie.wanted,
+        "mode": "ro" if volume.read_only or options.read_only else "rw",
+        "device": f"/dev/{_free_target(tx, tie)}",
+        "host_name": options.host_name,
+        "connector": None,
+        "delete_on_termination": options.delete_on_termination,
+        "boot_index": options.boot_index,
+        "tag": options.tag,
+        "created_at": tx.now,
+        "attached_at": None,
+    }
+    tx.execute(insert(attachments), values)
+    _touch(tx, [volume.id])
+    audit.record(tx, caller, "attach", "volume.volume", volume.id, {"server_id": tie.server_id})
+    return Attachment(**values)
+
+
+def _free_target(tx: Tx, tie: _Tie) -> str:
+    own = own_disks(tx, [tie.server_id])[tie.server_id]
+    tied = attachments_of(tx, [tie.server_id])[tie.server_id]
+    taken = {f"vd{letter}" for letter in LETTERS[: len(own)]}
+    taken |= {str(attachment.device).removeprefix("/dev/") for attachment in tied}
+    asked = (tie.device or "").removeprefix("/dev/")
+    if len(asked) == 3 and asked.startswith("vd") and asked[2] in LETTERS and asked not in taken:
+        return asked
+    free = [f"vd{letter}" for letter in LETTERS if f"vd{letter}" not in taken]
+    if not free:
+        raise WrongStatus(f"Server {tie.server_id} has {DISKS_PER_SERVER_MAX} disks: it can have no more.")
+    return free[0]
+
+
+def _touch(tx: Tx, volume_ids: Sequence[str]) -> None:
+    """A change of attachment ends what an operator forced by hand, and any announcement."""
+    if volume_ids:
+        changed = {"updated_at": tx.now, "forced_status": None, "attach_claimed_at": None}
+        tx.execute(update(volumes).where(volumes.c.id.in_(volume_ids)).values(**changed))
+
+
+def _own_order(volume: Volume) -> tuple[int, str]:
+    return [role.value for role in Role].index(str(volume.role)), volume.id
+
+
+def _own(volume: Volume) -> tuple[str, str | None, bool]:
+    return volume.id, None, volume.read_only
+
+
+def _tied(attachment: Attachment) -> tuple[str, str | None, bool]:
+    return attachment.volume_id, attachment.device, attachment.mode == "ro"
+
+
+def _with_targets(entries: Sequence[tuple[str, str | None, bool]]) -> list[GuestDisk]:
+    """Devices as stored where they still can be: a rescue disk in front moves the root behind the rest."""
+    stored = {device.removeprefix("/dev/") for _, device, _ in entries if device}
+    free = iter([f"vd{letter}" for letter in LETTERS if f"vd{letter}" not in stored])
+    placed: list[GuestDisk] = []
+    for number, (disk_id, device, read_only) in enumerate(entries):
+        target = device.removeprefix("/dev/") if device else next(free)
+        boot_index = 0 if number == 0 else None
+        placed.append(
+            GuestDisk(
+                disk_id=disk_id, target=target, serial=disk_id, boot_index=boot_index, read_only=read_only
+            )
+        )
+    return placed

@@ -1,0 +1,132 @@
+"""The status of a volume or a snapshot, computed from what should be and what was observed; stored nowhere.
+
+The rules are one ordered list; the first that holds decides. They use only `&` and `|`, so the same list
+serves Python's booleans (`volume_status`) and SQL's columns (`volume_status_sql`, to filter lists by status).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ColumnElement, case, func, literal
+
+from volutus.volume.tables import attachments, disks, snapshots, volumes
+
+GIB = 1 << 30
+
+
+class Status(StrEnum):
+    """What a tenant sees; the words are Cinder's. `MAINTENANCE` exists only by an operator's order."""
+
+    CREATING = "creating"
+    AVAILABLE = "available"
+    RESERVED = "reserved"
+    ATTACHING = "attaching"
+    IN_USE = "in-use"
+    DETACHING = "detaching"
+    EXTENDING = "extending"
+    ERROR_EXTENDING = "error_extending"
+    DELETING = "deleting"
+    ERROR_DELETING = "error_deleting"
+    AWAITING_TRANSFER = "awaiting-transfer"
+    ERROR = "error"
+    MAINTENANCE = "maintenance"
+
+
+# bool, or a boolean column of SQL.
+Flag = Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiskFlags:
+    """`removed`: its end is ordered; `stuck`: that did not succeed in time; `failed`: a fault or a failure is
+    known; `away`: the host does not have it usable; `unmade`: it never was."""
+
+    removed: Flag
+    stuck: Flag
+    failed: Flag
+    away: Flag
+    unmade: Flag
+
+
+@dataclass(frozen=True, kw_only=True)
+class VolumeFlags(DiskFlags):
+    """`small`: below the wanted size; `claimed`: somebody announced to attach it; `reserved`, `plugging`,
+    `plugged`, `unplugging`: where its attachment stands; `offered`: a transfer waits to be accepted."""
+
+    small: Flag
+    claimed: Flag
+    reserved: Flag
+    plugging: Flag
+    plugged: Flag
+    unplugging: Flag
+    offered: Flag
+
+
+_DISK_RULES: Sequence[tuple[Status, Callable[[Any], Flag]]] = (
+    (Status.ERROR_DELETING, lambda f: f.removed & f.stuck),
+    (Status.DELETING, lambda f: f.removed),
+    (Status.ERROR, lambda f: f.failed & f.away),
+    (Status.CREATING, lambda f: f.unmade),
+)
+_VOLUME_RULES = (
+    *_DISK_RULES,
+    (Status.ERROR_EXTENDING, lambda f: f.small & f.failed),
+    (Status.EXTENDING, lambda f: f.small),
+    (Status.DETACHING, lambda f: f.unplugging),
+    (Status.IN_USE, lambda f: f.plugged),
+    (Status.ATTACHING, lambda f: f.plugging | f.claimed),
+    (Status.RESERVED, lambda f: f.reserved),
+    (Status.AWAITING_TRANSFER, lambda f: f.offered),
+)
+
+
+def volume_status(flags: VolumeFlags, forced: str | None = None) -> str:
+    """The status of a volume; `forced` is what an operator set by hand, and wins."""
+    return forced or _first(_VOLUME_RULES, flags)
+
+
+def snapshot_status(flags: DiskFlags, forced: str | None = None) -> str:
+    """The status of a snapshot."""
+    return forced or _first(_DISK_RULES, flags)
+
+
+def volume_status_sql(offered: ColumnElement[bool]) -> ColumnElement[str]:
+    """The same as a column of `volumes` joined with `disks` and, outer, `attachments`."""
+    wanted, attached = func.coalesce(attachments.c.wanted, ""), attachments.c.attached_at.isnot(None)
+    flags = VolumeFlags(
+        **_disk_columns(),
+        small=disks.c.observed_bytes < disks.c.size_gib * literal(GIB),
+        claimed=volumes.c.attach_claimed_at.isnot(None),
+        reserved=wanted == "reserved",
+        plugging=(wanted == "attached") & ~attached,
+        plugged=(wanted == "attached") & attached,
+        unplugging=wanted == "detached",
+        offered=offered,
+    )
+    return func.coalesce(volumes.c.forced_status, _case(_VOLUME_RULES, flags))
+
+
+def snapshot_status_sql() -> ColumnElement[str]:
+    """The same as a column of `snapshots` joined with `disks`."""
+    return func.coalesce(snapshots.c.forced_status, _case(_DISK_RULES, DiskFlags(**_disk_columns())))
+
+
+def _disk_columns() -> dict[str, ColumnElement[bool]]:
+    return {
+        "removed": disks.c.removed_at.isnot(None),
+        "stuck": disks.c.removal_failure.isnot(None),
+        "failed": disks.c.failure.isnot(None) | disks.c.fault.isnot(None),
+        "away": ~disks.c.ready,
+        "unmade": disks.c.made_at.is_(None),
+    }
+
+
+def _first(rules: Sequence[tuple[Status, Callable[[Any], Flag]]], flags: DiskFlags) -> Status:
+    return next((status for status, holds in rules if holds(flags)), Status.AVAILABLE)
+
+
+def _case(rules: Sequence[tuple[Status, Callable[[Any], Flag]]], flags: DiskFlags) -> ColumnElement[str]:
+    whens = [(holds(flags), literal(status.value)) for status, holds in rules]
+    return case(*whens, else_=literal(Status.AVAILABLE.value))
