@@ -19,7 +19,14 @@ ROOT = Path(__file__).resolve().parent.parent
 PYTHON_VERSION = "3.11"
 FIRST_LINE = "# Made by `make lock` from input sha256:"
 UV = [str(Path(sys.executable).parent / "uv"), "pip", "compile", "--quiet", "--universal"]
-UV += ["--generate-hashes", "--no-emit-index-url", "--no-header", "--no-annotate", "--python-version", PYTHON_VERSION]
+UV += [
+    "--generate-hashes",
+    "--no-emit-index-url",
+    "--no-header",
+    "--no-annotate",
+    "--python-version",
+    PYTHON_VERSION,
+]
 
 
 @dataclass(frozen=True)

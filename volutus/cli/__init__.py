@@ -10,6 +10,9 @@ import sys
 from volutus.cli.parser import parse
 from volutus.errors import VolutusError
 
+# The end of what a failed program said is where its reason stands.
+DETAIL_LINES_MAX = 12
+
 
 def main() -> int:
     """Run the command in `sys.argv`; the result is the exit status."""
@@ -17,7 +20,7 @@ def main() -> int:
     try:
         return int(arguments.run(arguments))
     except VolutusError as error:
-        detail = f"\n  {error.detail}" if error.detail else ""
+        detail = "".join(f"\n  {line}" for line in error.detail.splitlines()[-DETAIL_LINES_MAX:])
         sys.stderr.write(f"volutus: {error.message}{detail}\n")
         return 1
     except ModuleNotFoundError as error:

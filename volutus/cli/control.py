@@ -15,10 +15,12 @@ _BACKLOG = 1024
 def prepare(arguments: argparse.Namespace) -> int:
     """Bring the database to this version and make what every cloud has."""
     from volutus import main
+    from volutus.setup import local_agent
 
     settings = settings_module.current(arguments.state_dir)
     main.upgrade_database(settings)
     main.bootstrap(settings)
+    local_agent.invite(settings)
     return 0
 
 
@@ -56,6 +58,10 @@ def agent(arguments: argparse.Namespace) -> int:
     config: Path = arguments.config or settings.state_dir / "agent" / "agent.toml"
     if arguments.simulated:
         agent_main.run_simulated(config, arguments.simulated)
+    elif arguments.stop_guests:
+        agent_main.stop_guests(config)
+    elif arguments.clean_up:
+        agent_main.clean_up(config)
     else:
         agent_main.run(config)
     return 0

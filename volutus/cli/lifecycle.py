@@ -83,7 +83,10 @@ def status(arguments: argparse.Namespace) -> int:
 
 
 def install(_: argparse.Namespace) -> int:
-    """The launcher has done it before this runs."""
+    """The launcher has installed the packages before this runs; the first image is left."""
+    from volutus.setup import first_image
+
+    first_image.keep(Progress())
     sys.stdout.write(f"Everything is installed; the Python environment is {sys.prefix}.\n")
     return 0
 

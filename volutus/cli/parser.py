@@ -97,6 +97,12 @@ def _add_parts(commands: Commands) -> None:
         "--config", type=Path, metavar="FILE", help="its agent.toml (default DIR/agent/agent.toml)"
     )
     agent.add_argument("--simulated", type=int, metavar="N", help="be N simulated hosts that run nothing")
+    agent.add_argument(
+        "--stop-guests", action="store_true", help="only stop all guests; they start again with the agent"
+    )
+    agent.add_argument(
+        "--clean-up", action="store_true", help="only remove all taps, ports and namespaces of guests"
+    )
     _command(commands, "join-token", control.join_token, "a one-time token by which a host joins the cloud")
 
 

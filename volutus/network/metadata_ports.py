@@ -12,9 +12,9 @@ from volutus.identity import Caller
 from volutus.network import allocation, ports, units
 from volutus.network.allocation import Claimant, Space
 from volutus.network.networks import Network
+from volutus.network.ovn.model import Kind
 from volutus.network.ports import METADATA, PortOrder
 from volutus.network.tables import ports as port_rows
-from volutus.network.units import Kind
 
 
 @dataclass(frozen=True)

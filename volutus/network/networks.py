@@ -35,8 +35,8 @@ from volutus.network.listing import (
     selected,
     sortable,
 )
+from volutus.network.ovn.model import Kind
 from volutus.network.tables import floating_ips, networks, ports, routers, subnets
-from volutus.network.units import Kind
 
 # What is left of an Ethernet frame of 1,500 bytes within Geneve.
 OVERLAY_MTU = 1442

@@ -44,6 +44,7 @@ from volutus.network.listing import (
     visible,
 )
 from volutus.network.networks import Network
+from volutus.network.ovn.model import Kind
 from volutus.network.tables import (
     floating_ips,
     network_units,
@@ -53,7 +54,6 @@ from volutus.network.tables import (
     router_interfaces,
 )
 from volutus.network.tables import networks as network_rows
-from volutus.network.units import Kind
 
 ROUTER_INTERFACE = "network:router_interface"
 ROUTER_GATEWAY = "network:router_gateway"

@@ -31,8 +31,8 @@ from volutus.network.listing import (
     sortable,
     visible,
 )
+from volutus.network.ovn.model import Kind
 from volutus.network.tables import security_group_rules, security_groups
-from volutus.network.units import Kind
 
 # More rules than this in one group are a mistake, and each is a row in OVN.
 RULES_PER_GROUP_MAX = 1000

@@ -23,9 +23,9 @@ from volutus.network.errors import (
     SecurityGroupNotFound,
 )
 from volutus.network.listing import Query, boolean, common_filters, selected, sortable, visible
+from volutus.network.ovn.model import Kind
 from volutus.network.security_group_rules import RULES_PER_GROUP_MAX, Rule, RuleOrder, add, rule_of_row
 from volutus.network.tables import port_security_groups, security_group_rules, security_groups
-from volutus.network.units import Kind
 
 DEFAULT_NAME = "default"
 # A port in more groups than this could not be explained to anybody.

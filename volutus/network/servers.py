@@ -17,9 +17,9 @@ from volutus.identity.caller import CLOUD
 from volutus.network import metadata_ports, networks, ports, security_groups, units
 from volutus.network.allocation import FixedIpRequest
 from volutus.network.errors import NicRequestAmbiguous, PortInUse, PortNotFound
+from volutus.network.ovn.model import Kind
 from volutus.network.ports import Port, PortOrder
 from volutus.network.tables import ports as port_rows
-from volutus.network.units import Kind
 from volutus.wire import GuestNic, MetadataPort
 
 # QEMU's PCI bus has room for some thirty devices; Nova's own bound is lower still.

@@ -34,9 +34,9 @@ from volutus.network.listing import (
     sortable,
 )
 from volutus.network.networks import Network
+from volutus.network.ovn.model import Kind
 from volutus.network.tables import allocation_pools, port_addresses, ports, subnets
 from volutus.network.tables import networks as network_rows
-from volutus.network.units import Kind
 
 # Neutron's bounds.
 DNS_SERVERS_MAX = 5

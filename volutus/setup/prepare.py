@@ -9,7 +9,7 @@ from pathlib import Path
 
 from volutus.errors import Conflict
 from volutus.settings import FILE_NAME, Settings
-from volutus.setup import clouds, directories, first_image, keys
+from volutus.setup import clouds, directories, first_image, keys, local_agent
 from volutus.setup.files import write_secret
 from volutus.setup.progress import Progress
 from volutus.supervise import postgres, switch
@@ -28,6 +28,7 @@ def prepare(settings: Settings, progress: Progress) -> Settings:
     _write_settings(settings)
     keys.create(settings)
     clouds.write(settings)
+    local_agent.configure(settings)
     if not settings.database_url:
         with progress.step("a private PostgreSQL"):
             postgres.create(settings)

@@ -30,6 +30,7 @@ def plan(settings: Settings) -> Plan:
         children=tuple(_without_absent(child, present) for child in children),
         run_dir=settings.run_dir,
         log_dir=settings.log_dir,
+        stop_guests=_guest_stopper(settings) if real_host else None,
         clean_up=lambda: switch.close_external_network(settings) if real_host else None,
     )
 
@@ -73,6 +74,16 @@ def _agent(settings: Settings) -> Child:
         argv=(*_volutus(settings), "agent", "--config", f"{settings.state_dir}/agent/agent.toml", *simulated),
         environment=_python_environment() | switch.environment(settings),
         after=("agents", "libvirtd", "ovn-controller"),
+    )
+
+
+def _guest_stopper(settings: Settings) -> Child:
+    return Child(
+        name="stop-guests",
+        argv=(*_volutus(settings), "agent", "--stop-guests"),
+        environment=_python_environment(),
+        after=("libvirtd",),
+        once=True,
     )
 
 

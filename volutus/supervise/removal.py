@@ -3,9 +3,12 @@
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
+from volutus.errors import Unavailable
 from volutus.settings import Settings
 from volutus.supervise import record, switch
 
@@ -23,6 +26,7 @@ def remove(settings: Settings) -> None:
     """Remove all that this cloud made on the machine. Its supervisor has ended."""
     _kill_strays(settings.state_dir)
     if not settings.simulated_hosts:
+        _clean_up_guests(settings)
         switch.close_external_network(settings)
     shutil.rmtree(settings.state_dir)
 
@@ -34,6 +38,16 @@ def strays(state_dir: Path) -> list[int]:
     """
     found = (int(entry.name) for entry in Path("/proc").glob("[0-9]*"))
     return [pid for pid in found if _works_in(pid, state_dir)]
+
+
+def _clean_up_guests(settings: Settings) -> None:
+    """Taps, ports and namespaces: the agent made them and knows their names."""
+    if not (settings.state_dir / "agent" / "agent.toml").exists():
+        return
+    words = ["-m", "volutus", "--state-dir", str(settings.state_dir), "agent", "--clean-up"]
+    done = subprocess.run([sys.executable, *words], capture_output=True, text=True)
+    if done.returncode != 0:
+        raise Unavailable("what guests left on the machine could not be removed", detail=done.stderr.strip())
 
 
 def _kill_strays(state_dir: Path) -> None:

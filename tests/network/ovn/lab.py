@@ -6,6 +6,7 @@ finish checksums that a sender left to its hardware).
 
 import itertools
 import subprocess
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -86,6 +87,10 @@ class Guest:
 
     def fetches(self, address: str, port: int = 80, tries: int = 3) -> bool:
         return self.lab.fetches(self.namespace, address, port, tries)
+
+    def send_udp(self, source_port: int, address: str, port: int) -> None:
+        send = "s=socket.socket(type=socket.SOCK_DGRAM); s.bind(('', {})); s.sendto(b'x', ('{}', {}))"
+        self.do(sys.executable, "-c", "import socket; " + send.format(source_port, address, port))
 
     def serve(self, port: int = 80) -> None:
         self.lab.serve(self.namespace, port)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tests.network.ovn.lab import Lab
-from tests.network.ovn.stack import OUTSIDE, OvnStack, wait_for
+from tests.network.ovn.stack import OUTSIDE, PHYSICAL_NETWORK, OvnStack, wait_for
 from volutus.clock import SystemClock
 from volutus.network.ovn import (
     AddressPairView,
@@ -18,6 +18,7 @@ from volutus.network.ovn import (
     OvsdbClient,
     OvsdbNorthbound,
     PortUse,
+    ProviderView,
 )
 
 pytestmark = pytest.mark.machine
@@ -232,6 +233,31 @@ def test_ipv6_guests_make_their_own_addresses(lab: Lab) -> None:
     second_address = second.port.fixed_ips[-1].address
     assert first.reaches("fd01::1")
     assert first.reaches(second_address)
+
+
+def test_provider_network_is_tagged_on_the_wire(lab: Lab) -> None:
+    net = lab.network("10.0.1.0/24", provider=ProviderView(PHYSICAL_NETWORK, 123))
+    guest = lab.guest(net, "10.0.1.11", group=lab.open_group())
+    lab.settle()
+    guest.configure()
+    heard = lab.start(lab.stack.namespace, "tcpdump", "-nnei", "br-ex", "-l", "vlan", "123")
+    wait_for(lambda: "listening" in heard.read_text(), "tcpdump")
+    assert not guest.reaches("10.0.1.200", tries=1)
+    wait_for(lambda: "who-has 10.0.1.200" in heard.read_text(), "a tagged frame")
+
+
+def test_guest_is_no_dhcp_server(lab: Lab) -> None:
+    net = lab.network("10.0.1.0/24")
+    group = lab.group(*(lab.rule(direction) for direction in Direction))
+    guest, other = (lab.guest(net, f"10.0.1.{n}", group=group) for n in (11, 12))
+    lab.settle()
+    guest.configure(), other.configure()
+    heard = lab.start(other.namespace, "tcpdump", "-nni", "eth0", "-l", "udp")
+    wait_for(lambda: "listening" in heard.read_text(), "tcpdump")
+    for source, target in ((67, 68), (69, 70)):
+        guest.send_udp(source, "10.0.1.12", target)
+    wait_for(lambda: "10.0.1.11.69 > 10.0.1.12.70" in heard.read_text(), "a packet that is allowed")
+    assert "10.0.1.11.67" not in heard.read_text()
 
 
 def test_what_others_broke_is_mended(lab: Lab) -> None:
