@@ -16,6 +16,7 @@ from volutus.http import agent
 from volutus.http.agent.trust import CertificateProtocol
 from volutus.http.kernel import Dialect, Kernel, Plane
 from volutus.http.kernel.plane import Authenticator
+from volutus.http.openstack import compute as compute_dialect
 from volutus.http.openstack import identity as identity_dialect
 from volutus.identity import Beginnings, Policy, open_identity
 from volutus.identity import bootstrap as bootstrap_identity
@@ -40,7 +41,7 @@ NO_NORTHBOUND = "memory"
 
 def dialects() -> list[Dialect]:
     """What the public port speaks."""
-    return [identity_dialect.dialect()]
+    return [identity_dialect.dialect(), compute_dialect.dialect(), compute_dialect.discovery()]
 
 
 def policy(settings: Settings) -> Policy:

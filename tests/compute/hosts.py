@@ -111,10 +111,11 @@ class SimpleHost:
         guest.fault = None
         if spec.power is Power.OFF:
             guest.state, guest.halted_at = GuestState.STOPPED, None
-        elif guest.halted_at is None or generation > guest.halted_at or rebooted:
-            if all(disk.disk_id in self.disks for disk in spec.disks):
-                guest.state, guest.halted_at = GuestState.RUNNING, None
-                guest.soft_done, guest.hard_done = spec.soft_reboots, spec.hard_reboots
+            return
+        stays_halted = guest.halted_at is not None and generation <= guest.halted_at and not rebooted
+        if not stays_halted and all(disk.disk_id in self.disks for disk in spec.disks):
+            guest.state, guest.halted_at = GuestState.RUNNING, None
+            guest.soft_done, guest.hard_done = spec.soft_reboots, spec.hard_reboots
 
     def _guest(self, guest: SimpleGuest) -> GuestObserved:
         alive = guest.state is GuestState.RUNNING

@@ -20,8 +20,8 @@ LEFTOVERS = {
     "volumes": "SELECT count(*) FROM volumes",
     "guests": "SELECT count(*) FROM guests",
     "usage": "SELECT count(*) FROM usage_ranges WHERE upper_inf(during)",
-    "quota": "SELECT count(*) FROM quota_usage WHERE used <> 0 AND resource IN ('instances', 'cores', 'ram', 'mhz')",
-    "used": "SELECT count(*) FROM inventories WHERE mhz_used <> 0 OR memory_mib_used <> 0 OR disk_gib_used <> 0",
+    "quota": "SELECT count(*) FROM quota_usage WHERE used <> 0 AND resource IN ('instances', 'cores', 'mhz')",
+    "used": "SELECT count(*) FROM inventories WHERE mhz_used + memory_mib_used + disk_gib_used <> 0",
 }
 
 

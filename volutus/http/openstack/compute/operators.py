@@ -192,7 +192,7 @@ def _number(host: Host) -> int:
 
 
 def _hypervisor_brief(request: Request, host: Host) -> dict[str, Any]:
-    view = {
+    view: dict[str, Any] = {
         "id": host.id if request.microversion >= V2_53 else _number(host),
         "hypervisor_hostname": host.hostname,
         "state": "up" if host.up else "down",

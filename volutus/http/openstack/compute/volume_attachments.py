@@ -75,7 +75,7 @@ def create(request: Request) -> Response:
         request.tx, request.caller, request.params["id"], body.volumeId, body.device, options
     )
     # The answer to a new attachment is the older form in all versions.
-    view = {
+    view: dict[str, Any] = {
         "id": made.volume_id,
         "volumeId": made.volume_id,
         "serverId": made.server_id,
