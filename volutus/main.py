@@ -16,6 +16,7 @@ from volutus.http import agent
 from volutus.http.agent.trust import CertificateProtocol
 from volutus.http.kernel import Dialect, Kernel, Plane
 from volutus.http.kernel.plane import Authenticator
+from volutus.http.openstack import compute as compute_dialect
 from volutus.http.openstack import identity as identity_dialect
 from volutus.http.openstack import image as image_dialect
 from volutus.http.openstack import network as network_dialect
@@ -42,7 +43,12 @@ NO_NORTHBOUND = "memory"
 
 def dialects() -> list[Dialect]:
     """What the public port speaks."""
-    return [identity_dialect.dialect(), image_dialect.dialect(), network_dialect.dialect()]
+    return [
+        identity_dialect.dialect(),
+        image_dialect.dialect(),
+        network_dialect.dialect(),
+        compute_dialect.dialect(),
+    ]
 
 
 def policy(settings: Settings) -> Policy:
