@@ -372,7 +372,7 @@ def _own_order(volume: Volume) -> tuple[int, str]:
 
 
 def _own(volume: Volume) -> tuple[str, str | None, bool]:
-    return volume.id, None, volume.read_only
+    return volume.id, None, bool(volume.read_only)
 
 
 def _tied(attachment: Attachment) -> tuple[str, str | None, bool]:

@@ -255,6 +255,33 @@ def zones(tx: Tx) -> list[str]:
     return sorted({host.zone for host in placement.hosts.list_(tx, Page(limit=ZONES_MAX))})
 
 
+def stored_on(tx: Tx, host_id: str) -> dict[str, tuple[int, int, int, int]]:
+    """What a host keeps, by project: volumes, their GiB, snapshots, their GiB."""
+    statement = (
+        select(
+            disks.c.project_id,
+            func.count(volumes.c.id).label("volumes"),
+            func.coalesce(func.sum(disks.c.size_gib).filter(volumes.c.id.isnot(None)), 0).label(
+                "volumes_gib"
+            ),
+            func.count(snapshots.c.id).label("snapshots"),
+            func.coalesce(func.sum(disks.c.size_gib).filter(snapshots.c.id.isnot(None)), 0).label(
+                "snapshots_gib"
+            ),
+        )
+        .outerjoin(volumes, (volumes.c.id == disks.c.id) & volumes.c.server_id.is_(None))
+        .outerjoin(snapshots, snapshots.c.id == disks.c.id)
+        .where(disks.c.host_id == host_id)
+        .group_by(disks.c.project_id)
+        .order_by(disks.c.project_id)
+        .limit(ZONES_MAX)
+    )
+    return {
+        row.project_id: (row.volumes, int(row.volumes_gib), row.snapshots, int(row.snapshots_gib))
+        for row in tx.rows(statement)
+    }
+
+
 def _source(tx: Tx, caller: Caller, order: VolumeOrder) -> _Source:
     if sum(x is not None for x in (order.image_id, order.snapshot_id, order.source_volume_id)) > 1:
         raise Invalid("A volume is made from one of an image, a snapshot and a volume, not from more.")
