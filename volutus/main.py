@@ -8,6 +8,7 @@ from pathlib import Path
 
 import uvicorn
 
+from volutus import compute, image
 from volutus.clock import Clock, SystemClock
 from volutus.db import Database
 from volutus.db.migrate import upgrade
@@ -15,18 +16,31 @@ from volutus.http import agent
 from volutus.http.agent.trust import CertificateProtocol
 from volutus.http.kernel import Dialect, Kernel, Plane
 from volutus.http.kernel.plane import Authenticator
-from volutus.identity import Policy
+from volutus.http.openstack import identity as identity_dialect
+from volutus.identity import Beginnings, Policy, open_identity
+from volutus.identity import bootstrap as bootstrap_identity
 from volutus.ids import Ids
+from volutus.image import ImageCollector, ImageStore
+from volutus.imagebuild.built import read_built
+from volutus.network.ovn.client import OvsdbClient
+from volutus.network.ovn.memory import MemoryNorthbound
+from volutus.network.ovn.northbound import Northbound
+from volutus.network.ovn.ovsdb import OvsdbNorthbound
+from volutus.network.reconcilers import reconcilers as network_reconcilers
 from volutus.reconcile import Reconciler, Worker
 from volutus.settings import Settings
+from volutus.setup import first_image, keys
+from volutus.volume import VolumeReconciler
 
 # An operator's own rules, read after ours.
 POLICY_OVERRIDE = "policy.toml"
+# The northbound database of a cloud whose hosts are simulated: there is nobody to carry it out.
+NO_NORTHBOUND = "memory"
 
 
 def dialects() -> list[Dialect]:
     """What the public port speaks."""
-    return []
+    return [identity_dialect.dialect()]
 
 
 def policy(settings: Settings) -> Policy:
@@ -38,15 +52,22 @@ def policy(settings: Settings) -> Policy:
 
 
 def plane(
-    settings: Settings, database: Database, clock: Clock, ids: Ids, authenticator: Authenticator
+    settings: Settings, database: Database, clock: Clock, ids: Ids, authenticator: Authenticator | None = None
 ) -> Plane:
-    """What handlers reach."""
-    return Plane(settings, database, clock, ids, policy(settings), authenticator)
+    """What handlers reach; tokens are the identity service's unless another authenticator is given."""
+    identity = open_identity(settings)
+    parts = {"identity": identity, "images": ImageStore(settings.image_dir)}
+    return Plane(settings, database, clock, ids, policy(settings), authenticator or identity.tokens, parts)
 
 
-def reconcilers(_settings: Settings, _database: Database) -> list[Reconciler]:
+def reconcilers(settings: Settings, database: Database, northbound: Northbound) -> list[Reconciler]:
     """All kinds of long work."""
-    return []
+    return [
+        compute.ServerReconciler(database),
+        VolumeReconciler(database),
+        *network_reconcilers(database, northbound, database.clock),
+        ImageCollector(database, ImageStore(settings.image_dir)),
+    ]
 
 
 def upgrade_database(settings: Settings) -> None:
@@ -54,6 +75,27 @@ def upgrade_database(settings: Settings) -> None:
     database = _database(settings, 2)
     upgrade(database)
     database.close()
+
+
+def bootstrap(settings: Settings) -> None:
+    """Make what every cloud has: the first users and projects, flavors, networks and the image `micro`. What
+    is there already stays as it is."""
+    database = _database(settings, 2)
+    with database.begin() as tx:
+        made = bootstrap_identity(tx, open_identity(settings), _beginnings(settings))
+        compute.bootstrap(tx)
+        manifest = first_image.directory(settings) / first_image.NAME / f"{first_image.NAME}.manifest.json"
+        if manifest.exists():
+            store = ImageStore(settings.image_dir)
+            image.register_built(tx, store, read_built(manifest), made.admin_project_id)
+    database.close()
+
+
+def run_api(settings: Settings, fd: int) -> None:
+    """Answer the public APIs on an inherited listening socket."""
+    database = _database(settings, settings.api_threads)
+    served = plane(settings, database, SystemClock(), Ids())
+    _serve(settings, dialects(), served, fd)
 
 
 def run_agents_api(settings: Settings, fd: int) -> None:
@@ -70,7 +112,18 @@ def run_agents_api(settings: Settings, fd: int) -> None:
 def run_reconcile(settings: Settings) -> None:
     """Converge until the process is told to end."""
     database = _database(settings, settings.reconcile_threads + 2)
-    Worker(database, reconcilers(settings, database), settings.reconcile_threads).run()
+    kinds = reconcilers(settings, database, _northbound(settings))
+    Worker(database, kinds, settings.reconcile_threads).run()
+
+
+def _beginnings(settings: Settings) -> Beginnings:
+    return Beginnings(settings.region, keys.password(settings, "admin"), keys.password(settings, "demo"))
+
+
+def _northbound(settings: Settings) -> Northbound:
+    if settings.ovn_northbound == NO_NORTHBOUND:
+        return MemoryNorthbound()
+    return OvsdbNorthbound(OvsdbClient(settings.northbound, SystemClock()))
 
 
 def _database(settings: Settings, pool_size: int) -> Database:

@@ -20,6 +20,7 @@ FILE_NAME = "volutus.toml"
 class Settings:
     """`listen` is ADDR:PORT of the public APIs, `agent_listen` of the agents' own (mutual TLS).
     `trust_host_header` lets agents say who they are without a certificate: for simulated hosts only.
+    `simulated_hosts` above 0 runs that many hosts that exist only on paper in place of this machine.
     `database_url` empty means the private PostgreSQL in the state directory. Fields whose metadata say
     `secret` are never shown."""
 
@@ -37,6 +38,7 @@ class Settings:
     datapath_type: str = "netdev"
     external_cidr: str = "172.24.4.0/24"
     trust_host_header: bool = False
+    simulated_hosts: int = 0
     token_lifetime_s: int = 24 * 3600
     mhz_overcommit: float = 1.0
     memory_overcommit: float = 1.0

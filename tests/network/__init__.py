@@ -1,1 +1,1 @@
-"""Tests of volutus/network."""
+"""The verbs of the network domain."""

@@ -1,7 +1,7 @@
 """The command `volutus`: reads words and flags, calls one thing, shows what a person should see.
 
-Modules of other layers are imported where a command needs them: `doctor`, `status`, `down` and `destroy` work on
-a machine where nothing is installed, and the supervisor's start is not slowed by the web framework.
+Modules of other layers are imported where a command needs them: `doctor`, `status`, `down` and `destroy`
+work on a machine where nothing is installed, and the supervisor's start is not slowed by the web framework.
 """
 
 import os
@@ -10,6 +10,9 @@ import sys
 from volutus.cli.parser import parse
 from volutus.errors import VolutusError
 
+# The end of what a failed program said is where its reason stands.
+DETAIL_LINES_MAX = 12
+
 
 def main() -> int:
     """Run the command in `sys.argv`; the result is the exit status."""
@@ -17,14 +20,14 @@ def main() -> int:
     try:
         return int(arguments.run(arguments))
     except VolutusError as error:
-        detail = f"\n  {error.detail}" if error.detail else ""
+        detail = "".join(f"\n  {line}" for line in error.detail.splitlines()[-DETAIL_LINES_MAX:])
         sys.stderr.write(f"volutus: {error.message}{detail}\n")
         return 1
     except ModuleNotFoundError as error:
         if error.name and error.name.partition(".")[0] == "volutus":
             raise
         sys.stderr.write(
-            f"volutus: the Python package {error.name} is not installed here. Run `./volutus install` first.\n"
+            f"volutus: the Python package {error.name} is not installed. Run `./volutus install` first.\n"
         )
         return 1
     except BrokenPipeError:

@@ -17,7 +17,9 @@ def show(arguments: argparse.Namespace) -> int:
     values = max(len(value) for value in shown.values())
     for name, value in shown.items():
         sys.stdout.write(f"{name:<{width}}  {value or '-':<{values}}  {_source(settings, name, arguments)}\n")
-    sys.stdout.write(f"\nSet them in {settings.state_dir / FILE_NAME}, or as {ENVIRONMENT_PREFIX}NAME in the environment.\n")
+    sys.stdout.write(
+        f"\nSet them in {settings.state_dir / FILE_NAME}, or as {ENVIRONMENT_PREFIX}NAME in the shell.\n"
+    )
     return 0
 
 

@@ -1,4 +1,5 @@
-"""`volutus control`, `volutus agent`, `volutus join-token`: the parts that the supervisor runs, one a process."""
+"""`volutus control`, `volutus agent`, `volutus join-token`: the parts that the supervisor runs, one a
+process."""
 
 import argparse
 import socket
@@ -6,7 +7,6 @@ import sys
 from pathlib import Path
 
 from volutus import settings as settings_module
-from volutus.settings import Settings
 from volutus.supervise.sockets import host_and_port
 
 _BACKLOG = 1024
@@ -15,10 +15,12 @@ _BACKLOG = 1024
 def prepare(arguments: argparse.Namespace) -> int:
     """Bring the database to this version and make what every cloud has."""
     from volutus import main
+    from volutus.setup import local_agent
 
     settings = settings_module.current(arguments.state_dir)
     main.upgrade_database(settings)
     main.bootstrap(settings)
+    local_agent.invite(settings)
     return 0
 
 
@@ -56,17 +58,21 @@ def agent(arguments: argparse.Namespace) -> int:
     config: Path = arguments.config or settings.state_dir / "agent" / "agent.toml"
     if arguments.simulated:
         agent_main.run_simulated(config, arguments.simulated)
+    elif arguments.stop_guests:
+        agent_main.stop_guests(config)
+    elif arguments.clean_up:
+        agent_main.clean_up(config)
     else:
         agent_main.run(config)
     return 0
 
 
 def join_token(arguments: argparse.Namespace) -> int:
-    """Print a token that one host may use once."""
-    from volutus import main
+    """Print a token that one host may use once, with what to type there."""
+    from volutus.setup import joining
 
-    settings: Settings = settings_module.current(arguments.state_dir)
-    sys.stdout.write(main.create_join_token(settings) + "\n")
+    settings = settings_module.current(arguments.state_dir)
+    sys.stdout.write(joining.new_token(settings) + "\n")
     return 0
 
 

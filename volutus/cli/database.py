@@ -35,8 +35,8 @@ def backup(arguments: argparse.Namespace) -> int:
         partial.unlink(missing_ok=True)
     size_mib = target.stat().st_size / 1024**2
     sys.stdout.write(
-        f"{target}: {size_mib:.1f} MiB. Keep a copy of {settings.secrets_dir} with it: without the keys there, "
-        "hosts cannot join again and tokens are worth nothing.\n"
+        f"{target}: {size_mib:.1f} MiB. Keep a copy of {settings.secrets_dir} with it: without the "
+        "keys there hosts cannot join again and tokens are worth nothing.\n"
     )
     return 0
 
@@ -58,7 +58,9 @@ def restore(arguments: argparse.Namespace) -> int:
             str(source),
         ]
     )
-    sys.stdout.write("Restored. Start the cloud again now: `volutus down --keep-guests`, then `volutus up --detach`.\n")
+    sys.stdout.write(
+        "Restored. Start the cloud again now: `volutus down --keep-guests`, then `volutus up --detach`.\n"
+    )
     return 0
 
 

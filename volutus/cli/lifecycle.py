@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from volutus import settings as settings_module
 from volutus.cli import waiting
@@ -33,7 +34,7 @@ def up(arguments: argparse.Namespace) -> int:
         return _detach(settings, supervise, progress)
     wait = [sys.executable, "-m", "volutus", "status", "--wait", "--state-dir", str(settings.state_dir)]
     subprocess.Popen(wait)
-    os.execv(sys.executable, supervise)
+    return _become(supervise)
 
 
 def down(arguments: argparse.Namespace) -> int:
@@ -75,12 +76,17 @@ def status(arguments: argparse.Namespace) -> int:
     for child in answer["children"]:
         child["memory_kib"] = processes.memory_kib(child["pid"]) if child["pid"] else 0
     answer["memory_kib"] = processes.own_memory_kib(answer["pid"])
-    sys.stdout.write(json.dumps(answer, indent=1) + "\n" if arguments.json else waiting.table(settings, answer))
+    sys.stdout.write(
+        json.dumps(answer, indent=1) + "\n" if arguments.json else waiting.table(settings, answer)
+    )
     return 0 if all(waiting.is_ready(child) for child in answer["children"]) else 1
 
 
 def install(_: argparse.Namespace) -> int:
-    """The launcher has done it before this runs."""
+    """The launcher has installed the packages before this runs; the first image is left."""
+    from volutus.setup import first_image
+
+    first_image.keep(Progress())
     sys.stdout.write(f"Everything is installed; the Python environment is {sys.prefix}.\n")
     return 0
 
@@ -99,6 +105,10 @@ def _detach(settings: Settings, command: list[str], progress: Progress) -> int:
     return 0
 
 
+def _become(command: list[str]) -> NoReturn:
+    os.execv(command[0], command)  # noqa: S606 the words are our own, and no shell reads them
+
+
 def _stop(settings: Settings, *, keep_guests: bool) -> bool:
     """Whether anything ran. A killed supervisor's children are taken over first, to be stopped in order."""
     if not settings.run_dir.exists():
@@ -108,7 +118,14 @@ def _stop(settings: Settings, *, keep_guests: bool) -> bool:
         control.ask(settings.run_dir, {"command": "stop", "keep_guests": keep_guests})
     elif removal.left_running(settings):
         words = ["--keep-guests"] if keep_guests else []
-        command = [sys.executable, "-m", "volutus.supervise", "--state-dir", str(settings.state_dir), "--stop"]
+        command = [
+            sys.executable,
+            "-m",
+            "volutus.supervise",
+            "--state-dir",
+            str(settings.state_dir),
+            "--stop",
+        ]
         with open(settings.log_dir / "supervisor.log", "ab") as log:
             subprocess.Popen([*command, *words], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     else:
@@ -125,7 +142,9 @@ def _must_be_root() -> None:
 def _must_be_a_cloud(state_dir: Path) -> None:
     """Guards against `destroy --state-dir /home`."""
     if not (state_dir / settings_module.FILE_NAME).exists():
-        raise Invalid(f"{state_dir} is not a state directory of Volutus: it has no {settings_module.FILE_NAME}")
+        raise Invalid(
+            f"{state_dir} is not a state directory of Volutus: it has no {settings_module.FILE_NAME}"
+        )
 
 
 def _confirmed(state_dir: Path) -> bool:

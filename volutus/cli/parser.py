@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeAlias
 
 from volutus import __version__
 from volutus.cli import configuration, control, database, diagnosis, images, lifecycle
@@ -17,6 +18,7 @@ Volutus turns this machine into a cloud that speaks the OpenStack APIs.
 """
 _EPILOG = "Each command has its own --help. Guides: docs/operate/."
 Run = Callable[[argparse.Namespace], int]
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def parse(words: list[str]) -> argparse.Namespace:
@@ -36,9 +38,6 @@ def parse(words: list[str]) -> argparse.Namespace:
     return parser.parse_args(words)
 
 
-Commands = "argparse._SubParsersAction[argparse.ArgumentParser]"
-
-
 def _add_lifecycle(commands: Commands) -> None:
     up = _command(commands, "up", lifecycle.up, "install what is missing and start the cloud")
     up.add_argument(
@@ -53,7 +52,9 @@ def _add_lifecycle(commands: Commands) -> None:
     destroy.add_argument("--yes", action="store_true", help="do not ask")
     status = _command(commands, "status", lifecycle.status, "what runs and how it is")
     status.add_argument("--json", action="store_true", help="for programs")
-    status.add_argument("--wait", action="store_true", help="wait until the cloud is ready, and say how to use it")
+    status.add_argument(
+        "--wait", action="store_true", help="wait until the cloud is ready, and say how to use it"
+    )
     install = _command(commands, "install", lifecycle.install, "only install packages, start nothing")
     install.add_argument("--dev", action="store_true", help="also what tests and checks need")
 
@@ -64,14 +65,18 @@ def _add_operation(commands: Commands) -> None:
     _command(config, "show", configuration.show, "every setting, its value and where it comes from")
     db = _group(commands, "db", "the database: upgrade, backup, restore")
     _command(db, "upgrade", database.upgrade, "bring the schema to this version")
-    backup = _command(db, "backup", database.backup, "write the whole database into a file, while it is in use")
+    backup = _command(
+        db, "backup", database.backup, "write the whole database into a file, while it is in use"
+    )
     backup.add_argument("file", type=Path, metavar="FILE")
     restore = _command(db, "restore", database.restore, "replace the database by what `backup` wrote")
     restore.add_argument("file", type=Path, metavar="FILE")
     image = _group(commands, "image", "images built from Debian packages")
     build = _command(image, "build", images.build, "build an image, ready to be uploaded")
     build.add_argument("name", metavar="NAME", help="micro or debian-12")
-    build.add_argument("--output", type=Path, metavar="DIR", default=Path(), help="where to put it (default .)")
+    build.add_argument(
+        "--output", type=Path, metavar="DIR", default=Path(), help="where to put it (default .)"
+    )
 
 
 def _add_parts(commands: Commands) -> None:
@@ -84,10 +89,20 @@ def _add_parts(commands: Commands) -> None:
     ):
         part = _command(parts, name, run, text)
         if name in ("api", "agents"):
-            part.add_argument("--fd", type=int, metavar="N", help="an inherited listening socket (default: make one)")
+            part.add_argument(
+                "--fd", type=int, metavar="N", help="an inherited listening socket (default: make one)"
+            )
     agent = _command(commands, "agent", control.agent, "the agent of this host, in the foreground")
-    agent.add_argument("--config", type=Path, metavar="FILE", help="its agent.toml (default DIR/agent/agent.toml)")
+    agent.add_argument(
+        "--config", type=Path, metavar="FILE", help="its agent.toml (default DIR/agent/agent.toml)"
+    )
     agent.add_argument("--simulated", type=int, metavar="N", help="be N simulated hosts that run nothing")
+    agent.add_argument(
+        "--stop-guests", action="store_true", help="only stop all guests; they start again with the agent"
+    )
+    agent.add_argument(
+        "--clean-up", action="store_true", help="only remove all taps, ports and namespaces of guests"
+    )
     _command(commands, "join-token", control.join_token, "a one-time token by which a host joins the cloud")
 
 

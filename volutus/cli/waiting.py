@@ -80,7 +80,7 @@ Use it with any OpenStack client; for a first server:
   openstack floating ip create public && openstack server add floating ip first ADDRESS
   ssh -i me.pem volutus@ADDRESS
 
-`OS_CLOUD=volutus-admin` is the administrator. Logs are in {settings.log_dir}. `volutus status` shows the parts.
+`OS_CLOUD=volutus-admin` is the administrator. Parts: `volutus status`; their logs: {settings.log_dir}
 """
     )
     sys.stdout.flush()
@@ -93,8 +93,8 @@ def table(settings: Settings, answer: dict[str, Any]) -> str:
     ready = sum(is_ready(child) for child in children)
     total = sum(child["memory_kib"] for child in children) + answer["memory_kib"]
     lines = [
-        f"Volutus at {settings.url}: {ready} of {len(children)} parts ready, up {_duration(now - answer['since'])}, "
-        f"{total / 1024:.0f} MiB of memory",
+        f"Volutus at {settings.url}: {ready} of {len(children)} parts ready, "
+        f"up {_duration(now - answer['since'])}, {total / 1024:.0f} MiB of memory",
         "",
         f"  {'PART':<16}{'STATE':<10}{'PID':>8}{'FOR':>9}{'STARTED AGAIN':>15}{'MIB':>7}  WHY",
     ]

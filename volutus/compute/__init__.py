@@ -1,1 +1,49 @@
-"""The compute domain."""
+"""Compute: servers, what they are made of, and the guests that carry them on hosts.
+
+The way of a server: `orders.create` writes what is wanted; `reconciler` brings it about through placement,
+network, volume and the host's document; `reports` stores what hosts observe; `status` says what that means.
+"""
+
+from volutus.compute import (
+    actions,
+    annotations,
+    console,
+    flavors,
+    groups,
+    history,
+    key_pairs,
+    orders,
+    servers,
+)
+from volutus.compute.orders import ServerOrder
+from volutus.compute.reconciler import ServerReconciler
+from volutus.compute.reports import report
+from volutus.compute.server_disks import BlockDevice
+from volutus.compute.servers import Guest, Server, ServerChange, ServerFilter
+from volutus.db import Tx
+
+__all__ = [
+    "BlockDevice",
+    "Guest",
+    "Server",
+    "ServerChange",
+    "ServerFilter",
+    "ServerOrder",
+    "ServerReconciler",
+    "actions",
+    "annotations",
+    "bootstrap",
+    "console",
+    "flavors",
+    "groups",
+    "history",
+    "key_pairs",
+    "orders",
+    "report",
+    "servers",
+]
+
+
+def bootstrap(tx: Tx) -> None:
+    """What a new cloud starts with: the preset flavors. May be run again."""
+    flavors.bootstrap(tx)

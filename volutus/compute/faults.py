@@ -81,9 +81,3 @@ class AttachmentNotFound(NotFound):
 
 class ActionNotFound(NotFound):
     code = "compute.server.action_not_found"
-
-
-class FlavorTooSmall(Invalid):
-    """The flavor has less disk or memory than the image asks for."""
-
-    code = "compute.server.flavor_too_small"

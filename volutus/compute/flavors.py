@@ -5,7 +5,7 @@ its id is the name. The MHz of a stored flavor stand in its extra spec `volutus:
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -96,7 +96,7 @@ class FlavorFilter:
 
 
 def bootstrap(tx: Tx) -> None:
-    """The preset flavors, made once; those that an operator changed or has of the same name are left alone."""
+    """The preset flavors, made once; what an operator made of them, or has of their names, is left alone."""
     for preset in PRESETS:
         tx.execute(upsert(flavors).values(**_values(preset), created_at=tx.now).on_conflict_do_nothing())
 
@@ -257,5 +257,3 @@ def _values(flavor: Flavor) -> dict[str, Any]:
 
 def _flavor(row: Row[Any]) -> Flavor:
     return Flavor(**row._mapping)
-
-

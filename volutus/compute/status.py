@@ -89,7 +89,12 @@ def _conditions(side: _Sides, both: Any) -> Sequence[tuple[Any, str, str, str | 
         (side.deleted, "DELETED", "deleted", None),
         (side.faulted, "ERROR", "error", None),
         (side.seen == "failed", "ERROR", "error", None),
-        (both(launched, on, side.hard_done < side.hard_wanted), "HARD_REBOOT", "active", "reboot_started_hard"),
+        (
+            both(launched, on, side.hard_done < side.hard_wanted),
+            "HARD_REBOOT",
+            "active",
+            "reboot_started_hard",
+        ),
         (both(launched, on, side.soft_done < side.soft_wanted), "REBOOT", "active", "reboot_started"),
         (both(launched, on, side.seen == "running"), "ACTIVE", "active", None),
         (both(launched, on, side.seen == "paused"), "PAUSED", "paused", None),

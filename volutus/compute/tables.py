@@ -1,4 +1,4 @@
-"""The tables of compute as SQLAlchemy Core sees them. Imported by this domain alone; the migration is the law."""
+"""The tables of compute as SQLAlchemy Core sees them, for this domain alone; the migration is the law."""
 
 from sqlalchemy import (
     BigInteger,

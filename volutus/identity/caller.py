@@ -4,14 +4,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from volutus.errors import Forbidden
+from volutus.identity.access_rules import AccessRule
 
 
 @dataclass(frozen=True)
 class Caller:
     """Exactly one of `project_id`, `domain_id` and `system` is set, or none (unscoped).
 
-    `roles` are names with implied roles expanded (admin ⊃ manager ⊃ member ⊃ reader). The cloud itself acts
-    as `CLOUD`.
+    `roles` are names with implied roles expanded (admin ⊃ manager ⊃ member ⊃ reader). A token from an
+    application credential may be good for some requests alone (`access_rules`), and unless its maker said
+    otherwise may not make further credentials (`is_restricted`). The cloud itself acts as `CLOUD`.
     """
 
     user_id: str | None
@@ -26,6 +28,9 @@ class Caller:
     token_audit_id: str = ""
     token_expires_at: datetime | None = None
     application_credential_id: str | None = None
+    trust_id: str | None = None
+    access_rules: tuple[AccessRule, ...] | None = None
+    is_restricted: bool = False
     request_id: str = ""
     extra: dict[str, str] = field(default_factory=dict)
 

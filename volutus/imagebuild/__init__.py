@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from volutus.errors import NotFound
-from volutus.imagebuild.built import BuildFailed, BuiltImage, Progress
+from volutus.imagebuild.built import BuildFailed, BuiltImage, Progress, read_built
 from volutus.imagebuild.debian12 import build_debian12
 from volutus.imagebuild.micro.recipe import build_micro
 
-__all__ = ["RECIPES", "BuildFailed", "BuiltImage", "build"]
+__all__ = ["RECIPES", "BuildFailed", "BuiltImage", "build", "read_built"]
 
 RECIPES: Mapping[str, Callable[[Path, Progress], BuiltImage]] = {
     "micro": build_micro,

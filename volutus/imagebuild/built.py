@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from volutus.errors import VolutusError
 
@@ -44,6 +45,26 @@ class BuiltImage:
     disk_format: str = "qcow2"
     os_distro: str = "debian"
 
+    @property
+    def build_id(self) -> str:
+        """Differs when anything in the image does."""
+        return _sha256(self.manifest)
+
+
+def read_built(manifest: Path) -> BuiltImage:
+    """The image that was built earlier, whose files lie beside its manifest."""
+    try:
+        told = json.loads(manifest.read_text())
+        files: dict[str, Any] = {
+            part: manifest.parent / told[part] if told[part] else None
+            for part in ("disk", "kernel", "ramdisk")
+        }
+        same = ("name", "kernel_command_line", "default_user", "min_disk_gib", "min_ram_mib")
+        values: dict[str, Any] = {name: told[name] for name in (*same, "disk_format", "os_distro")}
+        return BuiltImage(manifest=manifest, **files, **values)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BuildFailed(f"{manifest} is not the manifest of an image.", detail=str(error)) from error
+
 
 def write_manifest(image: BuiltImage, packages: Sequence[Package]) -> None:
     """Write packages, versions and checksums beside the image. No date, so that equal builds are equal."""
@@ -54,6 +75,11 @@ def write_manifest(image: BuiltImage, packages: Sequence[Package]) -> None:
         "kernel_command_line": image.kernel_command_line,
         "min_disk_gib": image.min_disk_gib,
         "min_ram_mib": image.min_ram_mib,
+        "disk_format": image.disk_format,
+        "os_distro": image.os_distro,
+        "disk": image.disk.name,
+        "kernel": image.kernel.name if image.kernel else None,
+        "ramdisk": image.ramdisk.name if image.ramdisk else None,
         "files": {
             path.name: {"size": path.stat().st_size, "sha256": _sha256(path)} for path in sorted(files)
         },

@@ -21,6 +21,4 @@ def given(order: Any) -> dict[str, Any]:
 def check_revision(found: int, expected: int | None) -> None:
     """Refuse a change that was decided on an older state. The row must be locked by now."""
     if expected is not None and found != expected:
-        raise RevisionNumberConstraintFailed(
-            f"Constrained to {expected}, but current revision is {found}"
-        )
+        raise RevisionNumberConstraintFailed(f"Constrained to {expected}, but current revision is {found}")

@@ -155,6 +155,18 @@ class RouterInterfaceAttachmentConflict(Conflict):
     code = "network.router.interface_conflict"
 
 
+class RouterInterfaceNotFoundForSubnet(NotFound):
+    code = "network.router.not_on_subnet"
+
+
+class SubnetMismatchForPort(Conflict):
+    code = "network.router.subnet_mismatch"
+
+
+class RoutesExhausted(Invalid):
+    code = "network.router.too_many_routes"
+
+
 class InvalidRoutes(Invalid):
     code = "network.router.invalid_routes"
 
@@ -169,6 +181,10 @@ class FloatingIPPortAlreadyAssociated(Conflict):
 
 class SecurityGroupInUse(Conflict):
     code = "network.security_group.in_use"
+
+
+class SecurityGroupNameAmbiguous(Conflict):
+    code = "network.security_group.name_ambiguous"
 
 
 class SecurityGroupCannotRemoveDefault(Conflict):

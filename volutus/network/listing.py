@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Select, Table, Text, cast, not_, or_
+from sqlalchemy import Column, ColumnElement, Select, Table, Text, cast, false, not_, or_
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from volutus.db import Tx
@@ -37,7 +37,7 @@ def equals(column: ColumnElement[Any]) -> Filter:
 
 def optional(column: ColumnElement[Any]) -> Filter:
     """The same where an empty value asks for none."""
-    return lambda values: or_(column.in_(values), column.is_(None) if "" in values else False)
+    return lambda values: or_(column.in_(values), column.is_(None) if "" in values else false())
 
 
 def boolean(column: ColumnElement[bool]) -> Filter:

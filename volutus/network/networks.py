@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from msgspec import UNSET, UnsetType
-from sqlalchemy import ColumnElement, Row, Select, Sequence as SqlSequence, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, delete, func, or_, select, update
+from sqlalchemy import Sequence as SqlSequence
 from sqlalchemy.dialects.postgresql import insert
 
 from volutus import audit, quota
@@ -34,8 +35,8 @@ from volutus.network.listing import (
     selected,
     sortable,
 )
+from volutus.network.ovn.model import Kind
 from volutus.network.tables import floating_ips, networks, ports, routers, subnets
-from volutus.network.units import Kind
 
 # What is left of an Ethernet frame of 1,500 bytes within Geneve.
 OVERLAY_MTU = 1442
@@ -202,11 +203,10 @@ def remove(tx: Tx, caller: Caller, network_id: str, if_revision: int | None = No
     """Delete the network with its subnets. Raises NetworkInUse while a port is on it."""
     # Locked against new ports and subnets, which hold a share of this row.
     network = get_own(tx, caller, network_id, lock=True)
+    tx.execute(select(networks.c.id).where(networks.c.id == network_id).with_for_update())
     check_revision(network.revision, if_revision)
     found = tx.rows(
-        select(ports.c.id, ports.c.device_owner)
-        .where(ports.c.network_id == network_id)
-        .limit(PORTS_SEEN_MAX)
+        select(ports.c.id, ports.c.device_owner).where(ports.c.network_id == network_id).limit(PORTS_SEEN_MAX)
     )
     if any(port.device_owner not in OWN_PORTS for port in found):
         raise NetworkInUse(
@@ -217,10 +217,7 @@ def remove(tx: Tx, caller: Caller, network_id: str, if_revision: int | None = No
     if own:
         tx.execute(delete(ports).where(ports.c.id.in_(own)))
         units.bury(tx, Kind.PORT, own)
-        quota.release(tx, network.project_id, {"port": len(own)})
-    gone = tx.rows(
-        delete(subnets).where(subnets.c.network_id == network_id).returning(subnets.c.project_id)
-    )
+    gone = tx.rows(delete(subnets).where(subnets.c.network_id == network_id).returning(subnets.c.project_id))
     for subnet in gone:
         quota.release(tx, subnet.project_id, {"subnet": 1})
     tx.execute(delete(networks).where(networks.c.id == network_id))
@@ -232,7 +229,8 @@ def remove(tx: Tx, caller: Caller, network_id: str, if_revision: int | None = No
 def get_own(tx: Tx, caller: Caller, network_id: str, *, lock: bool = False) -> Network:
     """A network that the caller may change. Raises Forbidden for one that he may only use."""
     statement = _SELECT.where(networks.c.id == network_id, *_visible(caller))
-    row = tx.row(statement.with_for_update(of=networks) if lock else statement)
+    # Changes and new subnets take turns; ports go on being made meanwhile.
+    row = tx.row(statement.with_for_update(of=networks, key_share=True) if lock else statement)
     if row is None:
         raise NetworkNotFound(f"Network {network_id} could not be found.")
     if not caller.sees(row.project_id):
@@ -259,9 +257,7 @@ def usable(tx: Tx, caller: Caller, limit: int) -> list[Network]:
 def _visible(caller: Caller) -> Sequence[ColumnElement[bool]]:
     if caller.is_admin:
         return ()
-    return (
-        or_(networks.c.project_id == (caller.project_id or ""), networks.c.shared, networks.c.external),
-    )
+    return (or_(networks.c.project_id == (caller.project_id or ""), networks.c.shared, networks.c.external),)
 
 
 def _segment(tx: Tx, order: NetworkOrder) -> tuple[str, int | None]:

@@ -5,25 +5,16 @@ gone until nothing of it is left in OVN. `wanted` and `deleted_at` are the verbs
 """
 
 from collections.abc import Sequence
-from enum import Enum
 
 from sqlalchemy import ColumnElement, select, text, union
 
 from volutus.db import Tx
+from volutus.network.ovn.model import Kind
 from volutus.network.tables import ports, router_interfaces, routers
 from volutus.reconcile import wake_many
 
 # Touched by one change at most: a network with more ports is mended by the drift scan.
 TOUCHED_MAX = 100_000
-
-
-class Kind(Enum):
-    """The kinds of work in the queue, by the same words as OVN's units."""
-
-    NETWORK = "network"
-    PORT = "port"
-    ROUTER = "router"
-    SECURITY_GROUP = "security_group"
 
 
 _TOUCH = text(

@@ -1,7 +1,7 @@
 """The state directory: its parts and who may enter them.
 
-Nobody but root needs to enter the directories above it: PostgreSQL and QEMU, which do not run as root, see their
-parts of it elsewhere, in mount namespaces of their own.
+Nobody but root needs to enter the directories above it: PostgreSQL and QEMU, which do not run as root, see
+their parts of it elsewhere, in mount namespaces of their own.
 """
 
 import shutil
@@ -35,8 +35,8 @@ def prepare(settings: Settings) -> None:
     """Make what is missing and put modes right."""
     if len(str(settings.state_dir)) > PATH_LENGTH_MAX:
         raise Invalid(
-            f"the state directory's path is longer than {PATH_LENGTH_MAX} characters, too long for the sockets in it: "
-            f"{settings.state_dir}",
+            f"the state directory's path is longer than {PATH_LENGTH_MAX} characters, too long for the "
+            f"sockets in it: {settings.state_dir}",
             field="state_dir",
         )
     for part, mode in _PARTS.items():

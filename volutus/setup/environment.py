@@ -22,7 +22,7 @@ class EnvironmentFailed(Exception):
 
 @dataclass(frozen=True)
 class Environment:
-    """Where the environment is, and from which checkout. Its stamps tell which locks were installed into it."""
+    """Where the environment is, and for which checkout. Stamps in it tell which locks were installed."""
 
     root: Path
     directory: Path

@@ -1,4 +1,5 @@
-"""The image every cloud starts with, built from Debian packages into `DIR/built` for the control plane to take in.
+"""The image every cloud starts with, built from Debian packages into `DIR/built` for the control plane to
+take in.
 
 A checkout keeps what it built, so that the next cloud on this machine starts with a copy.
 """
@@ -21,42 +22,52 @@ def directory(settings: Settings) -> Path:
 
 
 def build(settings: Settings, progress: Progress) -> None:
-    """Build the image unless this version's is there."""
+    """Put the image into the state directory unless it is there."""
     target = directory(settings) / NAME
     if target.exists():
         return
-    from volutus import imagebuild
-
     partial = target.with_name(f"{NAME}.new")
     if partial.exists():
         shutil.rmtree(partial)
-    partial.mkdir(parents=True)
-    kept = _kept()
-    if not (kept / NAME).exists():
-        with progress.step(f"the first image, {NAME}, from Debian packages"):
-            imagebuild.build(NAME, partial, lambda text: progress.show(f"image {NAME}: {text}"))
-        _keep(partial, kept)
+    partial.parent.mkdir(parents=True, exist_ok=True)
+    kept = keep(progress)
+    if kept is None:
+        _build(partial, progress)
     else:
-        shutil.copytree(kept / NAME, partial, dirs_exist_ok=True)
+        shutil.copytree(kept, partial)
     partial.rename(target)
 
 
-def _keep(built: Path, kept: Path) -> None:
-    if not os.access(kept.parent.parent.parent, os.W_OK):
-        return
-    partial = kept / f"{NAME}.{os.getpid()}"
-    shutil.copytree(built, partial)
+def keep(progress: Progress) -> Path | None:
+    """Build the image into the checkout unless it is there; None where the checkout cannot be written to."""
+    package = Path(str(files("volutus.imagebuild")))
+    root = package.parent.parent
+    if not os.access(root, os.W_OK):
+        return None
+    kept = root / ".cache" / "images" / _version(package) / NAME
+    if kept.exists():
+        return kept
+    partial = kept.with_name(f"{NAME}.{os.getpid()}")
+    _build(partial, progress)
     try:
-        partial.rename(kept / NAME)
+        partial.rename(kept)
     except OSError:
         shutil.rmtree(partial)  # Another `up` was faster.
+    return kept
 
 
-def _kept() -> Path:
-    """In the checkout, by the builder's version: a changed recipe makes a new image."""
-    package = Path(str(files("volutus.imagebuild")))
+def _build(target: Path, progress: Progress) -> None:
+    from volutus import imagebuild
+
+    target.mkdir(parents=True)
+    with progress.step(f"the first image, {NAME}, from Debian packages"):
+        imagebuild.build(NAME, target, lambda text: progress.show(f"image {NAME}: {text}"))
+
+
+def _version(package: Path) -> str:
+    """Of the builder: a changed recipe makes a new image."""
     digest = hashlib.sha256()
     for path in sorted(package.rglob("*")):
         if path.is_file() and path.suffix != ".pyc":
             digest.update(path.relative_to(package).as_posix().encode() + path.read_bytes())
-    return package.parent.parent / ".cache" / "images" / digest.hexdigest()[:16]
+    return digest.hexdigest()[:16]

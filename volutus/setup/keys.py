@@ -1,10 +1,10 @@
-"""The cloud's secrets, made once: token keys, passwords, and the certificates by which agents and control plane know each other.
+"""The cloud's secrets, made once: token keys, passwords, and the certificates by which agents and control
+plane know each other.
 
-    DIR/secrets/fernet/0, 1     keys of tokens; the highest number signs, all verify
-    DIR/secrets/admin.password, demo.password
-    DIR/secrets/ca.pem, ca.key  signs every agent
-    DIR/secrets/server.pem, .key  of the listener for agents
-    DIR/agent/agent.pem, agent.key, ca.pem  of this machine's own agent; its common name is the host's id
+DIR/secrets/fernet/0, 1     keys of tokens; the highest number signs, all verify DIR/secrets/admin.password,
+demo.password DIR/secrets/ca.pem, ca.key  signs every agent DIR/secrets/server.pem, .key  of the listener for
+agents DIR/agent/ca.pem            by which this machine's agent knows the control plane; it enrols like any
+other
 """
 
 import base64
@@ -23,7 +23,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from volutus.clock import SystemClock
-from volutus.ids import Ids
 from volutus.settings import Settings
 from volutus.setup.files import write_secret
 from volutus.supervise.sockets import reachable
@@ -66,15 +65,11 @@ def _password_path(settings: Settings, user: str) -> Path:
 def _create_certificates(settings: Settings) -> None:
     now = SystemClock().now()
     authority = _authority(now)
-    server = _issue(authority, "volutus", now, server_names=_server_names(settings))
-    host = _issue(authority, Ids().uuid(), now, server_names=())
-    agent_dir = settings.state_dir / "agent"
+    server = _server(settings, authority, now)
     for path, content in (
         (settings.secrets_dir / "ca.key", _key_pem(authority.key)),
         (settings.secrets_dir / "ca.pem", _pem(authority.certificate)),
-        (agent_dir / "ca.pem", _pem(authority.certificate)),
-        (agent_dir / "agent.key", _key_pem(host.key)),
-        (agent_dir / "agent.pem", _pem(host.certificate)),
+        (settings.state_dir / "agent" / "ca.pem", _pem(authority.certificate)),
         (settings.secrets_dir / "server.key", _key_pem(server.key)),
         # Last: it says that all the others are there.
         (settings.secrets_dir / "server.pem", _pem(server.certificate)),
@@ -105,22 +100,20 @@ def _authority(now: datetime) -> _Signed:
     return _Signed(certificate, key)
 
 
-def _issue(authority: _Signed, common_name: str, now: datetime, *, server_names: tuple[str, ...]) -> _Signed:
-    """A server's certificate if it has names, else a client's."""
+def _server(settings: Settings, authority: _Signed, now: datetime) -> _Signed:
     key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
-    usage = ExtendedKeyUsageOID.SERVER_AUTH if server_names else ExtendedKeyUsageOID.CLIENT_AUTH
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "volutus")])
     issuer_key = authority.key.public_key()
-    builder = (
+    names = x509.SubjectAlternativeName([_general_name(name) for name in _server_names(settings)])
+    certificate = (
         _builder(subject, authority.certificate.subject, key, now)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key), critical=False)
+        .add_extension(names, critical=False)
+        .sign(authority.key, hashes.SHA256())
     )
-    if server_names:
-        names = x509.SubjectAlternativeName([_general_name(name) for name in server_names])
-        builder = builder.add_extension(names, critical=False)
-    return _Signed(builder.sign(authority.key, hashes.SHA256()), key)
+    return _Signed(certificate, key)
 
 
 def _builder(
@@ -140,7 +133,9 @@ def _builder(
 
 def _server_names(settings: Settings) -> tuple[str, ...]:
     host, _ = reachable(settings.agent_listen)
-    return tuple({"localhost": 0, "127.0.0.1": 0, "::1": 0, socket.gethostname(): 0, socket.getfqdn(): 0, host: 0})
+    return tuple(
+        {"localhost": 0, "127.0.0.1": 0, "::1": 0, socket.gethostname(): 0, socket.getfqdn(): 0, host: 0}
+    )
 
 
 def _general_name(name: str) -> x509.GeneralName:

@@ -1,4 +1,5 @@
-"""What `./volutus` does first: installs what is missing, then becomes the same command in the virtual environment.
+"""What `./volutus` does first: installs what is missing, then becomes the same command in the virtual
+environment.
 
 Runs on a machine that has only Debian's base and Python, so it uses the standard library alone.
 """
@@ -6,6 +7,7 @@ Runs on a machine that has only Debian's base and Python, so it uses the standar
 import os
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from volutus.setup import environment, packages
 from volutus.setup.progress import Progress
@@ -29,8 +31,13 @@ def main(root: Path, package_dir: Path) -> int:
             sys.stderr.write(f"volutus: {error}\n")
             return 1
     python = found.python if found.ready() else Path(sys.executable)
+    return _become(python, package_dir, words)
+
+
+def _become(python: Path, package_dir: Path, words: list[str]) -> NoReturn:
     variables = os.environ | {"PYTHONPATH": str(package_dir), "PYTHONSAFEPATH": "1"}
-    os.execve(python, [str(python), "-m", "volutus", *words], variables)
+    command = [str(python), "-m", "volutus", *words]
+    os.execve(python, command, variables)  # noqa: S606 no shell reads the caller's words
 
 
 def _install(found: environment.Environment, lock: str, state_dir: Path) -> None:

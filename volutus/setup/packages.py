@@ -59,7 +59,14 @@ SERVICES = (
 _POLICY = Path("/usr/sbin/policy-rc.d")
 _CREATE_CLUSTER = Path("/etc/postgresql-common/createcluster.conf")
 _APT_TIMEOUT_S = 1800
-_OPTIONS = ("-y", "--no-install-recommends", "-o", "Dpkg::Options::=--force-confold", "-o", "DPkg::Lock::Timeout=300")
+_OPTIONS = (
+    "-y",
+    "--no-install-recommends",
+    "-o",
+    "Dpkg::Options::=--force-confold",
+    "-o",
+    "DPkg::Lock::Timeout=300",
+)
 
 
 class InstallationFailed(Exception):
@@ -69,7 +76,9 @@ class InstallationFailed(Exception):
 def missing() -> list[str]:
     """The needed packages that are not installed."""
     done = subprocess.run(
-        ["dpkg-query", "-W", "-f", "${Package} ${db:Status-Abbrev}\n", *NEEDED], capture_output=True, text=True
+        ["dpkg-query", "-W", "-f", "${Package} ${db:Status-Abbrev}\n", *NEEDED],
+        capture_output=True,
+        text=True,
     )
     installed = {line.split()[0] for line in done.stdout.splitlines() if line.split()[1:] == ["ii"]}
     return [package for package in NEEDED if package not in installed]
@@ -97,7 +106,8 @@ def _apt(words: list[str], log: IO[bytes]) -> None:
 
 @contextmanager
 def _no_service_starts() -> Iterator[None]:
-    """Debian asks this file before it starts a service; the cluster file keeps PostgreSQL from making a database."""
+    """Debian asks this file before it starts a service; the cluster file keeps PostgreSQL from making a
+    database."""
     had_policy = _POLICY.exists()
     if not _CREATE_CLUSTER.exists():
         _CREATE_CLUSTER.parent.mkdir(parents=True, exist_ok=True)

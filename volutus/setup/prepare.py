@@ -1,4 +1,5 @@
-"""Everything `up` does before the supervisor starts: a state directory from which it can run. Quiet the second time."""
+"""Everything `up` does before the supervisor starts: a state directory from which it can run. Quiet the
+second time."""
 
 import errno
 import os
@@ -8,7 +9,7 @@ from pathlib import Path
 
 from volutus.errors import Conflict
 from volutus.settings import FILE_NAME, Settings
-from volutus.setup import clouds, directories, first_image, keys
+from volutus.setup import clouds, directories, first_image, keys, local_agent
 from volutus.setup.files import write_secret
 from volutus.setup.progress import Progress
 from volutus.supervise import postgres, switch
@@ -27,6 +28,7 @@ def prepare(settings: Settings, progress: Progress) -> Settings:
     _write_settings(settings)
     keys.create(settings)
     clouds.write(settings)
+    local_agent.configure(settings)
     if not settings.database_url:
         with progress.step("a private PostgreSQL"):
             postgres.create(settings)
@@ -40,7 +42,7 @@ def _decided(settings: Settings) -> Settings:
     """Fill in what depends on the machine or on other settings, unless it was decided before."""
     if (settings.state_dir / FILE_NAME).exists():
         return settings
-    host, port = host_and_port(settings.listen)
+    _, port = host_and_port(settings.listen)
     changes: dict[str, str] = {}
     if settings.agent_listen == Settings.agent_listen and settings.listen != Settings.listen:
         changes["agent_listen"] = f"127.0.0.1:{port + 1}"
@@ -53,7 +55,11 @@ def _write_settings(settings: Settings) -> None:
     """Keep the operator's file, but for the lines of what was decided."""
     path = settings.state_dir / FILE_NAME
     names = {field.name for field in fields(Settings)} & set(_KEPT)
-    before = path.read_text().splitlines() if path.exists() else ["# Settings of this cloud; see `volutus config show`."]
+    before = (
+        path.read_text().splitlines()
+        if path.exists()
+        else ["# Settings of this cloud; see `volutus config show`."]
+    )
     lines = [line for line in before if line.partition("=")[0].strip() not in names]
     # Decided lines come first: behind a [table] they would belong to it.
     decided = [f'{name} = "{getattr(settings, name)}"' for name in _KEPT]
@@ -75,6 +81,6 @@ def _must_be_free(settings: Settings) -> None:
                 if error.errno != errno.EADDRINUSE:
                     raise Conflict(f"cannot listen on {address} ({setting}): {error.strerror}") from error
                 raise Conflict(
-                    f"{address} is in use by another program. Choose another: `volutus up --listen ADDR:PORT`",
+                    f"{address} is in use by another program; choose another: `up --listen ADDR:PORT`",
                     field=setting,
                 ) from error

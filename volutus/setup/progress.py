@@ -1,4 +1,5 @@
-"""What a person sees while `volutus up` works: one line a step, with the time it took. Nothing is decided here."""
+"""What a person sees while `volutus up` works: one line a step, with the time it took. Nothing is decided
+here."""
 
 import sys
 import time

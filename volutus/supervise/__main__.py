@@ -1,7 +1,8 @@
-"""`python -m volutus.supervise --state-dir DIR`: the supervisor in the foreground, on a prepared state directory.
+"""`python -m volutus.supervise --state-dir DIR`: the supervisor in the foreground, on a prepared state
+directory.
 
-`volutus up` prepares the directory and then becomes this. With `--stop` (and `--keep-guests`) it takes over what a
-killed supervisor left and stops it in order.
+`volutus up` prepares the directory and then becomes this. With `--stop` (and `--keep-guests`) it takes over
+what a killed supervisor left and stops it in order.
 """
 
 import os

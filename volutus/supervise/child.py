@@ -22,13 +22,15 @@ def _alive_is_enough() -> bool:
 
 @dataclass(frozen=True)
 class Child:
-    """One process. `after` names those that must be ready before its first start, and that outlive it at the end.
+    """One process. `after` names those that must be ready before its first start, and that outlive it at the
+    end.
 
-    `prepare` runs before each start, `ready` is asked until it says yes, `settle` then runs once for that start.
-    All three must be quick and safe to repeat. With `once` the process runs to its end and ready means exit 0.
-    `listens` is ADDR:PORT of a listening socket it inherits; `{fd}` in `argv` becomes its number. Children with
-    the same address share one socket. `adoptable` children that outlived a killed supervisor are taken over as
-    they are; the others are started anew. `stop` asks it to end in place of `stop_signal`.
+    `prepare` runs before each start, `ready` is asked until it says yes, `settle` then runs once for that
+    start. All three must be quick and safe to repeat. With `once` the process runs to its end and ready
+    means exit 0. `listens` is ADDR:PORT of a listening socket it inherits; `{fd}` in `argv` becomes its
+    number. Children with the same address share one socket. `adoptable` children that outlived a killed
+    supervisor are taken over as they are; the others are started anew. `stop` asks it to end in place of
+    `stop_signal`.
     """
 
     name: str
@@ -57,8 +59,9 @@ class Child:
 
 @dataclass(frozen=True)
 class Plan:
-    """All children of one cloud, those that others need first. `stop_guests` and `clean_up` run on the way down:
-    the one while the hypervisor still runs (as the child of that name), the other when nothing runs any more."""
+    """All children of one cloud, those that others need first. `stop_guests` and `clean_up` run on the way
+    down: the one while the hypervisor still runs (as the child of that name), the other when nothing runs
+    any more."""
 
     children: tuple[Child, ...]
     run_dir: Path

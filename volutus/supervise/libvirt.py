@@ -20,7 +20,8 @@ def child(settings: Settings) -> Child:
 
 
 def describe(settings: Settings) -> daemon.LibvirtDaemon:
-    """This host's daemon. Its identity is made once: libvirt refuses to migrate between hosts that share one."""
+    """This host's daemon. Its identity is made once: libvirt refuses to migrate between hosts that share
+    one."""
     path = settings.state_dir / "libvirt" / "host-uuid"
     if not path.exists():
         path.parent.mkdir(exist_ok=True)

@@ -1,8 +1,8 @@
 """One log file for each child, kept small.
 
-Children write to the file themselves, so a killed supervisor takes no log with it. A full file is copied aside
-and cut to nothing: the child's descriptor, opened for appending, goes on at the beginning. The few lines
-written between copy and cut are lost; that is the price of leaving the writers alone.
+Children write to the file themselves, so a killed supervisor takes no log with it. A full file is copied
+aside and cut to nothing: the child's descriptor, opened for appending, goes on at the beginning. The few
+lines written between copy and cut are lost; that is the price of leaving the writers alone.
 """
 
 import os
@@ -16,7 +16,7 @@ OLD_FILES_MAX = 3
 
 def opened(log_dir: Path, name: str) -> IO[bytes]:
     """The child's log, opened so that it survives being cut."""
-    return open(log_dir / f"{name}.log", "ab", buffering=0)  # noqa: SIM115: the caller closes it
+    return open(log_dir / f"{name}.log", "ab", buffering=0)
 
 
 def rotate(log_dir: Path) -> None:

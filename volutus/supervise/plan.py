@@ -11,12 +11,10 @@ from volutus.supervise import libvirt, postgres, switch
 from volutus.supervise.child import Child, Plan
 from volutus.supervise.sockets import answers_http
 
-SIMULATED = "simulated"
-
 
 def plan(settings: Settings) -> Plan:
     """The children for these settings: a database or an OVN that is somebody else's is left out."""
-    real_host = settings.hypervisor != SIMULATED
+    real_host = settings.simulated_hosts == 0
     children: list[Child] = []
     if not settings.database_url:
         children.append(postgres.child(settings))
@@ -32,6 +30,7 @@ def plan(settings: Settings) -> Plan:
         children=tuple(_without_absent(child, present) for child in children),
         run_dir=settings.run_dir,
         log_dir=settings.log_dir,
+        stop_guests=_guest_stopper(settings) if real_host else None,
         clean_up=lambda: switch.close_external_network(settings) if real_host else None,
     )
 
@@ -69,12 +68,22 @@ def _control_plane(settings: Settings) -> tuple[Child, ...]:
 
 
 def _agent(settings: Settings) -> Child:
-    simulated = ("--simulated", "1") if settings.hypervisor == SIMULATED else ()
+    simulated = ("--simulated", str(settings.simulated_hosts)) if settings.simulated_hosts else ()
     return Child(
         name="agent",
         argv=(*_volutus(settings), "agent", "--config", f"{settings.state_dir}/agent/agent.toml", *simulated),
         environment=_python_environment() | switch.environment(settings),
         after=("agents", "libvirtd", "ovn-controller"),
+    )
+
+
+def _guest_stopper(settings: Settings) -> Child:
+    return Child(
+        name="stop-guests",
+        argv=(*_volutus(settings), "agent", "--stop-guests"),
+        environment=_python_environment(),
+        after=("libvirtd",),
+        once=True,
     )
 
 
@@ -94,4 +103,3 @@ def _python_environment() -> dict[str, str]:
 
 def _without_absent(child: Child, present: set[str]) -> Child:
     return replace(child, after=tuple(name for name in child.after if name in present))
-

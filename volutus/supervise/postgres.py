@@ -1,9 +1,9 @@
 """The private PostgreSQL of one cloud: made once, run in the foreground, reached by its unix socket alone.
 
-It runs as the system user `postgres` (it refuses root), in a mount namespace of its own where its data and its
-socket's directory are seen below /var/lib/postgresql and /run/postgresql: so the state directory may lie where that user cannot
-enter. Who may connect is told by the kernel (peer
-authentication): root as the role `volutus`, `postgres` as itself; there is no password and no TCP.
+It runs as the system user `postgres` (it refuses root), in a mount namespace of its own where its data and
+its socket's directory are seen below /var/lib/postgresql and /run/postgresql: so the state directory may lie
+where that user cannot enter. Who may connect is told by the kernel (peer authentication): root as the role
+`volutus`, `postgres` as itself; there is no password and no TCP.
 """
 
 import os
@@ -25,7 +25,8 @@ SOCKET_FILE = ".s.PGSQL.5432"
 _BINARIES = Path("/usr/lib/postgresql")
 _DATA_VIEW = "/var/lib/postgresql"
 _RUN_VIEW = "/run/postgresql"
-# $1 the data directory, $2 the socket's; the rest is the command. `slave`: what is mounted here shows nowhere else.
+# $1 the data directory, $2 the socket's; the rest is the command. `slave`: what is mounted here shows
+# nowhere else.
 _START = f"""
 data=$1 run=$2
 shift 2
@@ -46,8 +47,8 @@ _IDENT = f"""# Written by volutus: the control plane runs as root.
 {ROLE} root {ROLE}
 {ROLE} {USER} {ROLE}
 """
-# A small cloud's share of memory: the database of a thousand servers fits in 32 MB of buffers. Everything lies
-# in the state directory, also what would else be in /dev/shm.
+# A small cloud's share of memory: the database of a thousand servers fits in 32 MB of buffers. Everything
+# lies in the state directory, also what would else be in /dev/shm.
 _SETTINGS = {
     "listen_addresses": "",
     "unix_socket_directories": _RUN_VIEW,
@@ -90,7 +91,8 @@ def tool(name: str) -> str:
 
 
 def create(settings: Settings) -> None:
-    """Make the cluster with its role and database, if there is none. What a broken attempt left is thrown away."""
+    """Make the cluster with its role and database, if there is none. What a broken attempt left is thrown
+    away."""
     data = directory(settings)
     if (data / "PG_VERSION").exists():
         return
@@ -134,7 +136,8 @@ def _forget_dead_server(data: Path) -> None:
 
 
 def _answers(path: Path) -> bool:
-    """Whether the server takes sessions: to a start packet it answers R (granted), or E while it still starts."""
+    """Whether the server takes sessions: to a start packet it answers R (granted), or E while it still
+    starts."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(1)
         try:
@@ -156,7 +159,8 @@ def _start_packet() -> bytes:
 
 
 def _inside(data: Path, run_dir: Path, *argv: str) -> tuple[str, ...]:
-    """The command of a program of PostgreSQL, as its user, in its own view of the machine; its pid is the command's."""
+    """The command of a program of PostgreSQL, as its user, in its own view of the machine; its pid is the
+    command's."""
     unshare = ("unshare", "--mount", "--propagation", "slave")
     return (*unshare, "sh", "-euc", _START, "postgres", str(data), str(run_dir), *argv)
 

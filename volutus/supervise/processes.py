@@ -1,7 +1,7 @@
 """Questions about processes, answered from /proc.
 
-A process id alone names nothing for long, so a process is known by its id and the tick it started at. A zombie
-counts as dead: where process 1 does not reap (containers), dead processes keep their ids for ever.
+A process id alone names nothing for long, so a process is known by its id and the tick it started at. A
+zombie counts as dead: where process 1 does not reap (containers), dead processes keep their ids for ever.
 """
 
 import os

@@ -3,12 +3,14 @@
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
+from volutus.errors import Unavailable
 from volutus.settings import Settings
 from volutus.supervise import record, switch
-from volutus.supervise.plan import SIMULATED
 
 _END_WITHIN_S = 5.0
 # Those that run in mount namespaces of their own.
@@ -23,7 +25,8 @@ def left_running(settings: Settings) -> bool:
 def remove(settings: Settings) -> None:
     """Remove all that this cloud made on the machine. Its supervisor has ended."""
     _kill_strays(settings.state_dir)
-    if settings.hypervisor != SIMULATED:
+    if not settings.simulated_hosts:
+        _clean_up_guests(settings)
         switch.close_external_network(settings)
     shutil.rmtree(settings.state_dir)
 
@@ -35,6 +38,16 @@ def strays(state_dir: Path) -> list[int]:
     """
     found = (int(entry.name) for entry in Path("/proc").glob("[0-9]*"))
     return [pid for pid in found if _works_in(pid, state_dir)]
+
+
+def _clean_up_guests(settings: Settings) -> None:
+    """Taps, ports and namespaces: the agent made them and knows their names."""
+    if not (settings.state_dir / "agent" / "agent.toml").exists():
+        return
+    words = ["-m", "volutus", "--state-dir", str(settings.state_dir), "agent", "--clean-up"]
+    done = subprocess.run([sys.executable, *words], capture_output=True, text=True)
+    if done.returncode != 0:
+        raise Unavailable("what guests left on the machine could not be removed", detail=done.stderr.strip())
 
 
 def _kill_strays(state_dir: Path) -> None:
@@ -54,4 +67,6 @@ def _works_in(pid: int, state_dir: Path) -> bool:
         mounts = Path(f"/proc/{pid}/mountinfo").read_text().splitlines()
     except OSError:
         return False
-    return program.startswith(_PROGRAMS) and any(line.split()[3].startswith(f"{state_dir}/") for line in mounts)
+    return program.startswith(_PROGRAMS) and any(
+        line.split()[3].startswith(f"{state_dir}/") for line in mounts
+    )

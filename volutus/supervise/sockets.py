@@ -33,7 +33,7 @@ def answers_http(address: str) -> bool:
 def reachable(address: str) -> tuple[str, int]:
     """Host and port by which this machine reaches its own ADDR:PORT."""
     host, port = host_and_port(address)
-    anywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104: compared with, not bound to
+    anywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 compared with, not bound to
     return anywhere.get(host, host), port
 
 

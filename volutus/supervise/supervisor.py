@@ -1,8 +1,8 @@
 """The supervisor's loop: one thread that starts, watches and stops the children of a `Plan`.
 
-When the supervisor is killed, its children run on. The next supervisor reads the record, takes over those that
-are adoptable and still what the plan describes, and ends the others before it starts them anew: so neither
-guests' networking nor the database pause because of it.
+When the supervisor is killed, its children run on. The next supervisor reads the record, takes over those
+that are adoptable and still what the plan describes, and ends the others before it starts them anew: so
+neither guests' networking nor the database pause because of it.
 """
 
 import fcntl
@@ -51,7 +51,8 @@ class Supervisor:
         self._recorded: list[record.Entry] = []
 
     def stop(self, *, keep_guests: bool) -> None:
-        """End `run` after everything has been stopped in order; told before `run`, it only ends what was left."""
+        """End `run` after everything has been stopped in order; told before `run`, it only ends what was
+        left."""
         self._stopping, self._keep_guests = True, keep_guests
 
     def run(self) -> None:
@@ -225,7 +226,7 @@ def _described(keeper: Keeper) -> dict[str, Any]:
 
 
 def _lock(run_dir: Path) -> IO[str]:
-    lock = open(run_dir / LOCK_NAME, "w")  # noqa: SIM115: held until the process ends
+    lock = open(run_dir / LOCK_NAME, "w")  # noqa: SIM115 held until the process ends
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:

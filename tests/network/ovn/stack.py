@@ -92,3 +92,99 @@ def wait_for(condition, what: str, timeout_s: float = START_TIMEOUT_S) -> None:
         if time.monotonic() > ends:
             raise AssertionError(f"{what} did not come within {timeout_s} s")
         time.sleep(0.02)
+
+
+CONF_SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
+SOUTHBOUND_SCHEMA = "/usr/share/ovn/ovn-sb.ovsschema"
+HOST_ID = "h0"
+PHYSICAL_NETWORK = "physnet1"
+OUTSIDE = "172.24.4.254"
+
+
+class OvnStack:
+    """A whole host with OVN in a network namespace of its own: the namespace itself is the outside world,
+    with `OUTSIDE` on the bridge of the physical network."""
+
+    def __init__(self) -> None:
+        self.directory = short_directory()
+        # Names of namespaces are the machine's, so they carry our process id.
+        self.prefix = f"ovn-{os.getpid()}"
+        self.namespace = f"{self.prefix}-host"
+        self.conf = OvsdbServer(self.directory, CONF_SCHEMA, "conf")
+        self.northbound = OvsdbServer(self.directory, NORTHBOUND_SCHEMA, "nb")
+        self.southbound = OvsdbServer(self.directory, SOUTHBOUND_SCHEMA, "sb")
+        self._processes: dict[str, Process] = {}
+        where = str(self.directory)
+        names = ("RUNDIR", "DBDIR", "SYSCONFDIR", "LOGDIR")
+        self.environment = {f"{tool}_{name}": where for tool in ("OVS", "OVN") for name in names}
+
+    def start(self) -> None:
+        run("ip", "netns", "add", self.namespace)
+        self.inside("ip", "link", "set", "lo", "up")
+        for server in (self.conf, self.northbound, self.southbound):
+            server.start(environment=self.environment)
+        self.vsctl("--no-wait", "init")
+        settings = {
+            "system-id": HOST_ID,
+            "ovn-remote": self.southbound.remote,
+            "ovn-encap-type": "geneve",
+            "ovn-encap-ip": "127.0.0.1",
+            "ovn-bridge-datapath-type": "netdev",
+            "ovn-bridge-mappings": f"{PHYSICAL_NETWORK}:br-ex",
+            "ovn-monitor-all": "true",
+        }
+        quoted = [f'external-ids:{name}="{value}"' for name, value in settings.items()]
+        self.vsctl("--no-wait", "set", "open", ".", *quoted)
+        self._start("ovs-vswitchd", self.conf.remote, "--unixctl=vs.ctl")
+        for bridge in ("br-int", "br-ex"):
+            self.vsctl("add-br", bridge, "--", "set", "bridge", bridge, "datapath_type=netdev")
+        self.inside("ip", "address", "add", f"{OUTSIDE}/24", "dev", "br-ex")
+        self.inside("ip", "link", "set", "br-ex", "up")
+        self._start(
+            "ovn-northd",
+            f"--ovnnb-db={self.northbound.remote}",
+            f"--ovnsb-db={self.southbound.remote}",
+            "--unixctl=nd.ctl",
+        )
+        self._start("ovn-controller", self.conf.remote)
+        wait_for(lambda: HOST_ID in self.sbctl("--bare", "--columns=name", "list", "chassis"), "the chassis")
+        self.sync()
+
+    def stop(self) -> None:
+        for name in reversed(self._processes):
+            self._processes[name].stop()
+        for server in (self.southbound, self.northbound, self.conf):
+            server.stop()
+        subprocess.run(["ip", "netns", "delete", self.namespace], timeout=10)
+        remove(self.directory)
+
+    def inside(self, *arguments: str, timeout_s: float = 10) -> str:
+        """Run a command on the host, which to guests is the outside world."""
+        return run("ip", "netns", "exec", self.namespace, *arguments, timeout_s=timeout_s)
+
+    def vsctl(self, *arguments: str) -> str:
+        return run("ovs-vsctl", "--timeout=10", f"--db={self.conf.remote}", *arguments)
+
+    def nbctl(self, *arguments: str) -> str:
+        return run("ovn-nbctl", "--timeout=10", f"--db={self.northbound.remote}", *arguments)
+
+    def sbctl(self, *arguments: str) -> str:
+        return run("ovn-sbctl", "--timeout=10", f"--db={self.southbound.remote}", *arguments)
+
+    def sync(self) -> None:
+        """Wait until the host has carried out all that the northbound database says."""
+        self.nbctl("--wait=hv", "sync")
+
+    def _start(self, program: str, *arguments: str) -> None:
+        control = [
+            a.replace("=", f"={self.directory}/") if a.startswith("--unixctl") else a for a in arguments
+        ]
+        command = ["ip", "netns", "exec", self.namespace, program, *control, "--no-chdir", "-vconsole:warn"]
+        self._processes[program] = Process(program, command, self.directory, self.environment)
+
+
+def run(*arguments: str, timeout_s: float = 15) -> str:
+    """A command that must succeed; its output. Raises AssertionError with what it complained about."""
+    done = subprocess.run(arguments, capture_output=True, text=True, timeout=timeout_s)
+    assert done.returncode == 0, f"{' '.join(arguments)}: {done.stdout}{done.stderr}"
+    return done.stdout

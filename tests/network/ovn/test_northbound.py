@@ -2,12 +2,14 @@
 
 import subprocess
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
 
 from tests.network.ovn import views
 from tests.network.ovn.stack import OvsdbServer
+from volutus.clock import SystemClock
 from volutus.network.ovn import (
     Kind,
     Northbound,
@@ -249,6 +251,54 @@ def test_every_row_says_whose_it_is(ovsdb: OvsdbServer, real: OvsdbNorthbound, c
         assert answer["rows"]
         for row in answer["rows"]:
             assert {"volutus:kind", "volutus:id", "volutus:rev"} <= dict(row["external_ids"][1]).keys()
+
+
+class Interfering(OvsdbClient):
+    """Has somebody else write between our reading and our writing."""
+
+    interference: list[list[dict]]
+
+    def transact(self, operations):
+        if self.interference and any(operation["op"] != "select" for operation in operations):
+            super().transact(self.interference.pop())
+        return super().transact(operations)
+
+
+@pytest.mark.parametrize("table", ["Logical_Switch", "Port_Group"])
+def test_what_is_needed_goes_while_we_write(ovsdb: OvsdbServer, real: OvsdbNorthbound, table: str) -> None:
+    real.apply(everything(0))
+    client = Interfering(ovsdb.remote, SystemClock())
+    client.interference = [[{"op": "delete", "table": table, "where": []}]]
+    port = compile_view(views.port())
+    assert OvsdbNorthbound(client).apply([port])[port.key].result is B
+    client.close()
+
+
+def test_a_row_goes_while_we_change_it(ovsdb: OvsdbServer, real: OvsdbNorthbound) -> None:
+    real.apply(everything())
+    client = Interfering(ovsdb.remote, SystemClock())
+    client.interference = [[{"op": "delete", "table": "Logical_Router", "where": []}]]
+    router = compile_view(views.router(gateway=None))
+    assert OvsdbNorthbound(client).apply([router])[router.key].result is W
+    assert real.read_index()[router.key] == router.digest()
+    client.close()
+
+
+def test_workers_that_make_the_same_rows_at_once(ovsdb: OvsdbServer) -> None:
+    shared = everything(0)
+    ports = [compile_view(views.port(number)) for number in range(1, 41)]
+
+    def work(number: int) -> set[Result]:
+        client = OvsdbClient(ovsdb.remote, SystemClock())
+        northbound = OvsdbNorthbound(client)
+        answers = [northbound.apply([*shared, port]) for port in ports[number::4]]
+        client.close()
+        return {done.result for answer in answers for done in answer.values()}
+
+    with ThreadPoolExecutor(4) as pool:
+        assert set().union(*pool.map(work, range(4))) <= {W, U}
+    northbound = OvsdbNorthbound(OvsdbClient(ovsdb.remote, SystemClock()))
+    assert northbound.read_index() == {unit.key: unit.digest() for unit in (*shared, *ports)}
 
 
 def test_a_restarted_database_is_used_again(ovsdb: OvsdbServer, real: OvsdbNorthbound) -> None:

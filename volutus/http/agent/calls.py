@@ -32,17 +32,21 @@ async def desired(request: StreamRequest) -> Response:
     host_id = request.caller.user_name
     bell: HostBell = request.plane.parts["bell"]
     rung = bell.subscribe(host_id)
+    deadline = asyncio.get_running_loop().time() + wait_s
     try:
-        answer = await asyncio.to_thread(_desired, request.plane, host_id, seen)
-        if not answer.assignments and answer.generation == seen:
+        while True:
+            rung.clear()
+            answer = await asyncio.to_thread(_desired, request.plane, host_id, seen)
+            if answer.assignments or answer.generation != seen:
+                return document(answer)
+            # A ring may be for a change we have read already, or only for the bell's new connection.
             try:
-                await asyncio.wait_for(rung.wait(), wait_s)
+                async with asyncio.timeout_at(deadline):
+                    await rung.wait()
             except TimeoutError:
                 return document(answer)
-            answer = await asyncio.to_thread(_desired, request.plane, host_id, seen)
     finally:
         bell.unsubscribe(host_id, rung)
-    return document(answer)
 
 
 def observed(request: Request) -> Response:

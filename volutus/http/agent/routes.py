@@ -1,4 +1,4 @@
-"""The agents' routes."""
+"""The agents' calls by method and path, each with its permission."""
 
 from volutus.http.agent import calls
 from volutus.http.agent.trust import certificate_name, header_name

@@ -33,9 +33,17 @@ def convert(value: object, shape: type[T]) -> T:
         raise _invalid(str(error)) from error
 
 
-def _invalid(text: str) -> Invalid:
+def convert_strictly(value: object, shape: type[T], path: str) -> T:
+    """A part of a body that is already decoded, found at `path`; types are not bent to fit."""
+    try:
+        return msgspec.convert(value, shape, strict=True)
+    except msgspec.ValidationError as error:
+        raise _invalid(str(error), path) from error
+
+
+def _invalid(text: str, root: str = "") -> Invalid:
     where = _AT.search(text)
-    path = where[1] if where else ""
+    path = ".".join(part for part in (root, where[1] if where else "") if part)
     named = _FIELD.search(text)
     if named:
         path = f"{path}.{named[1]}" if path else named[1]

@@ -12,7 +12,9 @@ The network domain makes views (`model`), implements `Topology` on its tables, a
     security group or a rule of it                       that group
     security group deleted                               it, and the groups whose rules named it
 
-A forgotten wake is found by the scan. Nothing here knows tenants, quotas or HTTP.
+A forgotten wake is found by the scan. What a step answers `Done` for is in OVN as the view said when the
+step began, or gone from it when there was no view; who wants to record that wraps `OvnReconciler`.
+Nothing here knows tenants, quotas or HTTP.
 """
 
 from volutus.network.ovn.client import OvsdbClient

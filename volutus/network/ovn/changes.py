@@ -4,7 +4,7 @@
 units, so that adding a thousand ports to one switch is one mutation of it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -56,23 +56,24 @@ class Changes:
     inserts: list[Operation] = field(default_factory=list)
     updates: list[Operation] = field(default_factory=list)
     deletes: list[Operation] = field(default_factory=list)
-    members: dict[tuple[str, str, str, str], set[str]] = field(default_factory=dict)
+    # (table, uuid of the row that holds the set) to the ports that join it, or leave it.
+    joins: dict[tuple[str, str], set[str]] = field(default_factory=dict)
+    leaves: dict[tuple[str, str], set[str]] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        return bool(self.inserts or self.updates or self.deletes or self.members)
+        return bool(self.inserts or self.updates or self.deletes or self.joins or self.leaves)
 
     def operations(self) -> list[Operation]:
         """All of it in an order OVSDB can carry out."""
-        mutations = [
-            {
-                "op": "mutate",
-                "table": table,
-                "where": where_uuid(uuid),
-                "mutations": [[column, verb, ["set", [["uuid", member] for member in sorted(members)]]]],
-            }
-            for (table, uuid, column, verb), members in sorted(self.members.items())
-        ]
-        return [*self.inserts, *self.updates, *mutations, *self.deletes]
+        joins = [_mutate_ports(place, "insert", ports) for place, ports in self.joins.items()]
+        leaves = [_mutate_ports(place, "delete", ports) for place, ports in self.leaves.items()]
+        return [*self.inserts, *self.updates, *joins, *leaves, *self.deletes]
+
+    def went_astray(self, results: Sequence[Mapping[str, Any]]) -> bool:
+        """Whether a row to be changed or joined was gone by then: what was read before is no longer so."""
+        first = len(self.inserts)
+        last = first + len(self.updates) + len(self.joins)
+        return any(result.get("count") == 0 for result in results[first:last])
 
     def add(self, unit: Unit, found: Found) -> bool:
         """Add what brings one unit from what was found to what it wants; False when no row changes.
@@ -99,7 +100,8 @@ class Changes:
         columns["external_ids"] = encode(tags(unit, row))
         self.inserts.append({"op": "insert", "table": row.table, "uuid": row.uuid, "row": columns})
         if row.switch_id is not None:
-            self._member("Logical_Switch", row_uuid("Logical_Switch", row.switch_id), "ports", row.uuid)
+            place = "Logical_Switch", row_uuid("Logical_Switch", row.switch_id)
+            self.joins.setdefault(place, set()).add(row.uuid)
 
     def _update(self, unit: Unit, row: Row, there: FoundRow) -> None:
         changed = {c: encode(v) for c, v in row.columns.items() if there.columns[c] != v}
@@ -133,12 +135,9 @@ class Changes:
         there = found.get(port)
         before = set(there.group_ids) if there else set()
         for group in unit.group_ids:
-            self._member("Port_Group", row_uuid("Port_Group", group), "ports", port)
+            self.joins.setdefault(("Port_Group", row_uuid("Port_Group", group)), set()).add(port)
         for group in before.difference(unit.group_ids):
-            self._member("Port_Group", row_uuid("Port_Group", group), "ports", port, "delete")
-
-    def _member(self, table: str, uuid: str, column: str, member: str, verb: str = "insert") -> None:
-        self.members.setdefault((table, uuid, column, verb), set()).add(member)
+            self.leaves.setdefault(("Port_Group", row_uuid("Port_Group", group)), set()).add(port)
 
     def _size(self) -> int:
         return len(self.inserts) + len(self.updates) + len(self.deletes)
@@ -188,6 +187,17 @@ def encode(value: Value) -> Any:
 
 def where_uuid(uuid: str) -> list[Any]:
     return [["_uuid", "==", ["uuid", uuid]]]
+
+
+def _mutate_ports(place: tuple[str, str], verb: str, ports: set[str]) -> Operation:
+    table, uuid = place
+    members = ["set", [["uuid", port] for port in sorted(ports)]]
+    return {
+        "op": "mutate",
+        "table": table,
+        "where": where_uuid(uuid),
+        "mutations": [["ports", verb, members]],
+    }
 
 
 def _select(table: str, where: list[Any]) -> Operation:

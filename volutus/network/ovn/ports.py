@@ -13,9 +13,11 @@ def compile_port(view: PortView) -> Unit:
     switch = Needed("Logical_Switch", switch_uuid(view.network_id), f"network {view.network_id}")
     if view.use is PortUse.FLOATING_IP:
         return Unit(key)
-    if view.use is PortUse.ROUTER:
-        # `nat-addresses=router` lets the gateway's host announce the router's addresses when it moves there.
-        options = {"router-port": router_port_name(view.id), "nat-addresses": "router"}
+    if view.use in (PortUse.ROUTER, PortUse.ROUTER_GATEWAY):
+        options = {"router-port": router_port_name(view.id)}
+        if view.use is PortUse.ROUTER_GATEWAY:
+            # The gateway's host announces the router's addresses outside when it becomes that.
+            options["nat-addresses"] = "router"
         row = make_row(
             "Logical_Switch_Port",
             view.id,

@@ -97,17 +97,20 @@ def _advertisement(port: RouterPortView) -> dict[str, str]:
 
 
 def _routes(view: RouterView) -> list[Row]:
-    wanted = {(route.destination, route.next_hop) for route in view.routes}
+    wanted: dict[tuple[str, str], str | None] = {(r.destination, r.next_hop): None for r in view.routes}
     if view.gateway:
-        wanted |= {("::/0" if ":" in hop else "0.0.0.0/0", hop) for hop in view.gateway.next_hops}
+        # The port is named because a next hop may be outside of the port's own subnets, or link-local.
+        port = router_port_name(view.gateway.port.port_id)
+        wanted |= {("::/0" if ":" in hop else "0.0.0.0/0", hop): port for hop in view.gateway.next_hops}
     return [
         make_row(
             "Logical_Router_Static_Route",
             f"{view.id}/{destination}/{next_hop}",
             ip_prefix=destination,
             nexthop=next_hop,
+            output_port=port_name,
         )
-        for destination, next_hop in sorted(wanted)
+        for (destination, next_hop), port_name in sorted(wanted.items(), key=str)
     ]
 
 

@@ -57,7 +57,7 @@ OWNED: Mapping[str, tuple[str, ...]] = {
     "Logical_Router": ("name", "enabled", "options", "ports", "static_routes", "nat"),
     "Logical_Router_Port": ("name", "mac", "networks", "options", "ipv6_ra_configs", "gateway_chassis"),
     "Gateway_Chassis": ("name", "chassis_name", "priority"),
-    "Logical_Router_Static_Route": ("ip_prefix", "nexthop", "policy"),
+    "Logical_Router_Static_Route": ("ip_prefix", "nexthop", "output_port", "policy"),
     "NAT": ("type", "external_ip", "external_mac", "logical_ip", "logical_port"),
     "Port_Group": ("name", "acls"),
     "ACL": ("direction", "priority", "match", "action"),

@@ -16,6 +16,7 @@ from volutus.network.ovn.rows import Key, Row, Unit, make_row, row_uuid
 
 DROP_PRIORITY = 1001
 ALLOW_PRIORITY = 1002
+DENY_PRIORITY = 1003
 
 WITH_PORTS = frozenset({"tcp", "udp", "sctp"})
 PROTOCOL_NUMBERS = {
@@ -50,8 +51,8 @@ def compile_security_group(view: SecurityGroupView) -> Unit:
 
 def drop_group() -> Unit:
     """The group that drops what nothing admits, except what a guest needs before anything else: an address
-    and its metadata. Neighbour discovery is let through by northd wherever a rule is stateful, as one here
-    is."""
+    and its metadata. No rule of a tenant makes a guest the DHCP server of its neighbours. Neighbour discovery
+    is let through by northd wherever a rule is stateful, as one here is."""
     group = port_group_name(DROP_GROUP_ID)
     guest, arriving = f"inport == @{group}", f"outport == @{group}"
     rules = [
@@ -77,6 +78,20 @@ def drop_group() -> Unit:
             ALLOW_PRIORITY,
             f"{guest} && ip4 && ip4.dst == 169.254.169.254 && tcp && tcp.dst == 80",
             "allow-related",
+        ),
+        (
+            "dhcp4-server",
+            "from-lport",
+            DENY_PRIORITY,
+            f"{guest} && ip4 && udp && udp.src == 67 && udp.dst == 68",
+            "drop",
+        ),
+        (
+            "dhcp6-server",
+            "from-lport",
+            DENY_PRIORITY,
+            f"{guest} && ip6 && udp && udp.src == 547 && udp.dst == 546",
+            "drop",
         ),
     ]
     acls = [

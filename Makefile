@@ -1,0 +1,30 @@
+# `make test` is everything CI runs; `make check` is the quick part. Both install what they need first.
+PYTHON = .venv/bin/python
+RUN = ./bin/volutus
+
+.PHONY: setup check test lock format client
+
+setup:
+	@$(RUN) install --dev >/dev/null
+
+check: setup
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy
+	$(PYTHON) tools/lock.py --check
+	$(PYTHON) -m pytest tests/rules
+
+client: setup
+	@test .cache/client/.done -nt requirements-client.lock || { \
+	  rm -rf .cache/client && /usr/bin/python3 -m venv .cache/client && \
+	  .cache/client/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-client.lock && \
+	  touch .cache/client/.done; }
+
+test: check client
+	$(PYTHON) -m pytest
+
+format: setup
+	$(PYTHON) -m ruff check --fix --quiet . ; $(PYTHON) -m ruff format .
+
+lock: setup
+	$(PYTHON) tools/lock.py

@@ -1,0 +1,290 @@
+"""What tenants notice, with packets through a real OVN: one stack for all, guests as namespaces."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from tests.network.ovn.lab import Lab
+from tests.network.ovn.stack import OUTSIDE, PHYSICAL_NETWORK, OvnStack, wait_for
+from volutus.clock import SystemClock
+from volutus.network.ovn import (
+    AddressPairView,
+    Direction,
+    FloatingIpView,
+    Kind,
+    Northbound,
+    OvsdbClient,
+    OvsdbNorthbound,
+    PortUse,
+    ProviderView,
+)
+
+pytestmark = pytest.mark.machine
+IN, OUT = Direction.INGRESS, Direction.EGRESS
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[OvnStack]:
+    started = OvnStack()
+    try:
+        started.start()
+        yield started
+    finally:
+        started.stop()
+
+
+@pytest.fixture(scope="session")
+def stack_northbound(stack: OvnStack) -> Northbound:
+    return OvsdbNorthbound(OvsdbClient(stack.northbound.remote, SystemClock()))
+
+
+@pytest.fixture
+def lab(stack: OvnStack, stack_northbound: Northbound) -> Iterator[Lab]:
+    opened = Lab(stack, stack_northbound)
+    yield opened
+    opened.close()
+
+
+def test_dhcp_gives_all_that_the_subnet_says(lab: Lab) -> None:
+    net = lab.network("10.0.1.0/24", mtu=1400)
+    lab.put(
+        Kind.NETWORK, replace(net, subnets=(replace(net.subnets[0], dns_servers=("9.9.9.9", "8.8.8.8")),))
+    )
+    # No group at all: even then a guest gets its address.
+    guest = lab.guest(net, "10.0.1.11")
+    lab.settle()
+    lease = guest.lease()
+    assert lease["ip"] == "10.0.1.11"
+    assert lease["router"] == "10.0.1.1"
+    assert lease["mtu"] == "1400"
+    assert lease["dns"] == "9.9.9.9 8.8.8.8"
+    assert "169.254.169.254/32 10.0.1.2" in lease["staticroutes"]
+    assert "0.0.0.0/0 10.0.1.1" in lease["staticroutes"]
+    assert int(lease["lease"]) > 3600
+
+
+def test_networks_with_the_same_addresses_do_not_meet(lab: Lab) -> None:
+    group = lab.open_group()
+    ours, theirs = lab.network("10.0.1.0/24"), lab.network("10.0.1.0/24")
+    mine = lab.guest(ours, "10.0.1.11", group=group)
+    friend = lab.guest(ours, "10.0.1.12", group=group)
+    stranger = lab.guest(theirs, "10.0.1.12", group=group)
+    same = lab.guest(theirs, "10.0.1.13", group=group)
+    lab.settle()
+    for guest in (mine, friend, stranger, same):
+        guest.configure()
+    assert mine.reaches("10.0.1.12")
+    assert stranger.reaches("10.0.1.13")
+    assert not mine.reaches("10.0.1.13", tries=1)
+    assert not stranger.reaches("10.0.1.11", tries=1)
+    ids = [guest.port.id for guest in (mine, friend)]
+    assert lab.plane.northbound.ports_up([*ids, "port-none"]) == set(ids)
+
+
+def test_groups_admit_what_they_say_and_answers_to_it(lab: Lab) -> None:
+    net = lab.network("10.0.1.0/24")
+    web = lab.rule(IN, protocol="tcp", port_min=80, port_max=90, remote_prefix="10.0.1.0/24")
+    servers, clients = lab.group(web), lab.group(lab.rule(OUT))
+    server = lab.guest(net, "10.0.1.11", group=servers)
+    client = lab.guest(net, "10.0.1.12", group=clients)
+    lab.settle()
+    server.configure().serve(80)
+    client.configure().serve(80)
+    server.serve(8080)
+    assert client.fetches("10.0.1.11", 80)
+    assert not client.fetches("10.0.1.11", 8080, tries=1)
+    assert not client.reaches("10.0.1.11", tries=1)
+    # The server's group lets nothing out that is not an answer.
+    assert not server.fetches("10.0.1.12", 80, tries=1)
+    lab.put(Kind.SECURITY_GROUP, replace(servers, rules=()))
+    lab.settle()
+    assert not client.fetches("10.0.1.11", 80, tries=1)
+
+
+def test_group_admits_members_of_another(lab: Lab) -> None:
+    net = lab.network("10.0.1.0/24")
+    friends, others = lab.group(lab.rule(OUT)), lab.group(lab.rule(OUT), lab.rule(OUT, ip_version=6))
+    guarded = lab.group(lab.rule(IN, protocol="icmp", remote_group_id=friends.id))
+    target = lab.guest(net, "10.0.1.11", group=guarded)
+    friend = lab.guest(net, "10.0.1.12", group=friends)
+    other = lab.guest(net, "10.0.1.13", group=others)
+    lab.settle()
+    for guest in (target, friend, other):
+        guest.configure()
+    assert friend.reaches("10.0.1.11")
+    assert not other.reaches("10.0.1.11", tries=1)
+    lab.put(Kind.PORT, replace(other.port, security_group_ids=(friends.id,)))
+    lab.settle()
+    assert other.reaches("10.0.1.11")
+
+
+def test_port_sends_only_from_its_own_addresses(lab: Lab) -> None:
+    net = lab.network("10.0.1.0/24")
+    group = lab.open_group()
+    target = lab.guest(net, "10.0.1.11", group=group)
+    sender = lab.guest(net, "10.0.1.12", group=group)
+    lab.settle()
+    target.configure()
+    sender.do("ip", "address", "add", "10.0.1.77/24", "dev", "eth0")
+    assert not sender.reaches("10.0.1.11", tries=1)
+    lab.put(Kind.PORT, replace(sender.port, address_pairs=(AddressPairView("10.0.1.77"),)))
+    lab.settle()
+    assert sender.reaches("10.0.1.11")
+    lab.put(Kind.PORT, replace(sender.port, port_security=False, security_group_ids=()))
+    lab.settle()
+    assert sender.reaches("10.0.1.11")
+
+
+def test_disabled_port_is_silent(lab: Lab) -> None:
+    net = lab.network("10.0.1.0/24")
+    group = lab.open_group()
+    first, second = (lab.guest(net, f"10.0.1.{n}", group=group) for n in (11, 12))
+    lab.settle()
+    first.configure(), second.configure()
+    assert first.reaches("10.0.1.12")
+    lab.put(Kind.PORT, replace(second.port, enabled=False))
+    lab.settle()
+    assert not first.reaches("10.0.1.12", tries=1)
+
+
+def test_router_joins_subnets_and_leads_outside(lab: Lab) -> None:
+    group = lab.open_group()
+    front, back, outside = lab.network("10.0.1.0/24"), lab.network("10.0.2.0/24"), lab.external()
+    one, two = lab.guest(front, "10.0.1.11", group=group), lab.guest(back, "10.0.2.11", group=group)
+    lab.router(front, back, outside=outside)
+    lab.settle()
+    assert one.lease()["ip"] == "10.0.1.11"
+    assert two.lease()["ip"] == "10.0.2.11"
+    two.serve(80)
+    assert one.reaches("10.0.2.11")
+    assert one.fetches("10.0.2.11")
+    # Outside, all of the network's guests have the router's address.
+    heard = lab.start(lab.stack.namespace, "tcpdump", "-nni", "br-ex", "-l", "icmp")
+    wait_for(lambda: "listening" in heard.read_text(), "tcpdump")
+    assert one.reaches(OUTSIDE)
+    wait_for(lambda: f"172.24.4.10 > {OUTSIDE}" in heard.read_text(), "a translated ping")
+
+
+@pytest.mark.parametrize("distributed", [True, False])
+def test_floating_ip_from_the_outside(lab: Lab, distributed: bool) -> None:
+    group = lab.open_group()
+    inside, outside = lab.network("10.0.1.0/24"), lab.external()
+    guest, other = lab.guest(inside, "10.0.1.11", group=group), lab.guest(inside, "10.0.1.12", group=group)
+    address = "172.24.4.101" if distributed else "172.24.4.102"
+    fip = FloatingIpView("floating", address, "fa:16:3e:ff:01:01", "10.0.1.11", guest.port.id)
+    router = lab.router(inside, outside=outside, floating_ips=(fip,), distributed=distributed)
+    lab.settle()
+    guest.configure("10.0.1.1").serve(80)
+    other.configure("10.0.1.1").serve(80)
+    host = lab.stack.namespace
+    assert lab.pings(host, address)
+    assert lab.fetches(host, address)
+    assert not lab.fetches(host, address, 81, tries=1)
+    # Its guest goes out with it, too.
+    heard = lab.start(host, "tcpdump", "-nni", "br-ex", "-l", "icmp")
+    wait_for(lambda: "listening" in heard.read_text(), "tcpdump")
+    assert guest.reaches(OUTSIDE)
+    wait_for(lambda: f"{address} > {OUTSIDE}" in heard.read_text(), "a translated ping")
+    # The address moves to the other guest.
+    moved = replace(fip, fixed_address="10.0.1.12", fixed_port_id=other.port.id)
+    lab.put(Kind.ROUTER, replace(router, floating_ips=(moved,)))
+    lab.put(Kind.PORT, replace(guest.port, enabled=False))
+    lab.settle()
+    assert lab.fetches(host, address)
+    lab.put(Kind.ROUTER, replace(router, floating_ips=()))
+    lab.settle()
+    assert not lab.fetches(host, address, tries=1)
+
+
+def test_metadata_answers_even_without_a_group(lab: Lab) -> None:
+    net = lab.network("10.0.1.0/24")
+    service = lab.guest(net, "10.0.1.2", use=PortUse.METADATA, host_ids=(), port_security=False)
+    guest = lab.guest(net, "10.0.1.11")
+    lab.settle()
+    service.configure()
+    service.do("ip", "address", "add", "169.254.169.254/32", "dev", "eth0")
+    service.serve(80)
+    service.serve(8080)
+    guest.lease()
+    assert guest.fetches("169.254.169.254")
+    assert not guest.fetches("169.254.169.254", 8080, tries=1)
+
+
+def test_ipv6_guests_make_their_own_addresses(lab: Lab) -> None:
+    group = lab.open_group()
+    net, other = lab.network("10.0.1.0/24", "fd01::/64"), lab.network("fd02::/64")
+    first = lab.guest(net, group=group)
+    second = lab.guest(other, group=group)
+    for guest, prefix in ((first, "fd01"), (second, "fd02")):
+        octets = guest.port.mac.split(":")
+        tail = f"f816:{octets[2]}ff:fe{octets[3]}:{octets[4]}{octets[5]}"
+        subnet = next(s for s in (*net.subnets, *other.subnets) if s.cidr.startswith(prefix))
+        guest.port = lab.port_with_address(guest.port, f"{prefix}::{tail}", subnet)
+    lab.router(net, other)
+    lab.settle()
+
+    def has_address(guest, prefix: str) -> bool:
+        shown = guest.do("ip", "-6", "-o", "address", "show", "dev", "eth0", "scope", "global")
+        return f"inet6 {prefix}:" in shown and "mngtmpaddr" in shown
+
+    wait_for(lambda: has_address(first, "fd01") and has_address(second, "fd02"), "an advertised address")
+    second_address = second.port.fixed_ips[-1].address
+    assert first.reaches("fd01::1")
+    assert first.reaches(second_address)
+
+
+def test_provider_network_is_tagged_on_the_wire(lab: Lab) -> None:
+    net = lab.network("10.0.1.0/24", provider=ProviderView(PHYSICAL_NETWORK, 123))
+    guest = lab.guest(net, "10.0.1.11", group=lab.open_group())
+    lab.settle()
+    guest.configure()
+    heard = lab.start(lab.stack.namespace, "tcpdump", "-nnei", "br-ex", "-l", "vlan", "123")
+    wait_for(lambda: "listening" in heard.read_text(), "tcpdump")
+    assert not guest.reaches("10.0.1.200", tries=1)
+    wait_for(lambda: "who-has 10.0.1.200" in heard.read_text(), "a tagged frame")
+
+
+def test_guest_is_no_dhcp_server(lab: Lab) -> None:
+    net = lab.network("10.0.1.0/24")
+    group = lab.group(*(lab.rule(direction) for direction in Direction))
+    guest, other = (lab.guest(net, f"10.0.1.{n}", group=group) for n in (11, 12))
+    lab.settle()
+    guest.configure(), other.configure()
+    heard = lab.start(other.namespace, "tcpdump", "-nni", "eth0", "-l", "udp")
+    wait_for(lambda: "listening" in heard.read_text(), "tcpdump")
+    for source, target in ((67, 68), (69, 70)):
+        guest.send_udp(source, "10.0.1.12", target)
+    wait_for(lambda: "10.0.1.11.69 > 10.0.1.12.70" in heard.read_text(), "a packet that is allowed")
+    assert "10.0.1.11.67" not in heard.read_text()
+
+
+def test_what_others_broke_is_mended(lab: Lab) -> None:
+    net = lab.network("10.0.1.0/24")
+    group = lab.open_group()
+    first, second = (lab.guest(net, f"10.0.1.{n}", group=group) for n in (11, 12))
+    lab.settle()
+    first.configure(), second.configure()
+    assert first.reaches("10.0.1.12")
+    lab.stack.nbctl("lsp-del", second.port.id, "--", "pg-del", f"pg_{group.id.replace('-', '_')}")
+    lab.stack.sync()
+    assert not first.reaches("10.0.1.12", tries=1)
+    lab.settle()
+    assert first.reaches("10.0.1.12")
+
+
+def test_lost_database_is_rebuilt_and_guests_go_on(lab: Lab) -> None:
+    net, outside = lab.network("10.0.1.0/24"), lab.external()
+    group = lab.open_group()
+    guest, late = (lab.guest(net, f"10.0.1.{n}", group=group) for n in (11, 12))
+    lab.router(net, outside=outside)
+    lab.settle()
+    guest.configure("10.0.1.1")
+    assert guest.reaches(OUTSIDE)
+    lab.stack.northbound.lose_everything()
+    started = time.monotonic()
+    lab.settle()
+    assert time.monotonic() - started < 10
+    assert guest.reaches(OUTSIDE)
+    assert late.lease()["ip"] == "10.0.1.12"

@@ -1,0 +1,1 @@
+"""The supervisor, with small programs as children and with the real daemons."""

@@ -1,0 +1,85 @@
+"""A plan of small programs, run by a real supervisor: `python -m tests.supervise.small_plan DIR [--stop]`.
+
+`base` makes a file when it is ready; `worker` needs it, `server` answers on an inherited socket; all write what happens to
+them into `DIR/events`. `DIR/once-fails` makes the child that runs once fail.
+"""
+
+import sys
+from pathlib import Path
+
+from volutus.supervise.child import Child, Plan
+from volutus.supervise.supervisor import AlreadyRunning, Supervisor
+
+_DAEMON = """
+echo start-$0 >> events
+trap 'echo stop-$0 >> events; exit 0' TERM
+touch ready-$0
+while :; do sleep 0.05; done
+"""
+_SERVER = """
+import socket, sys
+listener = socket.socket(fileno=int(sys.argv[1]))
+while True:
+    connection, _ = listener.accept()
+    connection.sendall(b"hello")
+    connection.close()
+"""
+
+
+def daemon(directory: Path, name: str, *, after: tuple[str, ...] = (), adoptable: bool = True) -> Child:
+    return Child(
+        name=name,
+        argv=("sh", "-c", f"cd {directory}\n{_DAEMON}", name),
+        after=after,
+        adoptable=adoptable,
+        ready=lambda: (directory / f"ready-{name}").exists(),
+        ready_timeout_s=5,
+        stop_timeout_s=5,
+    )
+
+
+def plan(directory: Path) -> Plan:
+    once = Child(
+        name="once",
+        argv=("sh", "-c", f"cd {directory}; echo once >> events; test ! -e once-fails"),
+        after=("base",),
+        once=True,
+        adoptable=False,
+    )
+    server = Child(
+        name="server",
+        argv=(sys.executable, "-c", _SERVER, "{fd}"),
+        after=("once",),
+        listens=(directory / "address").read_text(),
+        adoptable=False,
+    )
+    guests = Child(
+        name="guests",
+        argv=("sh", "-c", f"cd {directory}; echo guests-stopped >> events"),
+        after=("base",),
+        once=True,
+    )
+    children = (
+        daemon(directory, "base"),
+        once,
+        server,
+        daemon(directory, "worker", after=("once",)),
+        daemon(directory, "anew", after=("once",), adoptable=False),
+    )
+    return Plan(children, directory / "run", directory / "log", stop_guests=guests)
+
+
+def main() -> int:
+    directory = Path(sys.argv[1])
+    supervisor = Supervisor(plan(directory))
+    if "--stop" in sys.argv:
+        supervisor.stop(keep_guests="--keep-guests" in sys.argv)
+    try:
+        supervisor.run()
+    except AlreadyRunning:
+        return 9
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,52 @@
+"""The order for a host: what a server's guest should be, from the server's row, its disks and its cards."""
+
+from volutus import network, volume
+from volutus.compute import instance_data
+from volutus.compute.instance_data import Addresses
+from volutus.compute.servers import Server
+from volutus.db import Tx
+from volutus.wire import DiskSource, GuestSpec, Power
+
+# Nova's default, and long enough for a guest that writes out its caches.
+SHUTDOWN_TIMEOUT_S = 60
+
+
+def spec_of(tx: Tx, server: Server) -> GuestSpec:
+    """What to say to the host now. The same facts give the same order, byte for byte."""
+    nics = network.guest_nics(tx, server.id)
+    return GuestSpec(
+        id=server.id,
+        name=server.name,
+        power=Power(server.power),
+        cores=server.cores,
+        mhz=server.mhz,
+        memory_mib=server.memory_mib,
+        disks=volume.guest_disks(tx, server.id),
+        nics=nics,
+        soft_reboots=server.soft_reboots,
+        hard_reboots=server.hard_reboots,
+        shutdown_timeout_s=_shutdown_timeout_s(server),
+        config_drive=server.config_drive,
+        metadata=instance_data.tree(server, nics, _addresses(tx, server)),
+        kernel_image=_source(server.kernel_image),
+        ramdisk_image=_source(server.ramdisk_image),
+        kernel_command_line=str(server.image_properties.get("os_command_line", "")),
+    )
+
+
+def _addresses(tx: Tx, server: Server) -> Addresses:
+    found = network.addresses(tx, [server.id]).get(server.id, [])
+    version_4 = [address for address in found if address.version == 4]
+    local = next((address.ip for address in version_4 if address.type == "fixed"), "")
+    public = next((address.ip for address in version_4 if address.type == "floating"), "")
+    names = network.security_groups_of(tx, [server.id]).get(server.id, [])
+    return Addresses(local, public, tuple(names))
+
+
+def _shutdown_timeout_s(server: Server) -> int:
+    asked = str(server.image_properties.get("os_shutdown_timeout", ""))
+    return int(asked) if asked.isascii() and asked.isdigit() else SHUTDOWN_TIMEOUT_S
+
+
+def _source(image: dict[str, str] | None) -> DiskSource | None:
+    return DiskSource(**image) if image else None

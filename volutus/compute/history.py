@@ -1,0 +1,81 @@
+"""What was done with a server, by whom, and whether it came to an end: Nova calls these instance actions.
+
+Unlike the audit trail, which records changes of everything, these are for the server's tenant.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, insert, select, update
+
+from volutus.compute import servers
+from volutus.compute.faults import ActionNotFound
+from volutus.compute.tables import server_actions
+from volutus.db import Page, SortKey, Tx, paged
+from volutus.identity import Caller
+
+
+@dataclass(frozen=True)
+class ServerAction:
+    """`message` is None while it goes on and when it went well."""
+
+    id: int
+    server_id: str
+    action: str
+    request_id: str
+    user_id: str | None
+    project_id: str | None
+    started_at: datetime
+    finished_at: datetime | None
+    message: str | None
+
+
+def began(tx: Tx, caller: Caller, server_id: str, action: str, *, finished: bool = False) -> None:
+    """Note an action; `finished` for those that are done with the request."""
+    tx.execute(
+        insert(server_actions),
+        {
+            "server_id": server_id,
+            "action": action,
+            "request_id": tx.request_id,
+            "user_id": caller.user_id,
+            "project_id": caller.project_id,
+            "started_at": tx.now,
+            "finished_at": tx.now if finished else None,
+        },
+    )
+
+
+def ended(tx: Tx, server_id: str, message: str | None = None) -> None:
+    """The server is what it should be, or failed with `message`: all its open actions are over."""
+    open_ones = (server_actions.c.server_id == server_id) & server_actions.c.finished_at.is_(None)
+    tx.execute(update(server_actions).where(open_ones).values(finished_at=tx.now, message=message))
+
+
+def list_(tx: Tx, caller: Caller, server_id: str, page: Page) -> list[ServerAction]:
+    """A server's actions, newest first; also of one that was deleted. The page's marker is a request id."""
+    servers.get(tx, caller, server_id, deleted=True)
+    statement = select(server_actions).where(server_actions.c.server_id == server_id)
+    newest = Page(page.limit, page.marker, (SortKey("started_at", descending=True),))
+    columns = {"started_at": server_actions.c.started_at}
+    rows = tx.rows(paged(tx, statement, newest, columns, server_actions.c.request_id))
+    return [_action(row) for row in rows]
+
+
+def get(tx: Tx, caller: Caller, server_id: str, request_id: str) -> ServerAction:
+    """The action that a request began. Raises ActionNotFound."""
+    servers.get(tx, caller, server_id, deleted=True)
+    row = tx.row(
+        select(server_actions)
+        .where(server_actions.c.server_id == server_id, server_actions.c.request_id == request_id)
+        .order_by(server_actions.c.id)
+        .limit(1)
+    )
+    if row is None:
+        raise ActionNotFound(f"Action for request_id {request_id} on instance {server_id} not found")
+    return _action(row)
+
+
+def _action(row: Row[Any]) -> ServerAction:
+    return ServerAction(**row._mapping)

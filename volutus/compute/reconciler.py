@@ -1,0 +1,271 @@
+"""Brings each server a step closer to what its row asks for. Knows nothing of why it was woken.
+
+A step reads the server afresh under its row's lock and does one of these, in this order:
+
+- deletion asked: bury the guest, wait until its host reports it gone, then give everything back;
+- no place yet: claim capacity, make its disks and bind its ports there;
+- placed, and its network is ready: order the guest of the host;
+- anything else the order should say by now (power, reboots, disks, cards, metadata): order it anew;
+- otherwise settled: its open actions are over.
+
+Each wait has a deadline. Building that passes it ends in ERROR with a cause; the rest waits on and says why.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+
+import msgspec
+from sqlalchemy import delete, insert, update
+
+from volutus import network, placement, quota, volume
+from volutus.compute import console, groups, guest_specs, history, reports, servers
+from volutus.compute.servers import Guest, Server
+from volutus.compute.tables import guests
+from volutus.compute.tables import servers as server_rows
+from volutus.db import Database, Tx
+from volutus.errors import NoCapacity
+from volutus.placement import Claim
+from volutus.reconcile import Again, Done, Item, Outcome
+from volutus.wire import GuestSpec
+
+# How many servers one worker takes at a time: enough to save round trips, few enough to share the work.
+BATCH = 8
+SCAN_MAX = 500
+# Building includes copying the image to the host, which may take minutes on a slow link.
+BUILD_DEADLINE_S = 1800.0
+# How soon to look again at what wakes us anyway when it is ready; the wake is the rule, this the guarantee.
+LOOK_AGAIN_S = 2.0
+# Writing a few rows of OVN takes a tenth of that, and nobody should wait for our looking.
+NETWORK_LOOK_AGAIN_S = 0.2
+# While a host is silent there is nothing to see; its first report wakes all its servers that changed.
+SILENT_LOOK_AGAIN_S = 15.0
+# After this long an operator is told what a deletion waits for.
+HOST_DEADLINE_S = 60.0
+GUEST = "guest"
+
+
+class ServerReconciler:
+    """The kind of work `server`; its key is the server's id."""
+
+    kind = reports.SERVER
+    batch = BATCH
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def step(self, items: Sequence[Item]) -> Mapping[str, Outcome]:
+        """One step for each; a failure of one does not touch the others."""
+        return {item.key: self._step(item) for item in items}
+
+    def scan(self, tx: Tx) -> Sequence[str]:
+        """Servers that are not settled."""
+        return servers.unsettled(tx, SCAN_MAX)
+
+    def _step(self, item: Item) -> Outcome:
+        with self._database.begin() as tx:
+            server = servers.by_id(tx, item.key, lock=True)
+            if server is None or server.deleted_at is not None:
+                return Done()
+            return step(tx, server)
+
+
+def step(tx: Tx, server: Server) -> Outcome:
+    """One step of one server, whose row is locked."""
+    if server.delete_asked_at is not None:
+        return _delete(tx, server)
+    if server.fault_code is not None:
+        # Nothing more is done for it until it is deleted or its state is reset.
+        return Done()
+    if server.guest is None:
+        return _place(tx, server)
+    if server.guest.assigned_at is None:
+        return _build(tx, server, server.guest)
+    return _keep(tx, server, server.guest)
+
+
+def _place(tx: Tx, server: Server) -> Outcome:
+    """Claim capacity, and have disks and ports made ready on the host that has it."""
+    volume_ids = _volumes(tx, server.id)
+    try:
+        with tx.savepoint():
+            host_id = placement.claim(tx, _claim(tx, server, volume_ids))
+            host = placement.hosts.get(tx, host_id)
+            volume.place(tx, volume_ids, host_id)
+            network.bind_ports(tx, server.id, host_id)
+    except NoCapacity as error:
+        return _fail(tx, server, error.message, error.detail)
+    tx.execute(
+        insert(guests),
+        {
+            "server_id": server.id,
+            "host_id": host_id,
+            "host_name": host.hostname,
+            "zone": host.zone,
+            "placed_at": tx.now,
+        },
+    )
+    placed = servers.by_id(tx, server.id)
+    # Often the network was ready before, as for a server that is built anew.
+    return _build(tx, placed, placed.guest) if placed and placed.guest else Again(0, "placed on a host")
+
+
+def _volumes(tx: Tx, server_id: str) -> list[str]:
+    """All disks of a server: its own, and the volumes it was ordered with."""
+    own = [disk.id for disk in volume.own_disks(tx, [server_id])[server_id]]
+    return own + [attachment.volume_id for attachment in volume.attachments_of(tx, [server_id])[server_id]]
+
+
+def _claim(tx: Tx, server: Server, volume_ids: Sequence[str]) -> Claim:
+    """What the server needs, where its volumes and its group allow it."""
+    allowed, avoided = groups.constraints(tx, server)
+    homes = volume.hosts_of(tx, volume_ids)
+    if homes:
+        allowed = sorted(homes & set(allowed)) if allowed is not None else sorted(homes)
+    if server.host_asked is not None:
+        asked = placement.hosts.by_name(tx, server.host_asked).id
+        allowed = [asked] if allowed is None or asked in allowed else []
+    return Claim(
+        consumer_id=server.id,
+        project_id=server.project_id,
+        user_id=server.user_id,
+        mhz=server.mhz,
+        cores=server.cores,
+        memory_mib=server.memory_mib,
+        disk_gib=server.root_volume_gib,
+        only_hosts=allowed,
+        avoid_hosts=avoided,
+        zone=server.zone,
+    )
+
+
+def _build(tx: Tx, server: Server, guest: Guest) -> Outcome:
+    """Order the guest as soon as its network is written."""
+    readiness = volume.ready(tx, server.id)
+    if readiness.fault:
+        return _fail(tx, server, readiness.fault)
+    if not network.ports_ready(tx, server.id):
+        return _waiting(tx, server, guest, "its network is being made", NETWORK_LOOK_AGAIN_S)
+    _order(tx, server, guest)
+    return _waiting(tx, server, guest, "its host starts it")
+
+
+def _keep(tx: Tx, server: Server, guest: Guest) -> Outcome:
+    """Have the host do what the server's row says by now."""
+    if server.launched_at is None and guest.launched_at is not None:
+        # The password was for the first boot; it is not kept any longer than that.
+        tx.execute(
+            update(server_rows)
+            .where(server_rows.c.id == server.id)
+            .values(launched_at=guest.launched_at, admin_pass=None, updated_at=tx.now)
+        )
+        return Again(0, "it runs for the first time")
+    if _stopped_itself(server, guest):
+        crashed = guest.state == "crashed"
+        servers.write(tx, server.id, power="off")
+        history.ended(tx, server.id, "The guest crashed." if crashed else None)
+        return Again(0, "the guest stopped by itself")
+    fault = volume.ready(tx, server.id).fault if server.launched_at is None else None
+    if fault:
+        return _fail(tx, server, fault)
+    _order(tx, server, guest)
+    latest = servers.by_id(tx, server.id)
+    if latest is None or latest.guest is None:
+        return Done()
+    return _settled(tx, latest, latest.guest)
+
+
+def _settled(tx: Tx, server: Server, guest: Guest) -> Outcome:
+    if guest.state == "failed":
+        history.ended(tx, server.id, guest.fault or "The host could not run the server.")
+        return Done()
+    if guest.caught_up and server.status.task_state is None and server.first_launched_at is not None:
+        history.ended(tx, server.id)
+        return Done()
+    return _waiting(tx, server, guest, "its host carries out the order")
+
+
+def _stopped_itself(server: Server, guest: Guest) -> bool:
+    """Whether the guest was told to run, did what it was told, and then stopped; and nobody asked since."""
+    return (
+        guest.state in ("stopped", "crashed")
+        and guest.launched_at is not None
+        and server.power == "on"
+        and guest.assigned_power == "on"
+        and guest.assigned_power_orders == server.power_orders
+        and guest.caught_up
+        and guest.soft_reboots >= server.soft_reboots
+        and guest.hard_reboots >= server.hard_reboots
+    )
+
+
+def _order(tx: Tx, server: Server, guest: Guest) -> None:
+    """Tell the host what the guest should be, unless it was told just that."""
+    spec = guest_specs.spec_of(tx, server)
+    digest = _digest(spec, server.power_orders)
+    if digest == guest.assigned_digest:
+        return
+    generation = placement.assign(tx, guest.host_id, GUEST, server.id, spec)
+    tx.execute(
+        update(guests)
+        .where(guests.c.server_id == server.id)
+        .values(
+            assigned_at=tx.now,
+            assigned_generation=generation,
+            assigned_digest=digest,
+            assigned_power=server.power,
+            assigned_power_orders=server.power_orders,
+        )
+    )
+
+
+def _digest(spec: GuestSpec, power_orders: int) -> str:
+    """Tells orders apart. To start a guest that stopped itself is another order though it says the same."""
+    return hashlib.sha256(msgspec.json.encode(spec) + str(power_orders).encode()).hexdigest()
+
+
+def _delete(tx: Tx, server: Server) -> Outcome:
+    """Bury the guest; once its host reported it gone, give everything back."""
+    guest = server.guest
+    if guest is not None and guest.gone_at is None:
+        if guest.buried_at is None:
+            known = placement.bury(tx, guest.host_id, GUEST, server.id)
+            values = {"buried_at": tx.now} if known else {"buried_at": tx.now, "gone_at": tx.now}
+            tx.execute(update(guests).where(guests.c.server_id == server.id).values(**values))
+            if not known:
+                return Again(0, "its host was never told of it")
+        why = f"host {guest.host_name} has not reported it gone"
+        return Again(LOOK_AGAIN_S * 5, why, deadline_s=HOST_DEADLINE_S)
+    network.release_ports(tx, server.id)
+    volume.release_server(tx, server.id)
+    placement.release(tx, server.id)
+    quota.release(tx, server.project_id, quota_of(server))
+    tx.execute(delete(guests).where(guests.c.server_id == server.id))
+    console.forget(tx, server.id)
+    servers.write(tx, server.id, deleted_at=tx.now, user_data=None, admin_pass=None)
+    history.ended(tx, server.id)
+    return Done()
+
+
+def quota_of(server: Server) -> dict[str, int]:
+    """What a server counts for."""
+    return {"instances": 1, "cores": server.cores, "ram": server.memory_mib, "mhz": server.mhz}
+
+
+def _waiting(tx: Tx, server: Server, guest: Guest, why: str, look_again_s: float = LOOK_AGAIN_S) -> Outcome:
+    """Wait for somebody else. What was never running by its deadline fails; a running server waits on, for
+    its host may come back."""
+    if server.first_launched_at is None and tx.now - guest.placed_at > timedelta(seconds=BUILD_DEADLINE_S):
+        return _fail(tx, server, f"The server was not built in time: {why} since {guest.placed_at:%H:%M:%S}.")
+    if guest.assigned_at is not None and tx.now - guest.assigned_at > placement.hosts.SILENT_AFTER:
+        host = placement.hosts.get(tx, guest.host_id)
+        if not host.up:
+            why = f"{why}, but the host is silent since {host.last_seen_at:%Y-%m-%d %H:%M:%S} UTC"
+            look_again_s = SILENT_LOOK_AGAIN_S
+    return Again(look_again_s, f"{why} (host {guest.host_name})", deadline_s=BUILD_DEADLINE_S)
+
+
+def _fail(tx: Tx, server: Server, message: str, detail: str = "") -> Outcome:
+    servers.fail(tx, server.id, message, detail)
+    history.ended(tx, server.id, message)
+    return Done()

@@ -1,0 +1,125 @@
+"""The disks of a server that is being ordered: its own root disk, or the volumes it boots from and gets."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from volutus import volume
+from volutus.compute.flavors import Flavor
+from volutus.db import Tx
+from volutus.errors import Invalid
+from volutus.identity import Caller
+from volutus.image import Image
+from volutus.volume import AttachOptions, RootDisk, VolumeOrder
+
+GIB = 1 << 30
+
+
+@dataclass(frozen=True)
+class BlockDevice:
+    """One line of Nova's `block_device_mapping_v2`: `source` is image, volume, snapshot or blank,
+    `destination` volume or local."""
+
+    source: str
+    destination: str
+    uuid: str | None = None
+    size_gib: int | None = None
+    boot_index: int | None = None
+    device: str | None = None
+    delete_on_termination: bool = False
+    volume_type: str | None = None
+    tag: str | None = None
+
+    @property
+    def is_root_image(self) -> bool:
+        """The server's own disk made from the image, said the long way."""
+        return self.source == "image" and self.destination == "local" and self.boot_index == 0
+
+
+@dataclass(frozen=True)
+class DisksOrder:
+    """All disks of one server; `image` and `root_gib` are of its own root disk, made unless it boots from a
+    volume."""
+
+    server_id: str
+    devices: Sequence[BlockDevice]
+    image: Image | None
+    root_gib: int
+    zone: str | None
+
+
+def boot_image(devices: Sequence[BlockDevice]) -> str | None:
+    """The image that the first device is made from, if it is made from one."""
+    found = [device for device in devices if device.boot_index == 0 and device.source == "image"]
+    return found[0].uuid if found else None
+
+
+def gib_of(image: Image) -> int:
+    """The size of the image's disk, rounded up."""
+    return -(-(image.virtual_size_bytes or image.size_bytes or 0) // GIB)
+
+
+def root_gib(flavor: Flavor, image: Image | None) -> int:
+    """The size of a root disk: the flavor's, or with none as large as the image asks."""
+    if flavor.disk_gib or image is None:
+        return flavor.disk_gib
+    return max(gib_of(image), image.min_disk_gib, 1)
+
+
+def source_of(image: Image | None) -> dict[str, str] | None:
+    """An image as a host is told of it."""
+    if image is None:
+        return None
+    return {"image_id": image.id, "image_format": image.driver, "sha256": image.sha256 or ""}
+
+
+def order(tx: Tx, caller: Caller, wanted: DisksOrder) -> int:
+    """Order and reserve all disks; how many GiB of its host the server's own disk takes."""
+    devices = [device for device in wanted.devices if not device.is_root_image]
+    _check(devices)
+    boots_from_volume = any(device.boot_index == 0 for device in devices)
+    own_gib = 0
+    if not boots_from_volume:
+        own_gib = wanted.root_gib
+        volume.order_root(tx, caller, RootDisk(wanted.server_id, wanted.image, own_gib))
+    for device in devices:
+        _tie(tx, caller, device, wanted)
+    return own_gib
+
+
+def _check(devices: Sequence[BlockDevice]) -> None:
+    booting = [device.boot_index for device in devices if (device.boot_index or -1) >= 0]
+    if len(set(booting)) != len(booting):
+        raise Invalid(
+            "Boot sequence for the instance and image/block device mapping combination is not valid."
+        )
+    for device in devices:
+        if device.destination != "volume":
+            raise Invalid(
+                "Only the image's own disk can be local; all others are volumes.",
+                field="block_device_mapping_v2",
+            )
+        if device.source != "blank" and device.uuid is None:
+            raise Invalid("A block device needs the uuid of its source.", field="block_device_mapping_v2")
+        if device.source in ("blank", "image") and not device.size_gib:
+            raise Invalid(
+                "Images and blank devices with destination_type 'volume' need to have a non-zero size.",
+                field="block_device_mapping_v2",
+            )
+
+
+def _tie(tx: Tx, caller: Caller, device: BlockDevice, wanted: DisksOrder) -> None:
+    options = AttachOptions(
+        delete_on_termination=device.delete_on_termination, boot_index=device.boot_index, tag=device.tag
+    )
+    if device.source == "volume":
+        volume.reserve(tx, caller, device.uuid or "", wanted.server_id, device.device, options)
+        return
+    made = VolumeOrder(
+        size_gib=device.size_gib,
+        name="",
+        image_id=device.uuid if device.source == "image" else None,
+        snapshot_id=device.uuid if device.source == "snapshot" else None,
+        type=device.volume_type,
+        zone=wanted.zone,
+    )
+    volume.order_boot_volume(tx, caller, made, wanted.server_id, options)

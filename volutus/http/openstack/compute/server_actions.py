@@ -1,0 +1,128 @@
+"""`POST /servers/{id}/action`: the body's one key names the action, with a permission for each."""
+
+from collections.abc import Callable
+from typing import Any
+
+from starlette.responses import Response
+
+from volutus import compute
+from volutus.errors import Conflict, Invalid
+from volutus.http.kernel import Request, Version, document, empty
+from volutus.http.kernel.bodies import decode
+from volutus.http.openstack.compute import schemas
+
+V2_73 = Version(2, 73)
+_LINES_MAX = 1 << 20
+
+
+def act(request: Request) -> Response:
+    """Find the action, check its permission, and do it."""
+    body = decode(request.body, dict[str, Any])
+    if len(body) != 1:
+        raise Invalid("There is no such action: the body names one.")
+    ((name, arguments),) = body.items()
+    found = ACTIONS.get(name)
+    if found is None:
+        raise Invalid(f"There is no such action: {name}", field=name)
+    permission, handler = found
+    request.plane.policy.require(f"compute:servers:{permission}", request.caller)
+    return handler(request, request.params["id"], arguments)
+
+
+def _start(request: Request, server_id: str, _arguments: Any) -> Response:
+    compute.actions.start(request.tx, request.caller, server_id)
+    return empty()
+
+
+def _stop(request: Request, server_id: str, _arguments: Any) -> Response:
+    compute.actions.stop(request.tx, request.caller, server_id)
+    return empty()
+
+
+def _reboot(request: Request, server_id: str, arguments: Any) -> Response:
+    kind = str(_dict(arguments).get("type", "")).upper()
+    if kind not in ("SOFT", "HARD"):
+        raise Invalid("Argument 'type' for reboot is not HARD or SOFT", field="reboot.type")
+    compute.actions.reboot(request.tx, request.caller, server_id, hard=kind == "HARD")
+    return empty()
+
+
+def _lock(request: Request, server_id: str, arguments: Any) -> Response:
+    reason = None
+    if isinstance(arguments, dict):
+        reason = arguments.get("locked_reason")
+        known = {"locked_reason"} if request.microversion >= V2_73 else set()
+        if set(arguments) - known or not isinstance(reason, str | None) or len(reason or "") > 255:
+            raise Invalid("Invalid input for field/attribute lock.", field="lock")
+    compute.actions.lock(request.tx, request.caller, server_id, reason)
+    return empty()
+
+
+def _unlock(request: Request, server_id: str, _arguments: Any) -> Response:
+    compute.actions.unlock(request.tx, request.caller, server_id)
+    return empty()
+
+
+def _console_output(request: Request, server_id: str, arguments: Any) -> Response:
+    length = schemas.number(_dict(arguments).get("length"), "length", -1)
+    server = compute.servers.get(request.tx, request.caller, server_id)
+    if server.guest is None or server.guest.assigned_at is None:
+        raise Conflict(f"Instance {server_id} is not ready")
+    return document({"output": compute.console.tail(request.tx, server_id, length)})
+
+
+def _add_group(request: Request, server_id: str, arguments: Any) -> Response:
+    name = _text(_dict(arguments), "name", "addSecurityGroup.name")
+    compute.interfaces.add_security_group(request.tx, request.caller, server_id, name)
+    return empty()
+
+
+def _remove_group(request: Request, server_id: str, arguments: Any) -> Response:
+    name = _text(_dict(arguments), "name", "removeSecurityGroup.name")
+    compute.interfaces.remove_security_group(request.tx, request.caller, server_id, name)
+    return empty()
+
+
+def _reset_state(request: Request, server_id: str, arguments: Any) -> Response:
+    state = _text(_dict(arguments), "state", "os-resetState.state")
+    if state not in ("active", "error"):
+        raise Invalid(f"Invalid input for field/attribute state. Value: {state}.", field="state")
+    compute.actions.reset_state(request.tx, request.caller, server_id, to_error=state == "error")
+    return empty()
+
+
+def _force_delete(request: Request, server_id: str, _arguments: Any) -> Response:
+    compute.actions.delete(request.tx, request.caller, server_id)
+    return empty()
+
+
+def _dict(arguments: Any) -> dict[str, Any]:
+    if arguments is None:
+        return {}
+    if not isinstance(arguments, dict):
+        raise Invalid("The action's value should be an object.")
+    return arguments
+
+
+def _text(arguments: dict[str, Any], name: str, field: str) -> str:
+    value = arguments.get(name)
+    if not isinstance(value, str) or not value:
+        raise Invalid(f"Invalid input for field/attribute {field}. Value: {value}.", field=field)
+    return value
+
+
+_Handler = Callable[[Request, str, Any], Response]
+
+# Wire name → (permission, handler).
+ACTIONS: dict[str, tuple[str, _Handler]] = {
+    "os-start": ("start", _start),
+    "os-stop": ("stop", _stop),
+    "reboot": ("reboot", _reboot),
+    "lock": ("lock", _lock),
+    "unlock": ("unlock", _unlock),
+    "os-getConsoleOutput": ("console_output", _console_output),
+    "addSecurityGroup": ("security_groups", _add_group),
+    "removeSecurityGroup": ("security_groups", _remove_group),
+    "os-resetState": ("reset_state", _reset_state),
+    "forceDelete": ("force_delete", _force_delete),
+}

@@ -1,0 +1,27 @@
+"""The objects that identity needs in each process, built once by main."""
+
+from dataclasses import dataclass
+
+from volutus.identity.keys import KeyRepository
+from volutus.identity.passwords import HashCost, Passwords
+from volutus.identity.tokens import Tokens
+from volutus.settings import Settings
+
+
+@dataclass(frozen=True)
+class Identity:
+    """`token_keys` seal tokens and may be rotated at will. `vault` seals credentials' blobs with keys of its
+    own, which are never dropped: what they sealed stays."""
+
+    token_keys: KeyRepository
+    vault: KeyRepository
+    tokens: Tokens
+    passwords: Passwords
+
+
+def open_identity(settings: Settings, cost: HashCost | None = None) -> Identity:
+    """Made from the key repositories in `secrets/fernet` and `secrets/credential`."""
+    token_keys = KeyRepository(settings.secrets_dir / "fernet")
+    vault = KeyRepository(settings.secrets_dir / "credential")
+    tokens = Tokens(token_keys, settings.token_lifetime_s)
+    return Identity(token_keys, vault, tokens, Passwords(cost))

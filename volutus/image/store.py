@@ -1,0 +1,165 @@
+"""Where the bytes are: one file for each image in a directory of the control plane.
+
+Bytes come into `incoming/` under the upload's own name and are moved to the image's name once they are
+complete and on disk: a file under an image's name is always whole. Which images those names belong to, and
+whether their bytes may be used, is for the database to say.
+"""
+
+import contextlib
+import errno
+import hashlib
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from volutus.errors import NotFound, Unavailable
+from volutus.image.faults import ImageTooLarge, StoreFull
+
+# Glance's own default cap; a file system that takes more is rare, a client in a loop is not.
+IMAGE_BYTES_MAX = 1 << 40
+# Room that an upload must leave, so that the control plane itself can still write.
+FREE_BYTES_MIN = 256 << 20
+# How often an upload looks at the free room.
+_LOOK_EVERY_BYTES = 64 << 20
+_COPY_BYTES = 1 << 20
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@dataclass(frozen=True)
+class Sums:
+    """How many bytes came and what they hash to, in hex."""
+
+    size_bytes: int
+    md5: str
+    sha256: str
+    sha512: str
+
+
+class Incoming:
+    """One upload under way. Used by one thread at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file = path.open("xb")
+        self._hashes = [hashlib.md5(usedforsecurity=False), hashlib.sha256(), hashlib.sha512()]
+        self._size = 0
+        self._looked_at = -_LOOK_EVERY_BYTES
+
+    def write(self, data: bytes) -> None:
+        """Take further bytes. Raises StoreFull or ImageTooLarge."""
+        self._size += len(data)
+        if self._size > IMAGE_BYTES_MAX:
+            raise ImageTooLarge(f"An image has at most {IMAGE_BYTES_MAX} bytes.")
+        if self._size - self._looked_at >= _LOOK_EVERY_BYTES:
+            self._looked_at = self._size
+            if shutil.disk_usage(self.path.parent).free < FREE_BYTES_MIN + len(data):
+                raise StoreFull("Image storage media is full.")
+        with _told_when_full():
+            self._file.write(data)
+        for digest in self._hashes:
+            digest.update(data)
+
+    def complete(self) -> Sums:
+        """All bytes came: have them on disk, whatever happens next."""
+        with _told_when_full():
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        self._file.close()
+        md5, sha256, sha512 = (digest.hexdigest() for digest in self._hashes)
+        return Sums(self._size, md5, sha256, sha512)
+
+    def discard(self) -> None:
+        """Give up: nothing is left."""
+        with contextlib.suppress(OSError):
+            self._file.close()
+        self.path.unlink(missing_ok=True)
+
+
+class ImageStore:
+    """The directory. Its methods are safe to call from many processes."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._incoming = directory / "incoming"
+
+    def receive(self, upload_id: str) -> Incoming:
+        """Begin to take bytes."""
+        try:
+            self._incoming.mkdir(parents=True, exist_ok=True)
+            return Incoming(self._incoming / upload_id)
+        except OSError as error:
+            raise Unavailable("The image store cannot be written.", detail=str(error)) from error
+
+    def keep(self, incoming: Incoming, image_id: str) -> None:
+        """Give complete bytes the image's name."""
+        os.replace(incoming.path, self.path(image_id))
+        for directory in (self._directory, self._incoming):
+            descriptor = os.open(directory, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+    def take_in(self, source: Path, upload_id: str, image_id: str) -> Sums:
+        """Copy a file that is already on this machine."""
+        incoming = self.receive(upload_id)
+        try:
+            with source.open("rb") as file:
+                while data := file.read(_COPY_BYTES):
+                    incoming.write(data)
+            sums = incoming.complete()
+            self.keep(incoming, image_id)
+        except BaseException:
+            incoming.discard()
+            raise
+        return sums
+
+    def path(self, image_id: str) -> Path:
+        """Where the image's bytes are, when it has any."""
+        return self._directory / image_id
+
+    def open(self, image_id: str) -> BinaryIO:
+        """The image's bytes. Raises NotFound when the file is not there."""
+        try:
+            return self.path(image_id).open("rb")
+        except FileNotFoundError as error:
+            raise NotFound(f"The data of image {image_id} is missing.") from error
+
+    def remove(self, image_id: str) -> None:
+        """Delete the image's bytes; nothing happens when there are none."""
+        self.path(image_id).unlink(missing_ok=True)
+
+    def names(self, older_than_s: float) -> Iterator[str]:
+        """Images that have bytes, leaving out what came just now."""
+        return (path.name for path in _files(self._directory, older_than_s))
+
+    def discard_abandoned(self, older_than_s: float) -> int:
+        """Delete uploads that nobody has written to for so long; how many there were."""
+        abandoned = list(_files(self._incoming, older_than_s))
+        for path in abandoned:
+            path.unlink(missing_ok=True)
+        return len(abandoned)
+
+
+def _files(directory: Path, older_than_s: float) -> Iterator[Path]:
+    # The file system's times are the machine's: no test's clock may be compared with them.
+    before = time.time() - older_than_s
+    if directory.is_dir():
+        for entry in os.scandir(directory):
+            with contextlib.suppress(FileNotFoundError):
+                if entry.is_file(follow_symlinks=False) and entry.stat().st_mtime < before:
+                    yield Path(entry.path)
+
+
+@contextlib.contextmanager
+def _told_when_full() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise StoreFull("Image storage media is full.", detail=str(error)) from error
+        raise Unavailable("The image store cannot be written.", detail=str(error)) from error

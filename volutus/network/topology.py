@@ -1,0 +1,192 @@
+"""The network as OVN's compiler wants it: views made from the tables, many objects of a kind at once.
+
+Each call reads one snapshot, in a number of statements that does not grow with the objects.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Row, text
+
+from volutus.db import Database, Tx
+from volutus.network.ovn.model import (
+    AddressMode,
+    AddressPairView,
+    Direction,
+    FixedIpView,
+    HostRoute,
+    Kind,
+    NetworkView,
+    PortUse,
+    PortView,
+    ProviderView,
+    SecurityGroupRuleView,
+    SecurityGroupView,
+    SubnetView,
+    View,
+)
+from volutus.network.ports import FLOATING_IP, METADATA
+from volutus.network.router_views import router_views
+
+# Rows that belong to one page of objects: more would be a list without a limit.
+ROWS_MAX = 1_000_000
+
+_TABLES = {
+    Kind.NETWORK: "networks",
+    Kind.PORT: "ports",
+    Kind.ROUTER: "routers",
+    Kind.SECURITY_GROUP: "security_groups",
+}
+_PAGES = {
+    kind: text(f"SELECT id FROM {table} WHERE id > :after ORDER BY id LIMIT :limit")  # noqa: S608 - our own names
+    for kind, table in _TABLES.items()
+}
+_NETWORKS = text(
+    "SELECT id, mtu, physical_network, segmentation_id, network_type FROM networks "
+    "WHERE id = ANY(CAST(:ids AS text[])) LIMIT :limit"
+)
+_SUBNETS = text(
+    """
+    SELECT s.id, s.network_id, text(s.cidr) AS cidr, host(s.gateway) AS gateway, s.enable_dhcp, s.dns_servers,
+        s.host_routes, s.address_mode,
+        (SELECT host(a.ip) FROM port_addresses a JOIN ports p ON p.id = a.port_id
+         WHERE a.subnet_id = s.id AND p.network_id = s.network_id AND p.device_owner = 'network:distributed'
+         LIMIT 1) AS metadata_address
+    FROM subnets s WHERE s.network_id = ANY(CAST(:ids AS text[])) ORDER BY s.created_at, s.id LIMIT :limit
+    """
+)
+_PORTS = text(
+    """
+    SELECT p.id, p.network_id, p.mac, p.device_owner, p.enabled AND n.enabled AS enabled, p.port_security,
+        p.address_pairs, p.chassis,
+        (SELECT coalesce(jsonb_agg(jsonb_build_array(host(a.ip), s.id, s.enable_dhcp, s.address_mode)
+                                   ORDER BY a.position, a.ip), '[]')
+         FROM port_addresses a JOIN subnets s ON s.id = a.subnet_id WHERE a.port_id = p.id) AS fixed_ips,
+        (SELECT coalesce(array_agg(m.group_id ORDER BY m.group_id), '{}')
+         FROM port_security_groups m WHERE m.port_id = p.id) AS group_ids
+    FROM ports p JOIN networks n ON n.id = p.network_id
+    WHERE p.id = ANY(CAST(:ids AS text[])) LIMIT :limit
+    """
+)
+_GROUPS = text("SELECT id, stateful FROM security_groups WHERE id = ANY(CAST(:ids AS text[])) LIMIT :limit")
+_RULES = text(
+    """
+    SELECT group_id, id, direction, ip_version, protocol, port_min, port_max,
+        text(remote_prefix) AS remote_prefix, remote_group_id
+    FROM security_group_rules WHERE group_id = ANY(CAST(:ids AS text[])) ORDER BY id LIMIT :limit
+    """
+)
+
+
+class SqlTopology:
+    """A `Topology` on the tables of the network domain."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def views(self, kind: Kind, ids: Sequence[str]) -> Sequence[View]:
+        """See `Topology.views`."""
+        with self._database.begin() as tx:
+            return _MAKERS[kind](tx, list(ids))
+
+    def page(self, kind: Kind, after: str, limit: int) -> Sequence[View]:
+        """See `Topology.page`."""
+        with self._database.begin() as tx:
+            ids = [row.id for row in tx.rows(_PAGES[kind], {"after": after, "limit": limit})]
+            return sorted(_MAKERS[kind](tx, ids), key=lambda view: view.id)
+
+
+def _network_views(tx: Tx, ids: list[str]) -> Sequence[View]:
+    subnets: dict[str, list[SubnetView]] = {}
+    for row in _rows(tx, _SUBNETS, ids):
+        subnets.setdefault(row.network_id, []).append(_subnet_view(row))
+    return [
+        NetworkView(row.id, row.mtu, tuple(subnets.get(row.id, ())), _provider(row))
+        for row in _rows(tx, _NETWORKS, ids)
+    ]
+
+
+def _subnet_view(row: Row[Any]) -> SubnetView:
+    return SubnetView(
+        id=row.id,
+        cidr=row.cidr,
+        gateway_address=row.gateway,
+        enable_dhcp=row.enable_dhcp,
+        dns_servers=tuple(row.dns_servers),
+        host_routes=tuple(HostRoute(*route) for route in row.host_routes),
+        metadata_address=row.metadata_address,
+        address_mode=AddressMode(row.address_mode) if row.address_mode else None,
+    )
+
+
+def _provider(row: Row[Any]) -> ProviderView | None:
+    if row.physical_network is None:
+        return None
+    return ProviderView(row.physical_network, row.segmentation_id if row.network_type == "vlan" else None)
+
+
+def _port_views(tx: Tx, ids: list[str]) -> Sequence[View]:
+    return [_port_view(row) for row in _rows(tx, _PORTS, ids)]
+
+
+def _port_view(row: Row[Any]) -> PortView:
+    return PortView(
+        id=row.id,
+        network_id=row.network_id,
+        mac=row.mac,
+        use=_use(row.device_owner),
+        fixed_ips=tuple(
+            FixedIpView(address, subnet_id, _offers_dhcp(address, enabled, mode))
+            for address, subnet_id, enabled, mode in row.fixed_ips
+        ),
+        enabled=row.enabled,
+        port_security=row.port_security,
+        security_group_ids=tuple(row.group_ids),
+        address_pairs=tuple(AddressPairView(*pair) for pair in row.address_pairs),
+        host_ids=(row.chassis,) if row.chassis else (),
+    )
+
+
+def _use(device_owner: str) -> PortUse:
+    if device_owner.startswith("network:router_"):
+        return PortUse.ROUTER
+    if device_owner == METADATA:
+        return PortUse.METADATA
+    return PortUse.FLOATING_IP if device_owner == FLOATING_IP else PortUse.GUEST
+
+
+def _offers_dhcp(address: str, enabled: bool, mode: str | None) -> bool:
+    return enabled and (":" not in address or mode != AddressMode.SLAAC.value)
+
+
+def _group_views(tx: Tx, ids: list[str]) -> Sequence[View]:
+    rules: dict[str, list[SecurityGroupRuleView]] = {}
+    for row in _rows(tx, _RULES, ids):
+        rules.setdefault(row.group_id, []).append(
+            SecurityGroupRuleView(
+                id=row.id,
+                direction=Direction(row.direction),
+                ip_version=row.ip_version,
+                protocol=row.protocol,
+                port_min=row.port_min,
+                port_max=row.port_max,
+                remote_prefix=row.remote_prefix,
+                remote_group_id=row.remote_group_id,
+            )
+        )
+    return [
+        SecurityGroupView(row.id, tuple(rules.get(row.id, ())), row.stateful)
+        for row in _rows(tx, _GROUPS, ids)
+    ]
+
+
+def _rows(tx: Tx, statement: Any, ids: list[str]) -> Sequence[Row[Any]]:
+    return tx.rows(statement, {"ids": ids, "limit": ROWS_MAX})
+
+
+_MAKERS: Mapping[Kind, Callable[[Tx, list[str]], Sequence[View]]] = {
+    Kind.NETWORK: _network_views,
+    Kind.PORT: _port_views,
+    Kind.ROUTER: router_views,
+    Kind.SECURITY_GROUP: _group_views,
+}
