@@ -20,6 +20,7 @@ from volutus.http.openstack import compute as compute_dialect
 from volutus.http.openstack import identity as identity_dialect
 from volutus.http.openstack import image as image_dialect
 from volutus.http.openstack import network as network_dialect
+from volutus.http.openstack import volume as volume_dialect
 from volutus.identity import Beginnings, Policy, open_identity
 from volutus.identity import bootstrap as bootstrap_identity
 from volutus.ids import Ids
@@ -47,6 +48,13 @@ def dialects() -> list[Dialect]:
         identity_dialect.dialect(),
         image_dialect.dialect(),
         network_dialect.dialect(),
+        compute_dialect.dialect(),
+    ]
+    return [
+        identity_dialect.dialect(),
+        image_dialect.dialect(),
+        network_dialect.dialect(),
+        volume_dialect.dialect(),
         compute_dialect.dialect(),
     ]
 
