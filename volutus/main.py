@@ -48,12 +48,6 @@ def dialects() -> list[Dialect]:
         identity_dialect.dialect(),
         image_dialect.dialect(),
         network_dialect.dialect(),
-        compute_dialect.dialect(),
-    ]
-    return [
-        identity_dialect.dialect(),
-        image_dialect.dialect(),
-        network_dialect.dialect(),
         volume_dialect.dialect(),
         compute_dialect.dialect(),
     ]
