@@ -48,8 +48,9 @@ def dialects() -> list[Dialect]:
         identity_dialect.dialect(),
         image_dialect.dialect(),
         network_dialect.dialect(),
-        volume_dialect.dialect(),
+        *volume_dialect.dialects(),
         compute_dialect.dialect(),
+        compute_dialect.discovery(),
     ]
 
 
