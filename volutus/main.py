@@ -16,8 +16,11 @@ from volutus.http import agent
 from volutus.http.agent.trust import CertificateProtocol
 from volutus.http.kernel import Dialect, Kernel, Plane
 from volutus.http.kernel.plane import Authenticator
+from volutus.http.openstack import compute as compute_dialect
 from volutus.http.openstack import identity as identity_dialect
+from volutus.http.openstack import image as image_dialect
 from volutus.http.openstack import network as network_dialect
+from volutus.http.openstack import volume as volume_dialect
 from volutus.identity import Beginnings, Policy, open_identity
 from volutus.identity import bootstrap as bootstrap_identity
 from volutus.ids import Ids
@@ -41,7 +44,14 @@ NO_NORTHBOUND = "memory"
 
 def dialects() -> list[Dialect]:
     """What the public port speaks."""
-    return [identity_dialect.dialect(), network_dialect.dialect()]
+    return [
+        identity_dialect.dialect(),
+        image_dialect.dialect(),
+        network_dialect.dialect(),
+        *volume_dialect.dialects(),
+        compute_dialect.dialect(),
+        compute_dialect.discovery(),
+    ]
 
 
 def policy(settings: Settings) -> Policy:
