@@ -82,7 +82,8 @@ def upgrade() -> None:
             snapshot_id text,
             source_volume_id text,
             bootable boolean NOT NULL DEFAULT false,
-            read_only boolean NOT NULL DEFAULT false,
+            -- Null until somebody says: clients show the flag only then.
+            read_only boolean,
             metadata jsonb NOT NULL DEFAULT '{}',
             image_metadata jsonb,
             forced_status text,
