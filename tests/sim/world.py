@@ -6,7 +6,7 @@ twice; a host is silent, its agent starts anew, its machine boots; a guest stops
 
 import random
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 
 from sqlalchemy import text
@@ -34,6 +34,11 @@ EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 LEASE_S = 60.0
 # Turns after the last fault until everything must be as it should be; each is some seconds of the clock.
 QUIET_TURNS = 60
+_MOVING = """
+    SELECT 1 FROM volume_disks WHERE removed_at IS NOT NULL OR made_at IS NULL AND host_id IS NOT NULL
+    UNION ALL SELECT 1 FROM network_units WHERE written < wanted OR deleted_at IS NOT NULL
+    UNION ALL SELECT 1 FROM volume_attachments WHERE wanted = 'detached' OR attached_at IS NULL LIMIT 1
+"""
 
 
 class Crash(Exception):
@@ -124,6 +129,10 @@ class SimulatedMachine:
                     self.host.perform(action, now)
         self._report()
 
+    def busy(self) -> bool:
+        """Whether the agent has something to do or to tell."""
+        return self.host.has_news() or bool(self.host.look(self.world.seconds).actions)
+
     def _report(self) -> None:
         observed, said = self.host.report(None if self.told else facts(self.name, cores=2, memory_mib=4096))
         luck = self.world.dice.random() if self.world.troubled else 1.0
@@ -160,7 +169,9 @@ class World:
             compute.bootstrap(tx)
             add_image(tx)
             add_network(tx, self.caller)
-            quota.set_limits(tx, self.caller.project_id, {"instances": 30, "mhz": -1, "cores": -1, "port": -1})
+            quota.set_limits(
+                tx, self.caller.project_id, {"instances": 30, "mhz": -1, "cores": -1, "port": -1}
+            )
         self.machines = [SimulatedMachine(self, f"host-{n}") for n in range(2)]
         self.servers: list[str] = []
         self.volumes: list[str] = []
@@ -187,6 +198,15 @@ class World:
             machine.deaf_until = 0.0
         for _ in range(turns):
             self._turn()
+            if self._is_still():
+                return
+
+    def _is_still(self) -> bool:
+        """Whether nothing is under way any more, as far as one can see: whoever checks looks closer."""
+        with self.database.read() as tx:
+            moving = tx.value(text(_MOVING)) or compute.servers.unsettled(tx, 1)
+        tasks = any(server.status.task_state for server in self.found())
+        return not moving and not tasks and not any(machine.busy() for machine in self.machines)
 
     def _turn(self) -> None:
         # A little at a time while things happen, so that they meet half-done; then as leases and waits need.
@@ -209,7 +229,7 @@ class World:
 
     def _scan(self) -> None:
         for reconciler in self._reconcilers():
-            with self.database.begin() as tx:
+            with suppress(Crash), self.database.begin() as tx:
                 wake_many(tx, reconciler.kind, reconciler.scan(tx))
 
     def _work(self) -> None:
@@ -258,9 +278,11 @@ class World:
         self._act(actions.reboot, hard=self.dice.random() < 0.5)
 
     def plug(self) -> None:
+        if len(self.volumes) < 4:
+            with self.database.begin() as tx:
+                made = volume.volumes.create(tx, self.caller, VolumeOrder(size_gib=1))
+            self.volumes.append(made.id)
         with self.database.begin() as tx:
-            if len(self.volumes) < 4:
-                self.volumes.append(volume.volumes.create(tx, self.caller, VolumeOrder(size_gib=1)).id)
             compute.attachments.attach(tx, self.caller, self._server(), self.dice.choice(self.volumes))
 
     def unplug(self) -> None:
