@@ -17,6 +17,7 @@ from volutus.http.agent.trust import CertificateProtocol
 from volutus.http.kernel import Dialect, Kernel, Plane
 from volutus.http.kernel.plane import Authenticator
 from volutus.http.openstack import identity as identity_dialect
+from volutus.http.openstack import placement as placement_dialect
 from volutus.http.openstack import volume as volume_dialect
 from volutus.identity import Beginnings, Policy, open_identity
 from volutus.identity import bootstrap as bootstrap_identity
@@ -41,7 +42,7 @@ NO_NORTHBOUND = "memory"
 
 def dialects() -> list[Dialect]:
     """What the public port speaks."""
-    return [identity_dialect.dialect(), *volume_dialect.dialects()]
+    return [identity_dialect.dialect(), *volume_dialect.dialects(), placement_dialect.dialect()]
 
 
 def policy(settings: Settings) -> Policy:
