@@ -106,9 +106,14 @@ class Supervisor:
     def _may_start(self, child: Child) -> bool:
         return all(self._by_name[name].settled for name in child.after)
 
+    def _needs(self, child: Child) -> set[str]:
+        """Those it comes after, also through others that have long run to their end."""
+        direct = {name for name in child.after if name in self._by_name}
+        return direct.union(*(self._needs(self._by_name[name].child) for name in direct))
+
     def _stop_if_last(self, keeper: Keeper) -> None:
         """Stop a child once nothing that needs it runs; the hypervisor outlives the guests."""
-        dependents = [other for other in self._keepers if keeper.child.name in other.child.after]
+        dependents = [other for other in self._keepers if keeper.child.name in self._needs(other.child)]
         if keeper.state in (State.STOPPING, State.STOPPED) or not all(other.over for other in dependents):
             return
         if self._guest_stopper is None and self._wants_guests_stopped(keeper):
