@@ -22,7 +22,7 @@ def make(nova, plane, **changes):
 
 
 def at(nova, version, **who):
-    return nova.as_(make_caller(**who), **{"X_OpenStack_Nova_API_Version": version})
+    return nova.as_(make_caller(**who), X_OpenStack_Nova_API_Version=version)
 
 
 def test_a_server_is_answered_before_it_is_built(nova, plane):
@@ -283,14 +283,14 @@ def test_lists_cost_the_same_for_few_and_many(nova, plane, database):
             f"{ROOT}/os-quota-sets/project-a", {"quota_set": {"instances": 99, "cores": 99, "mhz": -1}}
         )
         assert nova.post(f"{ROOT}/servers", body(max_count=count)).status_code == 202
-        with _counting(database) as statements:
+        with Counting(database) as statements:
             assert nova.get(f"{ROOT}/servers/detail").status_code == 200
         counted.append(len(statements))
     assert counted[0] == counted[1]
     assert counted[0] <= 5
 
 
-class _counting:
+class Counting:
     """The statements sent within the block."""
 
     def __init__(self, database):
