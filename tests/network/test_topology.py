@@ -8,6 +8,7 @@ from tests.network.test_servers import FACTS, make_network, nics
 from volutus import network, placement
 from volutus.network import (
     floating_ips,
+    network_removal,
     networks,
     port_changes,
     ports,
@@ -89,7 +90,7 @@ def test_nothing_drifts_and_nothing_is_left(database, worker, northbound, caller
         for subnet_id in networks.get(tx, caller, private.id).subnet_ids:
             router_interfaces.remove(tx, caller, router.id, subnet_id=subnet_id)
         routers.remove(tx, caller, router.id)
-        networks.remove(tx, caller, private.id)
+        network_removal.remove(tx, caller, private.id)
         for group in security_groups.list_(tx, caller, Query()):
             security_groups.remove(tx, ADMIN, group.id)
     settle(worker, clock)
