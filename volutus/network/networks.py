@@ -63,7 +63,6 @@ class Network:
     network_type: str
     physical_network: str | None
     segmentation_id: int | None
-    dns_domain: str
     zone_hints: tuple[str, ...]
     subnet_ids: tuple[str, ...]
 
@@ -84,7 +83,6 @@ class NetworkOrder:
     network_type: str | None = None
     physical_network: str | None = None
     segmentation_id: int | None = None
-    dns_domain: str = ""
     zone_hints: tuple[str, ...] = ()
 
 
@@ -98,7 +96,6 @@ class NetworkChanges:
     is_default: bool | UnsetType = UNSET
     mtu: int | UnsetType = UNSET
     port_security: bool | UnsetType = UNSET
-    dns_domain: str | UnsetType = UNSET
 
 
 _SUBNET_IDS = (
@@ -121,7 +118,6 @@ _FILTERS = common_filters(networks) | {
     "network_type": equals(networks.c.network_type),
     "physical_network": optional(networks.c.physical_network),
     "segmentation_id": integer(networks.c.segmentation_id),
-    "dns_domain": equals(networks.c.dns_domain),
     "subnet_id": lambda values: networks.c.id.in_(
         select(subnets.c.network_id).where(subnets.c.id.in_(values))
     ),
@@ -302,7 +298,6 @@ def _network(row: Row[Any], subnet_ids: Sequence[str]) -> Network:
         network_type=row.network_type,
         physical_network=row.physical_network,
         segmentation_id=row.segmentation_id,
-        dns_domain=row.dns_domain,
         zone_hints=tuple(row.zone_hints),
         subnet_ids=tuple(sorted(subnet_ids)),
     )
