@@ -146,6 +146,11 @@ class Host:
         keys = {action.key for action in self._plan.actions}
         return min((f.retry_at for key, f in list(self._failures.items()) if key in keys), default=None)
 
+    def waits_for_guest(self) -> bool:
+        """Whether a guest was asked for something that it has not done yet."""
+        keys = {action.key for action in self._plan.actions}
+        return any(f.count == 0 and key in keys for key, f in list(self._failures.items()))
+
     def traffic_read(self) -> None:
         """Read the counters of all running guests into their records."""
         alive = {guest_id: guest for guest_id, guest in self._seen.guests.items() if guest.alive}
