@@ -4,6 +4,7 @@ It has no thread and no clock of its own: `runner` calls it for a real host, `si
 tests with a made-up time. `perform` may run in several threads at once, for different things.
 """
 
+import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -43,10 +44,13 @@ from volutus.agent.state import HostSeen, PortCounted, Record
 from volutus.agent.storage import Fetch, StorageBackend
 from volutus.wire import Assignment, Desired, Gone, GuestObserved, GuestSpec, HostFacts, Observed, Received
 
+log = logging.getLogger(__name__)
+
 RETRY_FIRST_S = 1.0
 RETRY_LONGEST_S = 60.0
-# Detaching needs the guest's help, so "nothing changed yet" is not a failure: ask again after this.
-PATIENCE_S = 3.0
+# What needs the guest's help has not failed when nothing changed yet: ask again after this. A guest that is
+# booting does not hear the first request.
+PATIENCE_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -132,12 +136,15 @@ class Host:
     def due(self, action: Action, now: float) -> bool:
         """Whether the action may be tried now, or has to wait after a failure."""
         failure = self._failures.get(action.key)
-        return failure is None or now >= failure.retry_at
+        if failure is None or now >= failure.retry_at:
+            return True
+        # Whoever cuts the power does not wait for a guest that was only asked.
+        return isinstance(action, KillGuest) and failure.count == 0
 
     def next_retry(self) -> float | None:
         """When the first action that waits after a failure may be tried again."""
         keys = {action.key for action in self._plan.actions}
-        return min((f.retry_at for key, f in self._failures.items() if key in keys), default=None)
+        return min((f.retry_at for key, f in list(self._failures.items()) if key in keys), default=None)
 
     def traffic_read(self) -> None:
         """Read the counters of all running guests into their records."""
@@ -175,16 +182,21 @@ class Host:
         try:
             patient = self._act(action, now)
         except HostFault as fault:
-            before = self._failures.get(action.key)
-            count = before.count + 1 if before else 1
-            pause = min(RETRY_FIRST_S * 2 ** (count - 1), RETRY_LONGEST_S)
-            self._failures[action.key] = Failure(count, now + pause, fault.message, fault.detail)
+            self.failed(action, now, fault)
             return False
         if patient:
             self._failures[action.key] = Failure(0, now + PATIENCE_S, "", "")
         else:
             self._failures.pop(action.key, None)
         return not patient
+
+    def failed(self, action: Action, now: float, fault: HostFault) -> None:
+        """Note that an action failed: it is tried again after pauses that double."""
+        log.warning("%s %s: %s", type(action).__name__, action.key, fault)
+        before = self._failures.get(action.key)
+        count = before.count + 1 if before else 1
+        pause = min(RETRY_FIRST_S * 2 ** (count - 1), RETRY_LONGEST_S)
+        self._failures[action.key] = Failure(count, now + pause, fault.message, fault.detail)
 
     def _act(self, action: Action, now: float) -> bool:
         """Whether to be patient before looking at that thing again."""
@@ -198,10 +210,10 @@ class Host:
             case StartGuest(spec):
                 self._start(spec)
             case AskShutdown(guest_id):
-                self._update(guest_id, asked_at=now)
-                self._drivers.hypervisor.ask_shutdown(guest_id)
+                self._ask_shutdown(guest_id, now)
+                return True
             case AskReboot(guest_id, count):
-                self._reboot(guest_id, count, now)
+                return self._reboot(guest_id, count, now)
             case KillGuest(guest_id):
                 # Remembered first: a guest found dead after a crash in between was not its own doing.
                 self._update(guest_id, ran=False, asked_at=None)
@@ -286,12 +298,19 @@ class Host:
             started_at=self._wall().astimezone(UTC).isoformat(timespec="seconds"),
         )
 
-    def _reboot(self, guest_id: str, count: int, now: float) -> None:
+    def _ask_shutdown(self, guest_id: str, now: float) -> None:
+        with self._lock:
+            record = self._records.get(guest_id, Record())
+            if record.asked_at is None:
+                self._remember(guest_id, replace(record, asked_at=now))
+        self._drivers.hypervisor.ask_shutdown(guest_id)
+
+    def _reboot(self, guest_id: str, count: int, now: float) -> bool:
         if self._drivers.hypervisor.ask_reboot(guest_id):
             self._update(guest_id, soft_done=count)
-            return
-        self._update(guest_id, asked_at=now)
-        self._drivers.hypervisor.ask_shutdown(guest_id)
+            return False
+        self._ask_shutdown(guest_id, now)
+        return True
 
     def _update(self, guest_id: str, **changes: object) -> None:
         with self._lock:

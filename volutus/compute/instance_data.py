@@ -64,7 +64,8 @@ def _meta_data(server: Server) -> dict[str, object]:
 
 
 def _network_data(nics: Sequence[GuestNic]) -> dict[str, object]:
-    links, networks = [], []
+    links: list[dict[str, object]] = []
+    networks: list[dict[str, object]] = []
     for number, nic in enumerate(nics):
         link = f"tap{nic.port_id[:11]}"
         links.append(

@@ -12,7 +12,7 @@ from volutus.settings import FILE_NAME, Settings
 from volutus.setup import clouds, directories, first_image, keys, local_agent
 from volutus.setup.files import write_secret
 from volutus.setup.progress import Progress
-from volutus.supervise import postgres, switch
+from volutus.supervise import postgres, removal, switch
 from volutus.supervise.sockets import host_and_port
 
 # What `up` decides once and writes down, so that every process and the next `up` see the same.
@@ -23,7 +23,8 @@ _KERNEL_SWITCH = Path("/sys/module/openvswitch")
 def prepare(settings: Settings, progress: Progress) -> Settings:
     """Make what is missing; the result is what the supervisor will read."""
     settings = _decided(settings)
-    _must_be_free(settings)
+    if not removal.left_running(settings):
+        _must_be_free(settings)
     directories.prepare(settings)
     _write_settings(settings)
     keys.create(settings)

@@ -16,7 +16,7 @@ from volutus.errors import NoCapacity
 from volutus.reconcile import Again, Done, Item, Outcome
 from volutus.volume import messages
 from volutus.volume.disks import ASSIGNMENT, KIND, finish_removal, tell_host
-from volutus.volume.status import GIB
+from volutus.volume.status import GIB, WANTED_BYTES
 from volutus.volume.tables import disks, snapshots, volumes
 
 # A host that reboots, or another volume on its way out, may make room within this time.
@@ -59,7 +59,7 @@ class VolumeReconciler:
 
 def _unsettled() -> ColumnElement[bool]:
     broken = or_(disks.c.failure.isnot(None), and_(disks.c.fault.isnot(None), ~disks.c.ready))
-    making = or_(disks.c.made_at.is_(None), disks.c.observed_bytes < disks.c.size_gib * GIB)
+    making = or_(disks.c.made_at.is_(None), disks.c.observed_bytes < WANTED_BYTES)
     waits_for_server = and_(disks.c.host_id.is_(None), ~disks.c.claims_room)
     return or_(
         and_(disks.c.removed_at.isnot(None), disks.c.removal_failure.is_(None)),
