@@ -19,8 +19,6 @@ REFUSED = [
     "UPDATE identity_endpoint SET interface = 'private'",
     "DELETE FROM identity_domain",
     "DELETE FROM identity_region",
-    "INSERT INTO identity_registered_limit (id, service_id, resource_name, default_limit)"
-    " SELECT 'l', id, 'servers', -2 FROM identity_service LIMIT 1",
 ]
 
 
