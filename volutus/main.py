@@ -20,6 +20,7 @@ from volutus.http.openstack import compute as compute_dialect
 from volutus.http.openstack import identity as identity_dialect
 from volutus.http.openstack import image as image_dialect
 from volutus.http.openstack import network as network_dialect
+from volutus.http.openstack import placement as placement_dialect
 from volutus.http.openstack import volume as volume_dialect
 from volutus.identity import Beginnings, Policy, open_identity
 from volutus.identity import bootstrap as bootstrap_identity
@@ -51,6 +52,7 @@ def dialects() -> list[Dialect]:
         *volume_dialect.dialects(),
         compute_dialect.dialect(),
         compute_dialect.discovery(),
+        placement_dialect.dialect(),
     ]
 
 

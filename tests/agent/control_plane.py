@@ -29,6 +29,7 @@ class ControlPlane:
         self.reports = 0
         self.fetches = 0
         self.away = False
+        self.callers: set[str] = set()
         self.changed = threading.Condition()
 
         def listen() -> http.server.ThreadingHTTPServer:
@@ -104,6 +105,10 @@ class ControlPlane:
                 self.changed.wait(0.2)
             return result
 
+    def enrol(self, body: bytes) -> bytes | None:
+        """Nobody enrols here."""
+        return None
+
     def guest(self, guest_id: str) -> GuestObserved | None:
         item = self.items.get(("guest", guest_id))
         return item if isinstance(item, GuestObserved) else None
@@ -132,8 +137,12 @@ def _handler(plane: ControlPlane) -> type[http.server.BaseHTTPRequestHandler]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             parts = urlsplit(self.path)
+            self._note_caller()
             if plane.away:
                 self._refuse()
+            elif parts.path.endswith("/enrol"):
+                enrolled = plane.enrol(body)
+                self._send(enrolled) if enrolled else self._refuse()
             elif parts.path.endswith("/observed"):
                 plane.observe(msgspec.json.decode(body, type=Observed))
                 self._send(b'{"resend_all": false}')
@@ -141,6 +150,11 @@ def _handler(plane: ControlPlane) -> type[http.server.BaseHTTPRequestHandler]:
                 offset = int(parse_qs(parts.query)["offset"][0])
                 have = plane.append(parts.path.split("/")[-2], offset, body)
                 self._send(json.dumps({"offset": have}).encode())
+
+        def _note_caller(self) -> None:
+            certificate = getattr(self.connection, "getpeercert", dict)() or {}
+            names = dict(pair[0] for pair in certificate.get("subject", ()))
+            plane.callers.add(names.get("commonName", ""))
 
         def _send(self, body: bytes) -> None:
             self.send_response(200)

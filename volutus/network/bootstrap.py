@@ -1,4 +1,4 @@
-"""The networks that every cloud has from the start: `public`, and `private` behind a router in project demo."""
+"""The networks that every cloud has from the start: `public`, and `private` behind a router for demo."""
 
 import ipaddress
 from dataclasses import dataclass

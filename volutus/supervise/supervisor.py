@@ -25,6 +25,8 @@ from volutus.supervise.sockets import host_and_port
 MOVING_TICK_S = 0.05
 IDLE_TICK_S = 5.0
 LOG_CHECK_EVERY_S = 60.0
+# Requests under way may finish; nobody is served meanwhile.
+LEFT_END_WITHIN_S = 2.0
 LOCK_NAME = "supervisor.lock"
 LISTEN_BACKLOG = 1024
 
@@ -139,6 +141,7 @@ class Supervisor:
 
     def _take_over(self) -> None:
         """Adopt what a killed supervisor left, and end what cannot be adopted."""
+        unfit = []
         for entry in record.read(self._plan.run_dir):
             if not entry.process.alive:
                 continue
@@ -148,7 +151,8 @@ class Supervisor:
                 self._watch(keeper)
                 _say(f"{entry.name} still runs as process {entry.pid}: taken over")
             else:
-                _end(entry)
+                unfit.append(entry)
+        _end(unfit)
 
     def _watch(self, keeper: Keeper) -> None:
         if keeper.process is None:
@@ -246,14 +250,16 @@ def _listening(address: str) -> socket.socket:
     return socket.create_server((host, port), family=family, backlog=LISTEN_BACKLOG)
 
 
-def _end(entry: record.Entry) -> None:
-    """End a child of a killed supervisor that cannot be adopted: first asked, then made to."""
-    _say(f"{entry.name} still runs as process {entry.pid}: ended, to be started anew")
-    processes.signal_group(entry.pid, signal.SIGTERM)
-    deadline = time.monotonic() + 5
-    while entry.process.alive and time.monotonic() < deadline:
+def _end(entries: list[record.Entry]) -> None:
+    """End children of a killed supervisor that cannot be adopted: first asked, then made to."""
+    for entry in entries:
+        _say(f"{entry.name} still runs as process {entry.pid}: ended, to be started anew")
+        processes.signal_group(entry.pid, signal.SIGTERM)
+    deadline = time.monotonic() + LEFT_END_WITHIN_S
+    while any(entry.process.alive for entry in entries) and time.monotonic() < deadline:
         time.sleep(MOVING_TICK_S)
-    processes.signal_group(entry.pid, signal.SIGKILL)
+    for entry in entries:
+        processes.signal_group(entry.pid, signal.SIGKILL)
 
 
 def _say_change(keeper: Keeper) -> None:

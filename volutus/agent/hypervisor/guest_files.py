@@ -15,6 +15,8 @@ from pathlib import Path
 
 from volutus.agent.faults import HostFault
 
+# The rest of the tree is EC2's as HTTP shows it, where a directory's listing has the directory's own name.
+CONFIG_DRIVE_TREES = ("openstack/", "ec2/")
 CONFIG_DRIVE_TIMEOUT_S = 30
 
 
@@ -58,6 +60,8 @@ class GuestFiles:
         path = self.path(guest_id, "config.iso")
         with tempfile.TemporaryDirectory(prefix="volutus-") as scratch:
             for name, content in tree.items():
+                if not name.startswith(CONFIG_DRIVE_TREES):
+                    continue
                 file = Path(scratch, name)
                 if not file.resolve().is_relative_to(Path(scratch).resolve()):
                     raise HostFault("The metadata has a path outside its tree.", name)

@@ -21,8 +21,7 @@ def create(request: Request) -> Response:
     """A new project; with `is_domain` a domain under the name of a project."""
     fields, extra = read_object(request, "project", ProjectFields)
     if fields.is_domain is True:
-        as_domain = DomainFields(fields.name, fields.description, fields.enabled, fields.options, fields.tags)
-        row = domains.create(request.tx, request.caller, as_domain, extra)
+        row = domains.create(request.tx, request.caller, _as_domain(fields), extra)
         return created({"project": views.domain_as_project(request, row)})
     row = projects.create(request.tx, request.caller, fields, extra)
     return created({"project": views.project(request, row)})
@@ -65,13 +64,20 @@ def show(request: Request) -> Response:
 def update(request: Request) -> Response:
     """Change a project."""
     fields, extra = read_object(request, "project", ProjectFields)
-    row = projects.change(request.tx, request.caller, request.params["project_id"], fields, extra)
+    project_id = request.params["project_id"]
+    if projects.is_domain(request.tx, project_id):
+        changed = domains.change(request.tx, request.caller, project_id, _as_domain(fields), extra)
+        return document({"project": views.domain_as_project(request, changed)})
+    row = projects.change(request.tx, request.caller, project_id, fields, extra)
     return document({"project": views.project(request, row)})
 
 
 def delete(request: Request) -> Response:
-    """Delete a project without children."""
-    projects.remove(request.tx, request.caller, request.params["project_id"])
+    """Delete a project without children, or a disabled domain."""
+    remove = (
+        domains.remove if projects.is_domain(request.tx, request.params["project_id"]) else projects.remove
+    )
+    remove(request.tx, request.caller, request.params["project_id"])
     return no_content()
 
 
@@ -120,6 +126,10 @@ def delete_tag(request: Request) -> Response:
         raise NotFound(f"Could not find project tag: {tag}.")
     projects.set_tags(request.tx, request.caller, project_id, [t for t in row.tags if t != tag])
     return no_content()
+
+
+def _as_domain(fields: ProjectFields) -> DomainFields:
+    return DomainFields(fields.name, fields.description, fields.enabled, fields.options, fields.tags)
 
 
 def _tag_list(request: Request, tags: list[str]) -> dict[str, Any]:

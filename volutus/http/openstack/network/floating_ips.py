@@ -1,4 +1,4 @@
-"""`/v2.0/floatingips`."""
+"""`/v2.0/floatingips`: addresses of an external network, and what each stands for."""
 
 from msgspec import UNSET
 from starlette.responses import Response

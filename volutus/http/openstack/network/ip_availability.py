@@ -1,4 +1,4 @@
-"""`/v2.0/network-ip-availabilities`."""
+"""`/v2.0/network-ip-availabilities`: how many addresses are left, for administrators."""
 
 from typing import Any
 

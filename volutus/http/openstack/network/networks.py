@@ -1,4 +1,4 @@
-"""`/v2.0/networks`."""
+"""`/v2.0/networks`: bodies to orders, networks to documents."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""`/v2.0/ports`."""
+"""`/v2.0/ports`: bodies to orders, ports to documents, filters within filters."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""`/v2.0/quotas`."""
+"""`/v2.0/quotas`: limits of what this service counts, and what is used of them."""
 
 from msgspec import UNSET
 from starlette.responses import Response

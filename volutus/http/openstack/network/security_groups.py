@@ -1,4 +1,4 @@
-"""`/v2.0/security-groups` and `/v2.0/security-group-rules`."""
+"""`/v2.0/security-groups` and `/v2.0/security-group-rules`: what ports may send and get."""
 
 from msgspec import UNSET
 from starlette.responses import Response

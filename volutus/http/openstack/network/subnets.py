@@ -1,4 +1,4 @@
-"""`/v2.0/subnets`."""
+"""`/v2.0/subnets`: bodies to orders, subnets to documents."""
 
 from collections.abc import Sequence
 

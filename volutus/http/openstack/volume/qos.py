@@ -1,4 +1,4 @@
-"""`/qos-specs`."""
+"""`/qos-specs`: sets of keys that operators tie to volume types."""
 
 from typing import Any
 
