@@ -7,10 +7,18 @@ from hashlib import blake2b
 from volutus.db import Tx
 from volutus.identity import Caller
 from volutus.identity.caller import CLOUD
-from volutus.network import networks, router_interfaces, routers, subnets
+from volutus.network import (
+    networks,
+    router_interfaces,
+    routers,
+    security_group_rules,
+    security_groups,
+    subnets,
+)
 from volutus.network.listing import Query
 from volutus.network.networks import NetworkOrder
 from volutus.network.routers import GatewayOrder, RouterOrder
+from volutus.network.security_group_rules import RuleOrder
 from volutus.network.subnets import SubnetOrder
 
 PUBLIC = "public"
@@ -91,3 +99,15 @@ def _make_private(tx: Tx, project_id: str, public_id: str) -> None:
     for order in (first, second):
         subnet = subnets.create(tx, demo, order)
         router_interfaces.add_by_subnet(tx, demo, router.id, subnet.id)
+    _admit_log_in(tx, demo, project_id)
+
+
+def _admit_log_in(tx: Tx, demo: Caller, project_id: str) -> None:
+    """Let SSH and ping in to servers of the first project, so that a newcomer reaches the first server at
+    once. Groups of other projects begin as everywhere: nothing comes in."""
+    group_id = security_groups.ensure_default(tx, demo, project_id)
+    for ip_version, icmp in ((4, "icmp"), (6, "ipv6-icmp")):
+        ssh = RuleOrder(project_id, group_id, "ingress", ip_version, "tcp", 22, 22)
+        ping = RuleOrder(project_id, group_id, "ingress", ip_version, icmp)
+        for order in (ssh, ping):
+            security_group_rules.create(tx, demo, order)
