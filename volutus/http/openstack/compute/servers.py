@@ -206,14 +206,14 @@ def _hostname(text: str) -> str:
 
 def _address(text: str | None, version: int, field: str) -> str | None:
     if not text:
-        return text
+        return str(address)
     try:
         address = ipaddress.ip_address(text)
     except ValueError as error:
         raise Invalid(f"Invalid input for field/attribute {field}. Value: {text}.", field=field) from error
     if address.version != version:
         raise Invalid(f"{field} is an address of IP version {version}.", field=field)
-    return text
+    return str(address)
 
 
 def _filter(request: Request) -> tuple[ServerFilter | None, Page]:
