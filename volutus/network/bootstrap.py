@@ -7,10 +7,18 @@ from hashlib import blake2b
 from volutus.db import Tx
 from volutus.identity import Caller
 from volutus.identity.caller import CLOUD
-from volutus.network import networks, router_interfaces, routers, subnets
+from volutus.network import (
+    networks,
+    router_interfaces,
+    routers,
+    security_group_rules,
+    security_groups,
+    subnets,
+)
 from volutus.network.listing import Query
 from volutus.network.networks import NetworkOrder
 from volutus.network.routers import GatewayOrder, RouterOrder
+from volutus.network.security_group_rules import RuleOrder
 from volutus.network.subnets import SubnetOrder
 
 PUBLIC = "public"
@@ -19,6 +27,7 @@ ROUTER = "router"
 # Which bridge this is on a host is written in its `ovn-bridge-mappings`.
 PHYSICAL_NETWORK = "physnet1"
 PRIVATE_CIDR = "10.0.0.0/24"
+SSH_PORT = 22
 
 
 @dataclass(frozen=True)
@@ -91,3 +100,22 @@ def _make_private(tx: Tx, project_id: str, public_id: str) -> None:
     for order in (first, second):
         subnet = subnets.create(tx, demo, order)
         router_interfaces.add_by_subnet(tx, demo, router.id, subnet.id)
+    _admit_logins(tx, demo, project_id)
+
+
+def _admit_logins(tx: Tx, demo: Caller, project_id: str) -> None:
+    """SSH and ping from anywhere, in this one project: a newcomer's first server is to be reached at once."""
+    group_id = security_groups.ensure_default(tx, demo, project_id)
+    for protocol, port in (("tcp", SSH_PORT), ("icmp", None)):
+        security_group_rules.create(
+            tx,
+            demo,
+            RuleOrder(
+                project_id=project_id,
+                group_id=group_id,
+                direction="ingress",
+                protocol=protocol,
+                port_min=port,
+                port_max=port,
+            ),
+        )
