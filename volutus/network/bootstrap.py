@@ -27,7 +27,6 @@ ROUTER = "router"
 # Which bridge this is on a host is written in its `ovn-bridge-mappings`.
 PHYSICAL_NETWORK = "physnet1"
 PRIVATE_CIDR = "10.0.0.0/24"
-SSH_PORT = 22
 
 
 @dataclass(frozen=True)
@@ -100,22 +99,15 @@ def _make_private(tx: Tx, project_id: str, public_id: str) -> None:
     for order in (first, second):
         subnet = subnets.create(tx, demo, order)
         router_interfaces.add_by_subnet(tx, demo, router.id, subnet.id)
-    _admit_logins(tx, demo, project_id)
+    _admit_log_in(tx, demo, project_id)
 
 
-def _admit_logins(tx: Tx, demo: Caller, project_id: str) -> None:
-    """SSH and ping from anywhere, in this one project: a newcomer's first server is to be reached at once."""
+def _admit_log_in(tx: Tx, demo: Caller, project_id: str) -> None:
+    """Let SSH and ping in to servers of the first project, so that a newcomer reaches the first server at
+    once. Groups of other projects begin as everywhere: nothing comes in."""
     group_id = security_groups.ensure_default(tx, demo, project_id)
-    for protocol, port in (("tcp", SSH_PORT), ("icmp", None)):
-        security_group_rules.create(
-            tx,
-            demo,
-            RuleOrder(
-                project_id=project_id,
-                group_id=group_id,
-                direction="ingress",
-                protocol=protocol,
-                port_min=port,
-                port_max=port,
-            ),
-        )
+    for ip_version, icmp in ((4, "icmp"), (6, "ipv6-icmp")):
+        ssh = RuleOrder(project_id, group_id, "ingress", ip_version, "tcp", 22, 22)
+        ping = RuleOrder(project_id, group_id, "ingress", ip_version, icmp)
+        for order in (ssh, ping):
+            security_group_rules.create(tx, demo, order)
