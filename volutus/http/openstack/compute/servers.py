@@ -206,7 +206,7 @@ def _hostname(text: str) -> str:
 
 def _address(text: str | None, version: int, field: str) -> str | None:
     if not text:
-        return str(address)
+        return text
     try:
         address = ipaddress.ip_address(text)
     except ValueError as error:
