@@ -8,7 +8,7 @@ from pathlib import Path
 
 import uvicorn
 
-from volutus import compute, image
+from volutus import compute, image, network
 from volutus.clock import Clock, SystemClock
 from volutus.db import Database
 from volutus.db.migrate import upgrade
@@ -16,7 +16,12 @@ from volutus.http import agent
 from volutus.http.agent.trust import CertificateProtocol
 from volutus.http.kernel import Dialect, Kernel, Plane
 from volutus.http.kernel.plane import Authenticator
+from volutus.http.openstack import compute as compute_dialect
 from volutus.http.openstack import identity as identity_dialect
+from volutus.http.openstack import image as image_dialect
+from volutus.http.openstack import network as network_dialect
+from volutus.http.openstack import placement as placement_dialect
+from volutus.http.openstack import volume as volume_dialect
 from volutus.identity import Beginnings, Policy, open_identity
 from volutus.identity import bootstrap as bootstrap_identity
 from volutus.ids import Ids
@@ -40,7 +45,15 @@ NO_NORTHBOUND = "memory"
 
 def dialects() -> list[Dialect]:
     """What the public port speaks."""
-    return [identity_dialect.dialect()]
+    return [
+        identity_dialect.dialect(),
+        image_dialect.dialect(),
+        network_dialect.dialect(),
+        *volume_dialect.dialects(),
+        compute_dialect.dialect(),
+        compute_dialect.discovery(),
+        placement_dialect.dialect(),
+    ]
 
 
 def policy(settings: Settings) -> Policy:
@@ -84,6 +97,9 @@ def bootstrap(settings: Settings) -> None:
     with database.begin() as tx:
         made = bootstrap_identity(tx, open_identity(settings), _beginnings(settings))
         compute.bootstrap(tx)
+        network.bootstrap(
+            tx, network.FirstNetworks(made.admin_project_id, made.demo_project_id, settings.external_cidr)
+        )
         manifest = first_image.directory(settings) / first_image.NAME / f"{first_image.NAME}.manifest.json"
         if manifest.exists():
             store = ImageStore(settings.image_dir)

@@ -104,9 +104,11 @@ def _says_limit(node: ast.AST) -> bool:
         return isinstance(node.func, ast.Attribute) and node.func.attr == "limit"
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         sql = " ".join(node.value.upper().split())
-        return any(word in sql for word in (" LIMIT ", "INSERT INTO ", "DELETE FROM ")) or sql.startswith(
-            "UPDATE "
+        writes = any(word in sql for word in ("INSERT INTO ", "DELETE FROM ")) or (
+            "UPDATE " in sql and " SET " in sql
         )
+        # A statement that is given its keys answers no more than it was given.
+        return writes or " LIMIT " in sql or "= ANY(CAST(:" in sql
     return False
 
 

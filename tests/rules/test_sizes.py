@@ -28,6 +28,8 @@ def test_functions_fit() -> None:
         f"{module.at(function)}: {function.name} has {length} lines, {FUNCTION_LINES_MAX} at most; "
         "keep the branches, move plain work into helpers below"
         for module in modules()
+        if ".migrations."
+        not in module.name  # One statement after the other, never read but from top to bottom.
         for function in module.functions()
         if (length := (function.end_lineno or 0) - function.lineno + 1) > FUNCTION_LINES_MAX
     ]

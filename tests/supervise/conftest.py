@@ -60,7 +60,7 @@ class Run:
         return bool(children) and all(child["state"] in ("ready", "done") for child in children.values())
 
     def pid(self, name: str) -> int:
-        return int(self.children()[name]["pid"])
+        return int(self.children()[name]["pid"] or 0)
 
     def events(self) -> list[str]:
         path = self.directory / "events"

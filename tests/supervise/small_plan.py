@@ -1,7 +1,7 @@
 """A plan of small programs, run by a real supervisor: `python -m tests.supervise.small_plan DIR [--stop]`.
 
-`base` makes a file when it is ready; `worker` needs it, `server` answers on an inherited socket; all write what happens to
-them into `DIR/events`. `DIR/once-fails` makes the child that runs once fail.
+`base` makes a file when it is ready; `worker` needs it, `server` answers on an inherited socket; all write
+what happens to them into `DIR/events`. `DIR/once-fails` makes the child that runs once fail.
 """
 
 import sys
@@ -16,6 +16,8 @@ trap 'echo stop-$0 >> events; exit 0' TERM
 touch ready-$0
 while :; do sleep 0.05; done
 """
+# As libvirtd leaves a guest: it outlives its parent, and is nobody's child but the supervisor's.
+_LEAVE_ORPHAN = "(setsid sleep 0.3 & echo $! > orphan)"
 _SERVER = """
 import socket, sys
 listener = socket.socket(fileno=int(sys.argv[1]))
@@ -41,7 +43,7 @@ def daemon(directory: Path, name: str, *, after: tuple[str, ...] = (), adoptable
 def plan(directory: Path) -> Plan:
     once = Child(
         name="once",
-        argv=("sh", "-c", f"cd {directory}; echo once >> events; test ! -e once-fails"),
+        argv=("sh", "-c", f"cd {directory}; {_LEAVE_ORPHAN}; echo once >> events; test ! -e once-fails"),
         after=("base",),
         once=True,
         adoptable=False,

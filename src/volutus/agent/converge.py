@@ -229,15 +229,14 @@ class _Planner:
         return self._adjust(spec, guest)
 
     def _ask_then_kill(self, spec: GuestSpec, guest: GuestSeen, record: Record, ask: Action) -> bool:
+        asked_at = record.asked_at if record.asked_at is not None else self.now
+        deadline = asked_at + spec.shutdown_timeout_s
         # A paused guest cannot hear the request.
-        if guest.state is GuestState.PAUSED or spec.shutdown_timeout_s <= 0:
-            self.actions.append(KillGuest(spec.id))
-        elif record.asked_at is None:
-            self.actions.append(ask)
-        elif self.now >= record.asked_at + spec.shutdown_timeout_s:
+        if guest.state is GuestState.PAUSED or self.now >= deadline:
             self.actions.append(KillGuest(spec.id))
         else:
-            self.wakes.append(record.asked_at + spec.shutdown_timeout_s)
+            self.actions.append(ask)
+            self.wakes.append(deadline)
         return True
 
     def _adjust(self, spec: GuestSpec, guest: GuestSeen) -> bool:

@@ -4,6 +4,7 @@ It has no thread and no clock of its own: `runner` calls it for a real host, `si
 tests with a made-up time. `perform` may run in several threads at once, for different things.
 """
 
+import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -43,10 +44,13 @@ from volutus.agent.state import HostSeen, PortCounted, Record
 from volutus.agent.storage import Fetch, StorageBackend
 from volutus.wire import Assignment, Desired, Gone, GuestObserved, GuestSpec, HostFacts, Observed, Received
 
+log = logging.getLogger(__name__)
+
 RETRY_FIRST_S = 1.0
 RETRY_LONGEST_S = 60.0
-# Detaching needs the guest's help, so "nothing changed yet" is not a failure: ask again after this.
-PATIENCE_S = 3.0
+# What needs the guest's help has not failed when nothing changed yet: ask again after this. A guest that is
+# booting does not hear the first request.
+PATIENCE_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -108,9 +112,13 @@ class Host:
 
     # Looking and planning
 
-    def look(self, now: float) -> Plan:
+    def look(self, now: float, in_motion: frozenset[str] = frozenset()) -> Plan:
         """See everything afresh and decide. Before the first full document from the control plane there is no
-        plan."""
+        plan.
+
+        `in_motion` are the ids of things that an action is under way for. What was seen of them may be from
+        before the action and their record from after it: taken together, a guest just started would look
+        like one that stopped by itself. So nothing is concluded about them in this look."""
         hypervisor, network = self._drivers.hypervisor, self._drivers.network
         # Ports before guests: a tap of a guest that starts in between must not look like nobody's.
         ports = network.ports()
@@ -121,23 +129,33 @@ class Host:
         if not self.informed:
             return Plan()
         moment = Moment(now, self._boot)
-        self._take_notes(moment)
+        self._take_notes(moment, in_motion)
         with self._lock:
             records = dict(self._records)
         self._plan = deciding.converge(self._orders, self._seen, records, moment)
         for key in self._plan.settled:
+            if key[1] in in_motion:
+                continue
             self._applied[key] = self._orders[key].generation
         return self._plan
 
     def due(self, action: Action, now: float) -> bool:
         """Whether the action may be tried now, or has to wait after a failure."""
         failure = self._failures.get(action.key)
-        return failure is None or now >= failure.retry_at
+        if failure is None or now >= failure.retry_at:
+            return True
+        # Whoever cuts the power does not wait for a guest that was only asked.
+        return isinstance(action, KillGuest) and failure.count == 0
 
     def next_retry(self) -> float | None:
         """When the first action that waits after a failure may be tried again."""
         keys = {action.key for action in self._plan.actions}
-        return min((f.retry_at for key, f in self._failures.items() if key in keys), default=None)
+        return min((f.retry_at for key, f in list(self._failures.items()) if key in keys), default=None)
+
+    def waits_for_guest(self) -> bool:
+        """Whether a guest was asked for something that it has not done yet."""
+        keys = {action.key for action in self._plan.actions}
+        return any(f.count == 0 and key in keys for key, f in list(self._failures.items()))
 
     def traffic_read(self) -> None:
         """Read the counters of all running guests into their records."""
@@ -155,9 +173,9 @@ class Host:
                 cpu = record.cpu.read(guest.cpu_time_ns)
                 self._remember(guest_id, replace(record, ports=ports, cpu=cpu))
 
-    def _take_notes(self, moment: Moment) -> None:
+    def _take_notes(self, moment: Moment, in_motion: frozenset[str]) -> None:
         for (kind, guest_id), order in self._orders.items():
-            if kind == GUEST and not order.tombstone:
+            if kind == GUEST and not order.tombstone and guest_id not in in_motion:
                 with self._lock:
                     record = self._records.get(guest_id, Record())
                     guest = self._seen.guests.get(guest_id)
@@ -175,16 +193,21 @@ class Host:
         try:
             patient = self._act(action, now)
         except HostFault as fault:
-            before = self._failures.get(action.key)
-            count = before.count + 1 if before else 1
-            pause = min(RETRY_FIRST_S * 2 ** (count - 1), RETRY_LONGEST_S)
-            self._failures[action.key] = Failure(count, now + pause, fault.message, fault.detail)
+            self.failed(action, now, fault)
             return False
         if patient:
             self._failures[action.key] = Failure(0, now + PATIENCE_S, "", "")
         else:
             self._failures.pop(action.key, None)
         return not patient
+
+    def failed(self, action: Action, now: float, fault: HostFault) -> None:
+        """Note that an action failed: it is tried again after pauses that double."""
+        log.warning("%s %s: %s", type(action).__name__, action.key, fault)
+        before = self._failures.get(action.key)
+        count = before.count + 1 if before else 1
+        pause = min(RETRY_FIRST_S * 2 ** (count - 1), RETRY_LONGEST_S)
+        self._failures[action.key] = Failure(count, now + pause, fault.message, fault.detail)
 
     def _act(self, action: Action, now: float) -> bool:
         """Whether to be patient before looking at that thing again."""
@@ -198,10 +221,10 @@ class Host:
             case StartGuest(spec):
                 self._start(spec)
             case AskShutdown(guest_id):
-                self._update(guest_id, asked_at=now)
-                self._drivers.hypervisor.ask_shutdown(guest_id)
+                self._ask_shutdown(guest_id, now)
+                return True
             case AskReboot(guest_id, count):
-                self._reboot(guest_id, count, now)
+                return self._reboot(guest_id, count, now)
             case KillGuest(guest_id):
                 # Remembered first: a guest found dead after a crash in between was not its own doing.
                 self._update(guest_id, ran=False, asked_at=None)
@@ -286,12 +309,19 @@ class Host:
             started_at=self._wall().astimezone(UTC).isoformat(timespec="seconds"),
         )
 
-    def _reboot(self, guest_id: str, count: int, now: float) -> None:
+    def _ask_shutdown(self, guest_id: str, now: float) -> None:
+        with self._lock:
+            record = self._records.get(guest_id, Record())
+            if record.asked_at is None:
+                self._remember(guest_id, replace(record, asked_at=now))
+        self._drivers.hypervisor.ask_shutdown(guest_id)
+
+    def _reboot(self, guest_id: str, count: int, now: float) -> bool:
         if self._drivers.hypervisor.ask_reboot(guest_id):
             self._update(guest_id, soft_done=count)
-            return
-        self._update(guest_id, asked_at=now)
-        self._drivers.hypervisor.ask_shutdown(guest_id)
+            return False
+        self._ask_shutdown(guest_id, now)
+        return True
 
     def _update(self, guest_id: str, **changes: object) -> None:
         with self._lock:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from volutus import __version__
-from volutus.cli import configuration, control, database, diagnosis, images, lifecycle
+from volutus.cli import configuration, control, database, diagnosis, identity, images, lifecycle
 from volutus.settings import Settings
 
 _DESCRIPTION = """\
@@ -71,6 +71,8 @@ def _add_operation(commands: Commands) -> None:
     backup.add_argument("file", type=Path, metavar="FILE")
     restore = _command(db, "restore", database.restore, "replace the database by what `backup` wrote")
     restore.add_argument("file", type=Path, metavar="FILE")
+    identities = _group(commands, "identity", "the keys that seal tokens")
+    _command(identities, "rotate-keys", identity.rotate_keys, "seal new tokens with the next key")
     image = _group(commands, "image", "images built from Debian packages")
     build = _command(image, "build", images.build, "build an image, ready to be uploaded")
     build.add_argument("name", metavar="NAME", help="micro or debian-12")

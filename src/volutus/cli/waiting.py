@@ -52,10 +52,7 @@ def until_down(settings: Settings, progress: Progress) -> None:
     while is_running(settings.run_dir):
         if time.monotonic() > deadline:
             raise NotReady(f"still not down after {DOWN_WITHIN_S:.0f} s.{_log(settings, 'supervisor')}")
-        try:
-            answer = control.ask(settings.run_dir, {"command": "status"})
-        except OSError:
-            answer = None  # It ended while we asked.
+        answer = control.ask(settings.run_dir, {"command": "status"})
         left = [child["name"] for child in answer["children"] if child["pid"]] if answer else []
         progress.show("stopping " + ", ".join(left[:4]))
         time.sleep(POLL_EVERY_S)

@@ -6,14 +6,19 @@ network, volume and the host's document; `reports` stores what hosts observe; `s
 
 from volutus.compute import (
     actions,
+    aggregates,
     annotations,
+    attachments,
     console,
+    details,
     flavors,
     groups,
     history,
+    interfaces,
     key_pairs,
     orders,
     servers,
+    usages,
 )
 from volutus.compute.orders import ServerOrder
 from volutus.compute.reconciler import ServerReconciler
@@ -31,16 +36,21 @@ __all__ = [
     "ServerOrder",
     "ServerReconciler",
     "actions",
+    "aggregates",
     "annotations",
+    "attachments",
     "bootstrap",
     "console",
+    "details",
     "flavors",
     "groups",
     "history",
+    "interfaces",
     "key_pairs",
     "orders",
     "report",
     "servers",
+    "usages",
 ]
 
 

@@ -81,3 +81,7 @@ class AttachmentNotFound(NotFound):
 
 class ActionNotFound(NotFound):
     code = "compute.server.action_not_found"
+
+
+class SecurityGroupMissing(NotFound):
+    code = "compute.server.security_group_missing"

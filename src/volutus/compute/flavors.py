@@ -199,7 +199,8 @@ def add_access(tx: Tx, caller: Caller, flavor_id: str, project_id: str) -> list[
     if get(tx, caller, flavor_id).is_public:
         raise Conflict("Can not add access to a public flavor.")
     values = {"flavor_id": flavor_id, "project_id": project_id}
-    if not tx.changed(upsert(flavor_access).values(**values).on_conflict_do_nothing()):
+    statement = upsert(flavor_access).values(**values).on_conflict_do_nothing()
+    if tx.row(statement.returning(flavor_access)) is None:
         raise AccessExists(
             f"Flavor access already exists for flavor {flavor_id} and project {project_id} combination."
         )

@@ -44,18 +44,19 @@ def create(
         raise Invalid("Only anti-affinity policy supports rule max_server_per_host.", field="rules")
     project_id = caller.own_project()
     quota.charge(tx, project_id, {"server_groups": 1})
-    values = {
-        "id": tx.ids.uuid(),
-        "project_id": project_id,
-        "user_id": caller.user_id,
-        "name": name,
-        "policy": policy,
-        "max_server_per_host": max_server_per_host,
-        "created_at": tx.now,
-    }
+    made = ServerGroup(
+        id=tx.ids.uuid(),
+        project_id=project_id,
+        user_id=caller.user_id or "",
+        name=name,
+        policy=policy,
+        max_server_per_host=max_server_per_host,
+        created_at=tx.now,
+    )
+    values = {column.name: getattr(made, column.name) for column in server_groups.c}
     tx.execute(insert(server_groups), values)
-    audit.record(tx, caller, "create", "compute.server_group", values["id"], {"policy": policy})
-    return ServerGroup(**values)
+    audit.record(tx, caller, "create", "compute.server_group", made.id, {"policy": policy})
+    return made
 
 
 def get(tx: Tx, caller: Caller, group_id: str) -> ServerGroup:

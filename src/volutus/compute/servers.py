@@ -316,7 +316,7 @@ def fail(tx: Tx, server_id: str, message: str, detail: str = "") -> None:
 def from_row(row: Row[Any]) -> Server:
     """A server from a row of all columns of both tables."""
     guest = Guest(*row[_WIDTH:]) if row[_WIDTH] is not None else None
-    return Server(*row[:_WIDTH], guest=guest)
+    return Server(*row[:_WIDTH], guest)
 
 
 def select_all() -> Select[Any]:

@@ -64,6 +64,10 @@ _POWER = {
 }
 
 
+# Before anything has happened.
+_FIRST: tuple[str, str, str | None] = ("BUILD", "building", "scheduling")
+
+
 @dataclass(frozen=True)
 class _Sides:
     """The facts as something to build conditions of: plain values, or columns."""
@@ -81,7 +85,7 @@ class _Sides:
     seen: Any
 
 
-def _conditions(side: _Sides, both: Any) -> Sequence[tuple[Any, str, str, str | None]]:
+def _conditions(side: _Sides, both: Any) -> Sequence[tuple[Any, Any, Any, Any]]:
     """The first condition that holds decides: (condition, status, vm_state, task_state). `both` is `and`."""
     launched, on = side.launched, side.power == "on"
     off = side.power == "off"
@@ -122,12 +126,11 @@ def status_of(facts: Facts) -> Status:
         assigned=facts.assigned,
         seen=facts.seen,
     )
-    found = ("BUILD", "building", "scheduling")
-    for holds, *words in _conditions(side, lambda *parts: all(parts)):
+    name, vm_state, task = _FIRST
+    for holds, *found in _conditions(side, lambda *parts: all(parts)):
         if holds:
-            found = (words[0], words[1], words[2])
+            name, vm_state, task = found
             break
-    name, vm_state, task = found
     if facts.deleting and not facts.deleted:
         task = "deleting"
     power = PowerState.NOSTATE if facts.deleted else _POWER.get(facts.seen or "", PowerState.NOSTATE)
@@ -150,9 +153,8 @@ def status_column(word: str = "name") -> ColumnElement[Any]:
         seen=func.coalesce(guests.c.state, ""),
     )
     position = {"name": 1, "vm_state": 2, "task_state": 3}[word]
-    last = {"name": "BUILD", "vm_state": "building", "task_state": "scheduling"}[word]
     rules = [(rule[0], literal(rule[position])) for rule in _conditions(side, and_)]
-    column: ColumnElement[Any] = case(*rules, else_=literal(last))
+    column: ColumnElement[Any] = case(*rules, else_=literal(_FIRST[position - 1]))
     if word == "task_state":
         deleting = and_(servers.c.delete_asked_at.isnot(None), servers.c.deleted_at.is_(None))
         column = case((deleting, literal("deleting")), else_=column)

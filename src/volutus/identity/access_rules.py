@@ -5,7 +5,7 @@ characters, `{name}` for one segment, `**` for anything.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -20,10 +20,11 @@ class AccessRule:
     path: str
 
 
-def permits(rules: Iterable[AccessRule], service: str, method: str, path: str) -> bool:
-    """Whether any rule covers the request. `path` is below the service's root (`/v2.1/servers`)."""
+def permits(rules: Iterable[AccessRule], services: Collection[str], method: str, path: str) -> bool:
+    """Whether any rule covers the request to a service known by these types. `path` is below the service's
+    root (`/v2.1/servers`)."""
     return any(
-        rule.service == service and rule.method == method and _pattern(rule.path).fullmatch(path)
+        rule.service in services and rule.method == method and _pattern(rule.path).fullmatch(path)
         for rule in rules
     )
 

@@ -220,12 +220,12 @@ def delete_service(tx: Tx, caller: Caller, service_id: str) -> None:
 
 
 def create_endpoint(tx: Tx, caller: Caller, fields: EndpointFields, extra: Mapping[str, Any]) -> Row[Any]:
-    """A new endpoint. Raises Invalid where the service or the region does not exist."""
+    """A new endpoint. Raises Invalid where the service does not exist."""
     for name in ("service_id", "interface", "url"):
         if getattr(fields, name) is UNSET:
             raise Invalid(f"Invalid input for endpoint.{name}: it is required.", field=f"endpoint.{name}")
     row = {"id": tx.ids.hex(), "enabled": True, "region_id": None, "extra": dict(extra)} | given(fields)
-    _check_references(tx, row)
+    _check_references(tx, caller, row)
     write(tx, insert(endpoint), row, "Duplicate endpoint.")
     audit.record(tx, caller, "create", "identity.endpoint", str(row["id"]))
     return get_endpoint(tx, str(row["id"]))
@@ -251,7 +251,7 @@ def update_endpoint(
     """Change an endpoint."""
     before = get_endpoint(tx, endpoint_id)
     changes = given(fields)
-    _check_references(tx, changes)
+    _check_references(tx, caller, changes)
     changes["extra"] = merged(before.extra, extra)
     tx.execute(update(endpoint).where(endpoint.c.id == endpoint_id).values(**changes))
     audit.record(tx, caller, "update", "identity.endpoint", endpoint_id)
@@ -277,11 +277,13 @@ def _check_parent(tx: Tx, region_id: str | UnsetType, parent_id: str | UnsetType
     raise Invalid("Regions are nested too deep.", field="region.parent_region_id")
 
 
-def _check_references(tx: Tx, values: Mapping[str, Any]) -> None:
+def _check_references(tx: Tx, caller: Caller, values: Mapping[str, Any]) -> None:
+    """The service must exist; a region that does not is made, as Keystone does."""
     try:
         if "service_id" in values:
             get_service(tx, values["service_id"])
-        if values.get("region_id") is not None:
-            get_region(tx, values["region_id"])
-    except NotFound as error:
+    except ServiceNotFound as error:
         raise Invalid(error.message) from error
+    region_id = values.get("region_id")
+    if region_id is not None and tx.row(select(region.c.id).where(region.c.id == region_id).limit(1)) is None:
+        create_region(tx, caller, RegionFields(id=region_id), {})

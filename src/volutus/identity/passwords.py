@@ -59,9 +59,11 @@ class Passwords:
             return self._hasher.hash(password)
 
     def matches(self, stored: str | None, password: str) -> bool:
-        """Whether the password is the stored one. Without a stored hash it takes the same time to say no."""
+        """Whether the password is the stored one. To say no takes the same time whatever is stored."""
         if stored is not None and stored.startswith(_DRAWN):
-            return hmac.compare_digest(stored, draw_hash(password))
+            if hmac.compare_digest(stored, draw_hash(password)):
+                return True
+            stored = None
         with self._turn():
             try:
                 self._hasher.verify(stored or self._nobody, password[:PASSWORD_MAX])

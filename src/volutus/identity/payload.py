@@ -15,6 +15,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 # Raised when the order of fields changes: tokens of the form before end with the upgrade.
 _FORM = 1
+_FIELDS = 13
 _METHODS = ("password", "token", "application_credential", "totp")
 _Id = bytes | str | None
 
@@ -72,7 +73,7 @@ def decode(data: bytes) -> Payload | None:
         f = msgspec.msgpack.decode(data)
     except msgspec.MsgspecError:
         return None
-    if not isinstance(f, list) or f[0] != _FORM:
+    if not isinstance(f, list) or len(f) != _FIELDS or f[0] != _FORM:
         return None
     return Payload(
         user_id=_unpack_id(f[1]) or "",

@@ -3,13 +3,13 @@
 Keystone lets clients hang attributes of their own on most objects; they are kept in the column `extra`.
 """
 
-from collections.abc import Mapping
-from dataclasses import fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from typing import Annotated, Any, TypeVar
 
 from msgspec import UNSET, Meta, UnsetType
 from psycopg.errors import ForeignKeyViolation, UniqueViolation
-from sqlalchemy import ColumnElement, Executable, Select
+from sqlalchemy import ColumnElement, Executable, Select, Table
 from sqlalchemy.exc import IntegrityError
 
 from volutus.db import Page, Tx, paged
@@ -19,6 +19,9 @@ T = TypeVar("T")
 
 Name = Annotated[str, Meta(min_length=1, max_length=255)]
 ShortName = Annotated[str, Meta(min_length=1, max_length=64)]
+# Keystone's bounds: 80 tags of 255 characters without commas and slashes, which the API uses itself.
+Tag = Annotated[str, Meta(min_length=1, max_length=255, pattern="^[^,/]*$")]
+Tags = Annotated[list[Tag], Meta(max_length=80)]
 # Ids that clients may choose (regions) and references to others.
 Id = Annotated[str, Meta(min_length=1, max_length=255)]
 
@@ -57,3 +60,30 @@ def listed(
 ) -> list[Any]:
     """A page of rows; `sortable` has the id as `id`."""
     return list(tx.rows(paged(tx, statement, page, sortable, sortable["id"])))
+
+
+@dataclass(frozen=True)
+class Filter:
+    """One condition of a list: `how` is `equals`, or what follows `__` in the query (`icontains` …)."""
+
+    column: str
+    value: Any
+    how: str = "equals"
+
+
+def narrowed(statement: Select[Any], table: Table, filters: Sequence[Filter]) -> Select[Any]:
+    """The statement with the filters' conditions."""
+    return statement.where(*(_condition(table.c[f.column], f) for f in filters))
+
+
+def _condition(column: ColumnElement[Any], wanted: Filter) -> ColumnElement[bool]:
+    if wanted.how == "equals":
+        equal: ColumnElement[bool] = column == wanted.value
+        return equal
+    how = wanted.how.removeprefix("i")
+    ignoring_case = how != wanted.how
+    if how not in ("contains", "startswith", "endswith"):
+        raise Invalid(f"There is no comparison {wanted.how!r}.", field=wanted.column)
+    compare = getattr(column, f"i{how}" if ignoring_case else how)
+    condition: ColumnElement[bool] = compare(str(wanted.value), autoescape=True)
+    return condition

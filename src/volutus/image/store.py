@@ -10,7 +10,6 @@ import errno
 import hashlib
 import os
 import shutil
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +25,7 @@ FREE_BYTES_MIN = 256 << 20
 # How often an upload looks at the free room.
 _LOOK_EVERY_BYTES = 64 << 20
 _COPY_BYTES = 1 << 20
+_MARKER = ".now"
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -146,13 +146,20 @@ class ImageStore:
 
 
 def _files(directory: Path, older_than_s: float) -> Iterator[Path]:
-    # The file system's times are the machine's: no test's clock may be compared with them.
-    before = time.time() - older_than_s
-    if directory.is_dir():
-        for entry in os.scandir(directory):
-            with contextlib.suppress(FileNotFoundError):
-                if entry.is_file(follow_symlinks=False) and entry.stat().st_mtime < before:
-                    yield Path(entry.path)
+    if not directory.is_dir():
+        return
+    # Ages are told by the file system's own clock, which need not be this process's.
+    marker = directory / _MARKER
+    marker.touch()
+    before = marker.stat().st_mtime - older_than_s
+    for entry in os.scandir(directory):
+        with contextlib.suppress(FileNotFoundError):
+            if (
+                entry.name != _MARKER
+                and entry.is_file(follow_symlinks=False)
+                and entry.stat().st_mtime < before
+            ):
+                yield Path(entry.path)
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ reconcilers that have OVN do it.
 Below this package nobody knows of servers: compute asks for ports by the verbs listed here.
 """
 
+from volutus.network.bootstrap import FirstNetworks, bootstrap
 from volutus.network.servers import (
     NicMode,
     NicRequest,
@@ -14,6 +15,7 @@ from volutus.network.servers import (
     bind_ports,
     detach_interface,
     guest_nics,
+    hosts_changed,
     of_server,
     ports_for_server,
     ports_ready,
@@ -22,6 +24,7 @@ from volutus.network.servers import (
 )
 
 __all__ = [
+    "FirstNetworks",
     "NicMode",
     "NicRequest",
     "ServerAddress",
@@ -29,8 +32,10 @@ __all__ = [
     "addresses",
     "attach_interface",
     "bind_ports",
+    "bootstrap",
     "detach_interface",
     "guest_nics",
+    "hosts_changed",
     "of_server",
     "ports_for_server",
     "ports_ready",

@@ -181,7 +181,7 @@ def _group_views(tx: Tx, ids: list[str]) -> Sequence[View]:
 
 
 def _rows(tx: Tx, statement: Any, ids: list[str]) -> Sequence[Row[Any]]:
-    return tx.rows(statement, {"ids": ids, "limit": ROWS_MAX})
+    return tx.rows(statement, {"ids": ids, "limit": ROWS_MAX})  # bounded: each statement says LIMIT :limit
 
 
 _MAKERS: Mapping[Kind, Callable[[Tx, list[str]], Sequence[View]]] = {

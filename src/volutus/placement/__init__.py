@@ -6,7 +6,17 @@ generation, which is what its agent polls for. What a guest or a disk is, other 
 
 from volutus.placement import hosts, inventory
 from volutus.placement.assignments import HOSTS_CHANNEL, assign, bury, desired, forget
-from volutus.placement.claims import Claim, NoValidHost, claim, claims_of_host, host_of, release, release_many
+from volutus.placement.claims import (
+    Claim,
+    NoValidHost,
+    claim,
+    claim_of,
+    claims_of_host,
+    host_of,
+    release,
+    release_many,
+    totals,
+)
 from volutus.placement.enrolment import JoinTokenInvalid, enrol, new_join_token
 from volutus.placement.hosts import Host
 
@@ -19,6 +29,7 @@ __all__ = [
     "assign",
     "bury",
     "claim",
+    "claim_of",
     "claims_of_host",
     "desired",
     "enrol",
@@ -29,4 +40,5 @@ __all__ = [
     "new_join_token",
     "release",
     "release_many",
+    "totals",
 ]

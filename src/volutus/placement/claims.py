@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, select, text
+from sqlalchemy import Row, func, select, text
 
 from volutus.db import Tx
 from volutus.errors import NoCapacity
@@ -140,3 +140,21 @@ def claims_of_host(tx: Tx, host_id: str, limit: int = 1000) -> Sequence[Row[Any]
     `disk_gib`."""
     statement = select(claims).where(claims.c.host_id == host_id).order_by(claims.c.consumer_id)
     return tx.rows(statement.limit(limit))
+
+
+def claim_of(tx: Tx, consumer_id: str) -> Row[Any] | None:
+    """One consumer's claim, with the columns of `claims_of_host` and `host_id`; None when it has none."""
+    return tx.row(select(claims).where(claims.c.consumer_id == consumer_id))
+
+
+def totals(tx: Tx, project_id: str, user_id: str | None = None) -> Row[Any]:
+    """What a project, or one user in it, has claimed everywhere: `mhz`, `cores`, `memory_mib`, `disk_gib` and
+    the number of `consumers`."""
+    sums = [
+        func.coalesce(func.sum(column), 0).label(column.name)
+        for column in (claims.c.mhz, claims.c.cores, claims.c.memory_mib, claims.c.disk_gib)
+    ]
+    statement = select(func.count().label("consumers"), *sums).where(claims.c.project_id == project_id)
+    if user_id is not None:
+        statement = statement.where(claims.c.user_id == user_id)
+    return tx.execute(statement).one()

@@ -3,7 +3,24 @@
 This counts things; it does not know what they cost (billing) or whether a host has room (placement).
 """
 
-from volutus.quota.limits import DEFAULTS, UNLIMITED, limits, reset_limits, set_limits
+from volutus.quota.limits import (
+    DEFAULTS,
+    UNLIMITED,
+    limits,
+    projects_with_limits,
+    reset_limits,
+    set_limits,
+)
 from volutus.quota.usage import charge, release, usage
 
-__all__ = ["DEFAULTS", "UNLIMITED", "charge", "limits", "release", "reset_limits", "set_limits", "usage"]
+__all__ = [
+    "DEFAULTS",
+    "UNLIMITED",
+    "charge",
+    "limits",
+    "projects_with_limits",
+    "release",
+    "reset_limits",
+    "set_limits",
+    "usage",
+]

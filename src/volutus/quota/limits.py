@@ -40,6 +40,10 @@ DEFAULTS: Mapping[str, int] = {
     "image_bytes": UNLIMITED,
 }
 
+_PROJECTS = text(
+    "SELECT DISTINCT project_id FROM quota_limits WHERE resource = ANY(CAST(:resources AS text[])) "
+    "ORDER BY project_id LIMIT :limit"
+)
 # More than any real limit, and still far from the column's end.
 _MAXIMUM = 2**53
 
@@ -75,6 +79,12 @@ def set_limits(tx: Tx, project_id: str, changes: Mapping[str, int]) -> None:
         tx.execute(
             _UPSERT, [{"project_id": project_id, "resource": r, "maximum": m} for r, m in changes.items()]
         )
+
+
+def projects_with_limits(tx: Tx, resources: list[str], limit: int) -> list[str]:
+    """The projects for which an operator set a limit of any of these resources."""
+    rows = tx.rows(_PROJECTS, {"resources": resources, "limit": limit})
+    return [row.project_id for row in rows]
 
 
 def reset_limits(tx: Tx, project_id: str, resources: list[str] | None = None) -> None:

@@ -41,7 +41,7 @@ def build(settings: Settings, progress: Progress) -> None:
 def keep(progress: Progress) -> Path | None:
     """Build the image into the checkout unless it is there; None where the checkout cannot be written to."""
     package = Path(str(files("volutus.imagebuild")))
-    root = package.parent.parent
+    root = package.parent.parent.parent
     if not os.access(root, os.W_OK):
         return None
     kept = root / ".cache" / "images" / _version(package) / NAME
@@ -57,11 +57,11 @@ def keep(progress: Progress) -> Path | None:
 
 
 def _build(target: Path, progress: Progress) -> None:
-    from volutus import imagebuild
+    from volutus.imagebuild import build as build_image
 
     target.mkdir(parents=True)
     with progress.step(f"the first image, {NAME}, from Debian packages"):
-        imagebuild.build(NAME, target, lambda text: progress.show(f"image {NAME}: {text}"))
+        build_image(NAME, target, lambda text: progress.show(f"image {NAME}: {text}"))
 
 
 def _version(package: Path) -> str:

@@ -42,7 +42,7 @@ def _become(python: Path, package_dir: Path, words: list[str]) -> NoReturn:
 
 def _install(found: environment.Environment, lock: str, state_dir: Path) -> None:
     progress = Progress()
-    missing = packages.missing()
+    missing = packages.missing(develop=lock == environment.DEVELOP_LOCK)
     if not missing and found.ready(lock):
         return
     log_path = _log_path(found.root, state_dir)

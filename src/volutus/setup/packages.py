@@ -39,6 +39,7 @@ NEEDED = {
     "xz-utils": "the first image",
     "cpio": "the first image",
 }
+NEEDED_BY_TESTS = {"openssh-client": "logging in to guests", "make": "the tests' entry"}
 # Units of those packages that would run beside ours on a machine with systemd.
 SERVICES = (
     "postgresql",
@@ -73,15 +74,13 @@ class InstallationFailed(Exception):
     """Packages could not be installed; the text says what to do."""
 
 
-def missing() -> list[str]:
+def missing(*, develop: bool = False) -> list[str]:
     """The needed packages that are not installed."""
-    done = subprocess.run(
-        ["dpkg-query", "-W", "-f", "${Package} ${db:Status-Abbrev}\n", *NEEDED],
-        capture_output=True,
-        text=True,
-    )
+    wanted = [*NEEDED, *(NEEDED_BY_TESTS if develop else ())]
+    query = ["dpkg-query", "-W", "-f", "${Package} ${db:Status-Abbrev}\n", *wanted]
+    done = subprocess.run(query, capture_output=True, text=True)
     installed = {line.split()[0] for line in done.stdout.splitlines() if line.split()[1:] == ["ii"]}
-    return [package for package in NEEDED if package not in installed]
+    return [package for package in wanted if package not in installed]
 
 
 def install(packages: list[str], log: IO[bytes]) -> None:

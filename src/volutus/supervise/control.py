@@ -18,10 +18,10 @@ def ask(run_dir: Path, request: dict[str, Any]) -> dict[str, Any] | None:
         connection.settimeout(ANSWER_TIMEOUT_S)
         try:
             connection.connect(str(run_dir / SOCKET_NAME))
-        except (FileNotFoundError, ConnectionRefusedError):
-            return None
-        connection.sendall(json.dumps(request).encode() + b"\n")
-        line = _read_line(connection)
+            connection.sendall(json.dumps(request).encode() + b"\n")
+            line = _read_line(connection)
+        except (FileNotFoundError, ConnectionRefusedError, ConnectionResetError, BrokenPipeError):
+            return None  # None runs, or it ended just now.
     return dict(json.loads(line)) if line else None
 
 

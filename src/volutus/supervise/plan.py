@@ -11,6 +11,9 @@ from volutus.supervise import libvirt, postgres, switch
 from volutus.supervise.child import Child, Plan
 from volutus.supervise.sockets import answers_http
 
+# Requests under way may finish; long polls would hold on for longer, and lose nothing by being cut.
+_FINISH_WITHIN_S = 3.0
+
 
 def plan(settings: Settings) -> Plan:
     """The children for these settings: a database or an OVN that is somebody else's is left out."""
@@ -44,6 +47,7 @@ def _control_plane(settings: Settings) -> tuple[Child, ...]:
             umask=0o077,
             after=after,
             listens=listens,
+            stop_timeout_s=_FINISH_WITHIN_S,
             # A socket is inherited, not found again: these start anew under a new supervisor, in a second.
             adoptable=False,
             ready=(lambda: answers_http(settings.listen)) if listens == settings.listen else lambda: True,

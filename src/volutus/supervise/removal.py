@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from volutus.errors import Unavailable
@@ -13,6 +15,7 @@ from volutus.settings import Settings
 from volutus.supervise import record, switch
 
 _END_WITHIN_S = 5.0
+_DATABASE_WITHIN_S = 10.0
 # Those that run in mount namespaces of their own.
 _PROGRAMS = ("postgres", "libvirtd", "qemu-system", "virtlogd")
 
@@ -45,9 +48,24 @@ def _clean_up_guests(settings: Settings) -> None:
     if not (settings.state_dir / "agent" / "agent.toml").exists():
         return
     words = ["-m", "volutus", "--state-dir", str(settings.state_dir), "agent", "--clean-up"]
-    done = subprocess.run([sys.executable, *words], capture_output=True, text=True)
+    with _switch_database(settings):
+        done = subprocess.run([sys.executable, *words], capture_output=True, text=True)
     if done.returncode != 0:
         raise Unavailable("what guests left on the machine could not be removed", detail=done.stderr.strip())
+
+
+@contextmanager
+def _switch_database(settings: Settings) -> Iterator[None]:
+    """The switch's database, running for a moment: it says which ports are guests'."""
+    switch.create(settings)
+    database = switch.switch_children(settings)[0]
+    environment = os.environ | dict(database.environment)
+    with subprocess.Popen(database.argv, env=environment, stderr=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + _DATABASE_WITHIN_S
+        while not database.ready() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        yield
+        process.terminate()
 
 
 def _kill_strays(state_dir: Path) -> None:

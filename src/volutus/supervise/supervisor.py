@@ -25,6 +25,8 @@ from volutus.supervise.sockets import host_and_port
 MOVING_TICK_S = 0.05
 IDLE_TICK_S = 5.0
 LOG_CHECK_EVERY_S = 60.0
+# Requests under way may finish; nobody is served meanwhile.
+LEFT_END_WITHIN_S = 2.0
 LOCK_NAME = "supervisor.lock"
 LISTEN_BACKLOG = 1024
 
@@ -106,9 +108,14 @@ class Supervisor:
     def _may_start(self, child: Child) -> bool:
         return all(self._by_name[name].settled for name in child.after)
 
+    def _needs(self, child: Child) -> set[str]:
+        """Those it comes after, also through others that have long run to their end."""
+        direct = {name for name in child.after if name in self._by_name}
+        return direct.union(*(self._needs(self._by_name[name].child) for name in direct))
+
     def _stop_if_last(self, keeper: Keeper) -> None:
         """Stop a child once nothing that needs it runs; the hypervisor outlives the guests."""
-        dependents = [other for other in self._keepers if keeper.child.name in other.child.after]
+        dependents = [other for other in self._keepers if keeper.child.name in self._needs(other.child)]
         if keeper.state in (State.STOPPING, State.STOPPED) or not all(other.over for other in dependents):
             return
         if self._guest_stopper is None and self._wants_guests_stopped(keeper):
@@ -134,6 +141,7 @@ class Supervisor:
 
     def _take_over(self) -> None:
         """Adopt what a killed supervisor left, and end what cannot be adopted."""
+        unfit = []
         for entry in record.read(self._plan.run_dir):
             if not entry.process.alive:
                 continue
@@ -143,7 +151,8 @@ class Supervisor:
                 self._watch(keeper)
                 _say(f"{entry.name} still runs as process {entry.pid}: taken over")
             else:
-                _end(entry)
+                unfit.append(entry)
+        _end(unfit)
 
     def _watch(self, keeper: Keeper) -> None:
         if keeper.process is None:
@@ -241,14 +250,16 @@ def _listening(address: str) -> socket.socket:
     return socket.create_server((host, port), family=family, backlog=LISTEN_BACKLOG)
 
 
-def _end(entry: record.Entry) -> None:
-    """End a child of a killed supervisor that cannot be adopted: first asked, then made to."""
-    _say(f"{entry.name} still runs as process {entry.pid}: ended, to be started anew")
-    processes.signal_group(entry.pid, signal.SIGTERM)
-    deadline = time.monotonic() + 5
-    while entry.process.alive and time.monotonic() < deadline:
+def _end(entries: list[record.Entry]) -> None:
+    """End children of a killed supervisor that cannot be adopted: first asked, then made to."""
+    for entry in entries:
+        _say(f"{entry.name} still runs as process {entry.pid}: ended, to be started anew")
+        processes.signal_group(entry.pid, signal.SIGTERM)
+    deadline = time.monotonic() + LEFT_END_WITHIN_S
+    while any(entry.process.alive for entry in entries) and time.monotonic() < deadline:
         time.sleep(MOVING_TICK_S)
-    processes.signal_group(entry.pid, signal.SIGKILL)
+    for entry in entries:
+        processes.signal_group(entry.pid, signal.SIGKILL)
 
 
 def _say_change(keeper: Keeper) -> None:

@@ -5,7 +5,7 @@ verbs of `servers`: it orders root disks, plugs volumes, and hands over what hos
 is said by assignments; how a host keeps a disk, only its agent knows.
 """
 
-from volutus.volume import messages, types, volumes
+from volutus.volume import attachments, messages, metadata, qos, snapshots, transfers, types, volumes
 from volutus.volume.disks import DiskOrder
 from volutus.volume.reconciler import VolumeReconciler
 from volutus.volume.records import Attachment, Snapshot, Volume, get_snapshot, get_volume
@@ -33,6 +33,7 @@ from volutus.volume.servers import (
     reserve,
     set_delete_on_termination,
 )
+from volutus.volume.snapshots import SnapshotFilter, SnapshotOrder
 from volutus.volume.status import Status
 from volutus.volume.volumes import VolumeFilter, VolumeOrder
 
@@ -45,11 +46,14 @@ __all__ = [
     "Role",
     "RootDisk",
     "Snapshot",
+    "SnapshotFilter",
+    "SnapshotOrder",
     "Status",
     "Volume",
     "VolumeFilter",
     "VolumeOrder",
     "VolumeReconciler",
+    "attachments",
     "attachments_of",
     "begin_attach",
     "begin_detach",
@@ -60,16 +64,20 @@ __all__ = [
     "guest_disks",
     "hosts_of",
     "messages",
+    "metadata",
     "order_boot_volume",
     "order_root",
     "own_disks",
     "place",
+    "qos",
     "ready",
     "record_observed",
     "record_plugged",
     "release_server",
     "reserve",
     "set_delete_on_termination",
+    "snapshots",
+    "transfers",
     "types",
     "volumes",
 ]

@@ -172,13 +172,13 @@ _QUOTA = text(
     LEFT JOIN volumes v ON v.id = d.id AND v.server_id IS NULL
     LEFT JOIN volume_snapshots s ON s.id = d.id
     WHERE d.id = ANY(CAST(:ids AS text[])) AND coalesce(v.id, s.id) IS NOT NULL
-    GROUP BY 1 ORDER BY 1
+    GROUP BY 1 ORDER BY 1 LIMIT :count
     """
 )
 
 
 def _quota_rows(tx: Tx, disk_ids: Sequence[str]) -> Sequence[Row[Any]]:
-    return tx.rows(_QUOTA, {"ids": list(disk_ids)})
+    return tx.rows(_QUOTA, {"ids": list(disk_ids), "count": len(disk_ids)})
 
 
 def _record_gone(tx: Tx, host_id: str, gone: Sequence[str]) -> list[str]:

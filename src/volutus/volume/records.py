@@ -63,7 +63,7 @@ class Volume:
     snapshot_id: str | None
     source_volume_id: str | None
     bootable: bool
-    read_only: bool
+    read_only: bool | None
     metadata: Mapping[str, str]
     image_metadata: Mapping[str, str] | None
     size_gib: int

@@ -15,11 +15,12 @@ from sqlalchemy import delete, insert, or_, select, update
 from volutus import audit
 from volutus.db import Tx
 from volutus.identity import Caller
+from volutus.image import Image
 from volutus.volume import disks as disk_orders
 from volutus.volume import volumes as tenants_volumes
 from volutus.volume.faults import OtherHost, VolumeNotFound, WrongStatus
 from volutus.volume.records import Attachment, Volume, attachment_of, lock_volume, volumes_where
-from volutus.volume.sources import Image, image_metadata, image_source
+from volutus.volume.sources import image_metadata, image_source
 from volutus.volume.status import Status
 from volutus.volume.tables import attachments, disks, volumes
 from volutus.volume.types import DEFAULT_TYPE_ID
@@ -372,7 +373,7 @@ def _own_order(volume: Volume) -> tuple[int, str]:
 
 
 def _own(volume: Volume) -> tuple[str, str | None, bool]:
-    return volume.id, None, volume.read_only
+    return volume.id, None, bool(volume.read_only)
 
 
 def _tied(attachment: Attachment) -> tuple[str, str | None, bool]:

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, func, literal
+from sqlalchemy import BigInteger, ColumnElement, case, func, literal
 
 from volutus.volume.tables import attachments, disks, snapshots, volumes
 
 GIB = 1 << 30
+# The size in bytes overflows the column's own type from 2 GiB on.
+WANTED_BYTES = disks.c.size_gib * literal(GIB, BigInteger)
 
 
 class Status(StrEnum):
@@ -97,7 +99,7 @@ def volume_status_sql(offered: ColumnElement[bool]) -> ColumnElement[str]:
     wanted, attached = func.coalesce(attachments.c.wanted, ""), attachments.c.attached_at.isnot(None)
     flags = VolumeFlags(
         **_disk_columns(),
-        small=disks.c.observed_bytes < disks.c.size_gib * literal(GIB),
+        small=disks.c.observed_bytes < WANTED_BYTES,
         claimed=volumes.c.attach_claimed_at.isnot(None),
         reserved=wanted == "reserved",
         plugging=(wanted == "attached") & ~attached,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, false, func, insert, select, true, update
 
 from volutus import audit, image, placement, quota
 from volutus.db import Page, Tx, paged
@@ -23,7 +23,7 @@ from volutus.volume.records import (
     lock_volume,
     volume_of,
 )
-from volutus.volume.sources import image_metadata, image_source, least_size_gib
+from volutus.volume.sources import image_metadata, image_source
 from volutus.volume.status import Status, volume_status_sql
 from volutus.volume.tables import attachments, disks, snapshots, volumes
 from volutus.wire import DiskSource
@@ -55,7 +55,8 @@ class VolumeOrder:
 
 @dataclass(frozen=True)
 class VolumeFilter:
-    """Which volumes a list has; None means any. `everyones` is for administrators."""
+    """Which volumes a list has; None means any. `everyones` is for administrators. `zone_unsaid`: those that
+    named no zone are in this one too."""
 
     everyones: bool = False
     project_id: str | None = None
@@ -64,6 +65,7 @@ class VolumeFilter:
     bootable: bool | None = None
     metadata: Mapping[str, str] | None = None
     zone: str | None = None
+    zone_unsaid: bool = False
     ids: tuple[str, ...] | None = None
     host_id: str | None = None
     attached: bool | None = None
@@ -147,11 +149,11 @@ def summary(tx: Tx, caller: Caller, wanted: VolumeFilter) -> tuple[int, int, Map
     )
     row = tx.row(statement)
     pairs = func.jsonb_each_text(volumes.c.metadata).table_valued("key", "value")
-    keys = select(pairs.c.key, func.array_agg(pairs.c.value.distinct()).label("values"))
+    keys = select(pairs.c.key, func.array_agg(pairs.c.value.distinct()).label("found"))
     keys = keys.select_from(volumes.join(disks, disks.c.id == volumes.c.id))
-    keys = keys.outerjoin(attachments, attachments.c.volume_id == volumes.c.id).join(pairs, func.true())
+    keys = keys.outerjoin(attachments, attachments.c.volume_id == volumes.c.id).join(pairs, true())
     grouped = _filtered(keys, caller, wanted).group_by(pairs.c.key).order_by(pairs.c.key).limit(1000)
-    metadata = {one.key: list(one.values) for one in tx.rows(grouped)}
+    metadata = {one.key: list(one.found) for one in tx.rows(grouped)}
     return (int(row.number), int(row.gib), metadata) if row else (0, 0, metadata)
 
 
@@ -255,19 +257,39 @@ def zones(tx: Tx) -> list[str]:
     return sorted({host.zone for host in placement.hosts.list_(tx, Page(limit=ZONES_MAX))})
 
 
+def stored_on(tx: Tx, host_id: str) -> dict[str, tuple[int, int, int, int]]:
+    """What a host keeps, by project: volumes, their GiB, snapshots, their GiB."""
+    statement = (
+        select(
+            disks.c.project_id,
+            func.count(volumes.c.id).label("volumes"),
+            func.coalesce(func.sum(disks.c.size_gib).filter(volumes.c.id.isnot(None)), 0).label(
+                "volumes_gib"
+            ),
+            func.count(snapshots.c.id).label("snapshots"),
+            func.coalesce(func.sum(disks.c.size_gib).filter(snapshots.c.id.isnot(None)), 0).label(
+                "snapshots_gib"
+            ),
+        )
+        .outerjoin(volumes, (volumes.c.id == disks.c.id) & volumes.c.server_id.is_(None))
+        .outerjoin(snapshots, snapshots.c.id == disks.c.id)
+        .where(disks.c.host_id == host_id)
+        .group_by(disks.c.project_id)
+        .order_by(disks.c.project_id)
+        .limit(ZONES_MAX)
+    )
+    return {
+        row.project_id: (row.volumes, int(row.volumes_gib), row.snapshots, int(row.snapshots_gib))
+        for row in tx.rows(statement)
+    }
+
+
 def _source(tx: Tx, caller: Caller, order: VolumeOrder) -> _Source:
     if sum(x is not None for x in (order.image_id, order.snapshot_id, order.source_volume_id)) > 1:
         raise Invalid("A volume is made from one of an image, a snapshot and a volume, not from more.")
     if order.image_id is not None:
-        found = image.get_usable(tx, caller, order.image_id)
-        return _Source(
-            least_size_gib(found) if order.size_gib is not None else 0,
-            image_source(found),
-            image_metadata(found),
-            True,
-            None,
-            f"Image {found.id} needs a volume of {least_size_gib(found)} GiB or more.",
-        )
+        found = image.get_usable(tx, caller, order.image_id, disk_gib=order.size_gib)
+        return _Source(0, image_source(found), image_metadata(found), bootable=True)
     if order.snapshot_id is not None:
         snapshot = get_snapshot(tx, caller, order.snapshot_id, lock=True)
         if snapshot.status != Status.AVAILABLE:
@@ -334,10 +356,12 @@ def _filtered(statement: Any, caller: Caller, wanted: VolumeFilter) -> Any:
         volumes.c.name: wanted.name,
         volumes.c.bootable: wanted.bootable,
         volumes.c.type_id: wanted.type_id,
-        disks.c.zone: wanted.zone,
         disks.c.host_id: wanted.host_id,
     }
     conditions += [column == value for column, value in equal.items() if value is not None]
+    if wanted.zone is not None:
+        unsaid = disks.c.zone.is_(None) if wanted.zone_unsaid else false()
+        conditions.append((disks.c.zone == wanted.zone) | unsaid)
     if wanted.status is not None:
         conditions.append(volume_status_sql(OFFERED) == wanted.status)
     if wanted.metadata is not None:

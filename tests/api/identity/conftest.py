@@ -51,11 +51,11 @@ class Session:
     def delete(self, path: str, **kw: Any) -> Response:
         return self.request("DELETE", path, **kw)
 
-    def make(self, path: str, name: str, **attributes: Any) -> dict[str, Any]:
+    def make(self, path: str, noun: str, /, **attributes: Any) -> dict[str, Any]:
         """Create an object and answer its document."""
-        answer = self.post(path, {name: attributes})
+        answer = self.post(path, {noun: attributes})
         assert answer.status_code == 201, answer.text
-        made: dict[str, Any] = answer.json()[name]
+        made: dict[str, Any] = answer.json()[noun]
         return made
 
 

@@ -6,6 +6,7 @@ What the driver relies on:
   (`dynamic_ownership = 0`, `remember_owner = 0`): the agent itself gives each guest's files to that user,
   so nobody is surprised after a crash between the two.
 - `stdio_handler = "file"`: no virtlogd, which is one process less; the agent bounds the log's size.
+- A start of libvirtd first runs the KVM probe (`kvm`), up to a second where KVM is there and does not work.
 - libvirtd has its own mount namespace in which /etc/libvirt, /run/libvirt, /var/lib/libvirt,
   /var/cache/libvirt and /var/log/libvirt are directories of this cloud, so several clouds share a machine,
   also with a system libvirtd. `ip netns exec` must not start it: that mounts a new /sys without cgroups.
@@ -18,8 +19,11 @@ What the driver relies on:
 What this module does not do: start anything. It says what to write and what to run.
 """
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
+
+from volutus.agent.hypervisor import kvm
 
 QEMU_USER = "libvirt-qemu"
 """Debian's libvirt package makes this user; its only other right is to open /dev/kvm."""
@@ -27,8 +31,10 @@ QEMU_USER = "libvirt-qemu"
 AGENT_VIEW = Path("/var/lib/libvirt/agent")
 """Where QEMU and libvirtd see the agent's directory."""
 
-# $1 the state directory, $2 the agent's view. `slave`: mounts made later on the host appear (and can be
-# removed) here too, while ours never show outside.
+# $1 the state directory, $2 the agent's view, $3 and $4 Python and the KVM probe. `slave`: mounts made later
+# on the host appear (and can be removed) here too, while ours never show outside. Where KVM opens but does
+# not work it is hidden: else libvirt asks QEMU for its features again before each call, four seconds each
+# time.
 _START = """
 for pair in run/libvirt:/run/libvirt libvirt/etc:/etc/libvirt libvirt/cache:/var/cache/libvirt \
             log/libvirt:/var/log/libvirt libvirt/lib:/var/lib/libvirt; do
@@ -38,6 +44,11 @@ done
 mkdir -p "$1/agent" "$2"
 chmod 711 "$1/agent"
 mount --bind "$1/agent" "$2"
+if [ -e /dev/kvm ] && ! timeout 5 "$3" "$4" | grep -qx ok; then
+    : > "$1/libvirt/no-kvm"
+    chmod 600 "$1/libvirt/no-kvm"
+    mount --bind "$1/libvirt/no-kvm" /dev/kvm
+fi
 exec /usr/sbin/libvirtd --pid-file /run/libvirt/libvirtd.pid --config /etc/libvirt/libvirtd.conf
 """
 
@@ -75,7 +86,17 @@ def libvirtd_command(daemon: LibvirtDaemon) -> list[str]:
     """The command of libvirtd as a foreground child: it stays the same process from start to end, so its pid
     is the supervisor's child. Needs root. It inherits the network namespace."""
     unshare = ["unshare", "--mount", "--propagation", "slave"]
-    return [*unshare, "sh", "-eufc", _START, "libvirtd", str(daemon.state_dir), str(AGENT_VIEW)]
+    return [
+        *unshare,
+        "sh",
+        "-eufc",
+        _START,
+        "libvirtd",
+        str(daemon.state_dir),
+        str(AGENT_VIEW),
+        sys.executable,
+        kvm.__file__,
+    ]
 
 
 def _libvirtd_conf(daemon: LibvirtDaemon) -> str:
@@ -100,7 +121,8 @@ keepalive_interval = -1
 
 def _qemu_conf(daemon: LibvirtDaemon) -> str:
     # security_driver none: AppArmor's profiles name libvirt's standard directories. Isolation is the
-    # unprivileged user, the seccomp sandbox, the mount namespace with its own /dev, and cgroups.
+    # unprivileged user, the seccomp sandbox, and cgroups, also for devices. A mount namespace for each QEMU
+    # would only hide /dev, and cannot be made where KVM is hidden.
     return f"""\
 user = "{daemon.qemu_user}"
 group = "{daemon.qemu_user}"
@@ -108,7 +130,7 @@ dynamic_ownership = 0
 remember_owner = 0
 security_driver = "none"
 seccomp_sandbox = 1
-namespaces = [ "mount" ]
+namespaces = [ ]
 stdio_handler = "file"
 vnc_listen = "127.0.0.1"
 max_core = 0

@@ -60,7 +60,7 @@ class SimulatedHypervisor:
 
     def ask_reboot(self, guest_id: str) -> bool:
         self.trouble("ask_reboot")
-        if guest_id not in self.answering or not self._guest(guest_id).alive:
+        if not self._guest(guest_id).alive or guest_id not in self.answering:
             return False
         self.inner_reboots[guest_id] = self.inner_reboots.get(guest_id, 0) + 1
         return True

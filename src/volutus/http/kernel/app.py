@@ -26,6 +26,7 @@ from volutus.http.kernel.plane import Plane
 from volutus.http.kernel.requests import NO_VERSION, Request, StreamRequest
 from volutus.http.kernel.routes import Dialect, Match, RouteMap
 from volutus.identity import Caller
+from volutus.identity.access_rules import permits
 
 log = logging.getLogger(__name__)
 
@@ -127,6 +128,7 @@ class Kernel:
         if not credential:
             raise Unauthenticated("The request you have made requires authentication.")
         caller = self.plane.authenticator.authenticate(tx, credential)
+        _require_access_rule(exchange, match, caller)
         self.plane.policy.require(match.route.permission, caller)
         return caller
 
@@ -176,6 +178,16 @@ class Kernel:
             response.headers["X-Compute-Request-Id"] = exchange.request_id
         if exchange.dialect and exchange.dialect.microversions and exchange.version != NO_VERSION:
             response.headers.update(exchange.dialect.microversions.response_headers(exchange.version))
+
+
+def _require_access_rule(exchange: _Exchange, match: Match, caller: Caller) -> None:
+    """A token bound to listed requests is worth nothing for others. Paths are below the service's root."""
+    if caller.access_rules is None:
+        return
+    _, _, below = exchange.path.strip("/").partition("/")
+    services = match.dialect.service_types or (match.dialect.name,)
+    if not permits(caller.access_rules, services, exchange.method, f"/{below}"):
+        raise Unauthenticated("The token's access rules do not cover this request.")
 
 
 def _origin(headers: Headers, plane: Plane) -> str:

@@ -46,7 +46,8 @@ def token_header(scope: Scope) -> str | None:
 @dataclass(frozen=True)
 class Dialect:
     """One service on the wire. A path is tried under each prefix (Cinder's may carry the project).
-    `credential` finds what the plane's authenticator is given."""
+    `credential` finds what the plane's authenticator is given. `service_types` are the catalog's names for
+    it, where they are not the dialect's own."""
 
     name: str
     prefixes: tuple[str, ...]
@@ -54,6 +55,7 @@ class Dialect:
     faults: FaultTable
     microversions: MicroversionRange | None = None
     credential: Credential = token_header
+    service_types: tuple[str, ...] = ()
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""VirtualBox's format."""
+"""VirtualBox's format, in its kinds that do not build on another image."""
 
 from volutus.image.faults import ImageRefused
 from volutus.image.inspection.reader import Reader

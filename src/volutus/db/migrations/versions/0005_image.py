@@ -36,7 +36,7 @@ def upgrade() -> None:
             md5 text,
             sha256 text,
             sha512 text,
-            -- Computed, so that it cannot contradict what it is computed from; stored, so that lists can filter.
+            -- Computed, so that it cannot contradict the rest; stored, so that lists can filter by it.
             status text NOT NULL GENERATED ALWAYS AS (
                 CASE WHEN deleted_at IS NOT NULL THEN 'deleted'
                      WHEN activated_at IS NOT NULL AND deactivated THEN 'deactivated'
@@ -55,7 +55,8 @@ def upgrade() -> None:
             CONSTRAINT images_one_way_of_data CHECK (activated_at IS NULL OR upload_id IS NULL)
         );
         CREATE INDEX images_owner ON images (owner, created_at);
-        CREATE INDEX images_offered ON images (visibility, created_at) WHERE visibility IN ('public', 'community');
+        CREATE INDEX images_offered ON images (visibility, created_at)
+            WHERE visibility IN ('public', 'community');
         CREATE INDEX images_unsettled ON images (id) WHERE deleted_at IS NOT NULL OR upload_id IS NOT NULL;
         CREATE TABLE image_members (
             image_id text NOT NULL REFERENCES images ON DELETE CASCADE,

@@ -199,7 +199,11 @@ def _query_number(request: Request, name: str) -> int:
 
 
 def _brief(request: Request, flavor: Flavor) -> dict[str, Any]:
-    view = {"id": flavor.id, "name": flavor.name, "links": views.links(request, "flavors", flavor.id)}
+    view: dict[str, Any] = {
+        "id": flavor.id,
+        "name": flavor.name,
+        "links": views.links(request, "flavors", flavor.id),
+    }
     if request.microversion >= V2_55:
         view["description"] = flavor.description or None
     return view

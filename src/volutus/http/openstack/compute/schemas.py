@@ -80,12 +80,12 @@ class ServerCreate(Struct, forbid_unknown_fields=True):
     availability_zone: str | None = None
     block_device_mapping_v2: list[BlockDeviceBody] | None = None
     block_device_mapping: list[OldBlockDeviceBody] | None = None
-    description: str | None | UnsetType = UNSET
+    description: str | UnsetType | None = UNSET
     tags: list[str] | UnsetType = UNSET
     hostname: str | UnsetType = UNSET
     host: str | UnsetType = UNSET
     hypervisor_hostname: str | UnsetType = UNSET
-    trusted_image_certificates: list[str] | None | UnsetType = UNSET
+    trusted_image_certificates: list[str] | UnsetType | None = UNSET
     access_ipv4: str | None = msgspec.field(name="accessIPv4", default=None)
     access_ipv6: str | None = msgspec.field(name="accessIPv6", default=None)
     disk_config: str | None = msgspec.field(name="OS-DCF:diskConfig", default=None)
@@ -104,7 +104,7 @@ class ServerUpdate(Struct, forbid_unknown_fields=True):
     access_ipv4: str | None = msgspec.field(name="accessIPv4", default=None)
     access_ipv6: str | None = msgspec.field(name="accessIPv6", default=None)
     disk_config: str | None = msgspec.field(name="OS-DCF:diskConfig", default=None)
-    description: str | None | UnsetType = UNSET
+    description: str | UnsetType | None = UNSET
     hostname: str | UnsetType = UNSET
 
 

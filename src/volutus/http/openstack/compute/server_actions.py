@@ -12,7 +12,6 @@ from volutus.http.kernel.bodies import decode
 from volutus.http.openstack.compute import schemas
 
 V2_73 = Version(2, 73)
-_LINES_MAX = 1 << 20
 
 
 def act(request: Request) -> Response:
@@ -83,6 +82,18 @@ def _remove_group(request: Request, server_id: str, arguments: Any) -> Response:
     return empty()
 
 
+def _add_fixed_ip(request: Request, server_id: str, arguments: Any) -> Response:
+    network_id = _text(_dict(arguments), "networkId", "addFixedIp.networkId")
+    compute.interfaces.add_fixed_ip(request.tx, request.caller, server_id, network_id)
+    return empty()
+
+
+def _remove_fixed_ip(request: Request, server_id: str, arguments: Any) -> Response:
+    address = _text(_dict(arguments), "address", "removeFixedIp.address")
+    compute.interfaces.remove_fixed_ip(request.tx, request.caller, server_id, address)
+    return empty()
+
+
 def _reset_state(request: Request, server_id: str, arguments: Any) -> Response:
     state = _text(_dict(arguments), "state", "os-resetState.state")
     if state not in ("active", "error"):
@@ -123,6 +134,8 @@ ACTIONS: dict[str, tuple[str, _Handler]] = {
     "os-getConsoleOutput": ("console_output", _console_output),
     "addSecurityGroup": ("security_groups", _add_group),
     "removeSecurityGroup": ("security_groups", _remove_group),
+    "addFixedIp": ("fixed_ips", _add_fixed_ip),
+    "removeFixedIp": ("fixed_ips", _remove_fixed_ip),
     "os-resetState": ("reset_state", _reset_state),
     "forceDelete": ("force_delete", _force_delete),
 }

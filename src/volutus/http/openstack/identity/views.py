@@ -168,3 +168,143 @@ def endpoint(request: Request, row: Any) -> Document:
 def _with_extra(row: Any, body: Mapping[str, Any]) -> Document:
     """An object's own attributes never give way to what a client hung on it."""
     return {**row.extra, **body}
+
+
+def domain(request: Request, row: Any) -> Document:
+    """A domain."""
+    return _with_extra(
+        row,
+        {
+            "id": row.id,
+            "name": row.name,
+            "description": row.description,
+            "enabled": row.enabled,
+            "tags": row.tags,
+            "options": row.options,
+            "links": links(request, "domains", row.id),
+        },
+    )
+
+
+def domain_as_project(request: Request, row: Any) -> Document:
+    """A domain in the shape of a project."""
+    own = {
+        "parent_id": None,
+        "domain_id": None,
+        "is_domain": True,
+        "links": links(request, "projects", row.id),
+    }
+    return domain(request, row) | own
+
+
+def project(request: Request, row: Any) -> Document:
+    """A project; the parent of one at the top is its domain."""
+    return _with_extra(
+        row,
+        {
+            "id": row.id,
+            "name": row.name,
+            "domain_id": row.domain_id,
+            "parent_id": row.parent_id or row.domain_id,
+            "description": row.description,
+            "enabled": row.enabled,
+            "is_domain": False,
+            "tags": row.tags,
+            "options": row.options,
+            "links": links(request, "projects", row.id),
+        },
+    )
+
+
+def user(request: Request, row: Any) -> Document:
+    """A user, never with anything of the password but when it expires."""
+    body = {
+        "id": row.id,
+        "name": row.name,
+        "domain_id": row.domain_id,
+        "enabled": row.enabled,
+        "password_expires_at": moment(row.password_expires_at),
+        "options": row.options,
+        "links": links(request, "users", row.id),
+    }
+    if row.default_project_id is not None:
+        body["default_project_id"] = row.default_project_id
+    return _with_extra(row, body)
+
+
+def group(request: Request, row: Any) -> Document:
+    """A group."""
+    return _with_extra(
+        row,
+        {
+            "id": row.id,
+            "name": row.name,
+            "domain_id": row.domain_id,
+            "description": row.description,
+            "links": links(request, "groups", row.id),
+        },
+    )
+
+
+def role(request: Request, row: Any) -> Document:
+    """A role."""
+    return _with_extra(
+        row,
+        {
+            "id": row.id,
+            "name": row.name,
+            "domain_id": row.domain_id,
+            "description": row.description,
+            "options": row.options,
+            "links": links(request, "roles", row.id),
+        },
+    )
+
+
+def role_reference(request: Request, row: Any) -> Document:
+    """A role within an implication."""
+    return {"id": row.id, "name": row.name, "links": links(request, "roles", row.id)}
+
+
+def assignment(request: Request, row: Any, *, named: bool) -> Document:
+    """An assignment: who, which role, where, and the link that would take it away."""
+    shown: Document = {"role": _reference(row, "role", named)}
+    who = "user" if row.user_id else "group"
+    shown[who] = _reference(row, who, named)
+    scope: Document = {}
+    if row.system:
+        scope["system"] = {"all": True}
+        where = "system"
+    elif row.project_id:
+        scope["project"] = _reference(row, "project", named)
+        where = f"projects/{row.project_id}"
+    else:
+        scope["domain"] = {"id": row.domain_id} | ({"name": row.domain_name} if named else {})
+        where = f"domains/{row.domain_id}"
+    if row.inherited:
+        scope["OS-INHERIT:inherited_to"] = "projects"
+    shown["scope"] = scope
+    shown["links"] = _assignment_links(request, row, where)
+    return shown
+
+
+def _assignment_links(request: Request, row: Any, where: str) -> Document:
+    giver = f"groups/{row.by_group_id}" if row.by_group_id else None
+    who = giver or (f"users/{row.user_id}" if row.user_id else f"groups/{row.group_id}")
+    path = f"{where}/{who}/roles/{row.role_id}"
+    if row.inherited:
+        path = f"OS-INHERIT/{path}/inherited_to_projects"
+    found = {"assignment": f"{request.service_url}/v3/{path}"}
+    if giver:
+        found["membership"] = f"{request.service_url}/v3/{giver}/users/{row.user_id}"
+    return found
+
+
+def _reference(row: Any, kind: str, named: bool) -> Document:
+    shown: Document = {"id": getattr(row, f"{kind}_id")}
+    if named:
+        shown["name"] = getattr(row, f"{kind}_name")
+        domain_id = getattr(row, f"{kind}_domain_id")
+        if domain_id is not None:
+            shown["domain"] = {"id": domain_id, "name": getattr(row, f"{kind}_domain_name")}
+    return shown

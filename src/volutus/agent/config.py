@@ -1,0 +1,103 @@
+"""What an agent is told about its host: `agent.toml`. Relative paths count from its directory.
+
+Written at set-up and by whoever joins a host; nothing here is changed by the agent itself.
+"""
+
+import tomllib
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+FILE_NAME = "agent.toml"
+
+
+# What tomllib gives for the types of fields.
+_ACCEPTED: dict[object, Any] = {str: str, int: int, float: (float, int)}
+
+
+class BadConfig(Exception):
+    """The file cannot be used; the text says which key and why."""
+
+
+@dataclass(frozen=True)
+class AgentConfig:
+    """`control_plane` is its origin (`https://ADDR:PORT`). `state_dir` is the agent's own directory, by
+    default the file's. `instance` names this cloud in namespaces and notes on interfaces: short, and unique
+    on the machine. `mhz_per_core` over 0 replaces the measurement. `trusted_host_id` is sent as a header
+    instead of a certificate; only a control plane for tests takes it. `server_name` is what the control
+    plane's certificate says if that is not the address. `starting_at_once` bounds guests being started, 0
+    chooses by accelerator.
+    """
+
+    control_plane: str
+    state_dir: Path
+    instance: str = "0"
+    ca: Path = Path("ca.pem")
+    certificate: Path = Path("host.pem")
+    key: Path = Path("host.key")
+    join_token: str = ""
+    trusted_host_id: str = ""
+    server_name: str = ""
+    libvirt_run_dir: Path = Path("../run/libvirt")
+    ovs_database: Path = Path("../run/ovs/db.sock")
+    bridge: str = "br-int"
+    datapath_type: str = "netdev"
+    address: str = "127.0.0.1"
+    hostname: str = ""
+    qemu_user: str = "libvirt-qemu"
+    guest_view: Path = Path("/var/lib/libvirt/agent")
+    mhz_per_core: int = 0
+    accelerator: str = ""
+    starting_at_once: int = 0
+    heartbeat_s: float = 10.0
+    log_level: str = "info"
+
+    @property
+    def libvirt_uri(self) -> str:
+        """The private libvirtd's address."""
+        return f"qemu:///system?socket={self.libvirt_run_dir}/libvirt-sock"
+
+    @property
+    def pid_dir(self) -> Path:
+        """Where libvirtd keeps the pid files of QEMU."""
+        return self.libvirt_run_dir / "qemu"
+
+
+def load(path: Path) -> AgentConfig:
+    """Read the file. Raises BadConfig."""
+    try:
+        values = tomllib.loads(path.read_text())
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise BadConfig(f"{path}: {error}") from error
+    return parse(values, path.absolute().parent)
+
+
+def parse(values: dict[str, Any], directory: Path) -> AgentConfig:
+    """The configuration from what a file in `directory` says. Raises BadConfig."""
+    known = {f.name: f for f in fields(AgentConfig)}
+    for name in values:
+        if name not in known:
+            raise BadConfig(f"there is no key {name!r}")
+    if not values.get("control_plane"):
+        raise BadConfig("control_plane is missing")
+    values = {"state_dir": directory, **values}
+    typed: dict[str, Any] = {}
+    for name, field in known.items():
+        value = values.get(name, field.default)
+        if field.type is Path:
+            # Symbolic links stay as they are, but `..` goes: sockets' paths must stay short.
+            value = _normal(directory / value)
+        elif not isinstance(value, _ACCEPTED[field.type]):
+            raise BadConfig(f"{name} should be {_ACCEPTED[field.type]}")
+        typed[name] = value
+    return AgentConfig(**typed)
+
+
+def _normal(path: Path) -> Path:
+    parts: list[str] = []
+    for part in path.parts:
+        if part == ".." and parts:
+            parts.pop()
+        else:
+            parts.append(part)
+    return Path(*parts)

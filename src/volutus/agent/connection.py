@@ -1,0 +1,184 @@
+"""The agent's way to the control plane: HTTPS with the host's certificate, always outwards.
+
+Each thread has a `Channel` of its own, which keeps its connection. http.client and not a larger library: the
+agent lives beside guests, and its memory is theirs. Whatever is wrong with the connection is
+`ConnectionTrouble`; who calls waits and tries again, while guests run on.
+"""
+
+import http.client
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+import msgspec
+
+from volutus.agent.config import AgentConfig
+from volutus.agent.faults import HostFault
+from volutus.wire import Desired, Observed, Received
+
+TIMEOUT_S = 15.0
+# The control plane answers a poll after this long at the latest.
+POLL_WAIT_S = 30
+IMAGE_PIECE_BYTES = 1 << 20
+# A desired document of a host with a thousand guests, each with user data.
+ANSWER_BYTES_MAX = 256 << 20
+PREFIX = "/agent/v1"
+
+
+class ConnectionTrouble(Exception):
+    """The control plane could not be asked, or did not answer as agreed."""
+
+
+class ConsoleAnswer(msgspec.Struct):
+    """How many bytes of a console log the control plane has."""
+
+    offset: int
+
+
+T = TypeVar("T", Desired, Received, ConsoleAnswer)
+
+
+@dataclass(frozen=True)
+class Request:
+    """One call."""
+
+    method: str
+    path: str
+    body: bytes | None = None
+    content_type: str = "application/json"
+
+
+class Channel:
+    """One kept connection for one thread."""
+
+    def __init__(self, config: AgentConfig, timeout_s: float = TIMEOUT_S) -> None:
+        self._config = config
+        self._timeout_s = timeout_s
+        self._connection: http.client.HTTPConnection | None = None
+
+    def desired(self, seen: int, wait_s: int) -> Desired:
+        """What changed since `seen`; waits up to `wait_s` for something."""
+        answer = self.call(Request("GET", f"{PREFIX}/desired?seen={seen}&wait={wait_s}"))
+        return _decode(answer, Desired)
+
+    def report(self, observed: Observed) -> Received:
+        """Tell what is."""
+        answer = self.call(Request("POST", f"{PREFIX}/observed", msgspec.json.encode(observed)))
+        return _decode(answer, Received)
+
+    def console(self, guest_id: str, offset: int, data: bytes) -> int:
+        """Send console output; the offset to go on from."""
+        path = f"{PREFIX}/guests/{guest_id}/console?offset={offset}"
+        answer = self.call(Request("POST", path, data, "application/octet-stream"))
+        return _decode(answer, ConsoleAnswer).offset
+
+    def call(self, request: Request) -> bytes:
+        """One call and its whole answer. A kept connection that the other side has closed meanwhile is opened
+        anew once; every call may be made twice."""
+        kept = self._connection is not None
+        try:
+            return self._exchange(request)
+        except (OSError, http.client.HTTPException) as error:
+            self.close()
+            if not kept or isinstance(error, TimeoutError):
+                raise ConnectionTrouble(f"{request.method} {request.path}: {error!r}") from error
+        try:
+            return self._exchange(request)
+        except (OSError, http.client.HTTPException) as error:
+            self.close()
+            raise ConnectionTrouble(f"{request.method} {request.path}: {error!r}") from error
+
+    @contextmanager
+    def image(self, image_id: str) -> Iterator[Iterator[bytes]]:
+        """An image's bytes in pieces."""
+        request = Request("GET", f"{PREFIX}/images/{image_id}/file")
+        try:
+            answer = self._send(request)
+            if answer.status != HTTPStatus.OK:
+                raise HostFault("The image could not be fetched.", f"{answer.status} {answer.reason}")
+            yield iter(lambda: answer.read(IMAGE_PIECE_BYTES), b"")
+        except http.client.HTTPException as error:
+            raise HostFault("The image could not be fetched.", repr(error)) from error
+        except OSError as error:
+            raise HostFault("The image could not be fetched.", str(error)) from error
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Drop the connection; the next call opens another."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def abort(self) -> None:
+        """From another thread: end the call under way."""
+        connection = self._connection
+        sock = connection.sock if connection is not None else None
+        if sock is not None:
+            try:
+                sock.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                return
+
+    def _exchange(self, request: Request) -> bytes:
+        answer = self._send(request)
+        body = answer.read(ANSWER_BYTES_MAX)
+        if answer.status != HTTPStatus.OK:
+            text = body[:500].decode(errors="replace")
+            raise ConnectionTrouble(f"{request.method} {request.path}: {answer.status} {text}")
+        return body
+
+    def _send(self, request: Request) -> http.client.HTTPResponse:
+        if self._connection is None:
+            self._connection = _connection(self._config, self._timeout_s)
+        headers = {"Content-Type": request.content_type, "Accept": "application/json"}
+        if self._config.trusted_host_id:
+            headers["X-Volutus-Host"] = self._config.trusted_host_id
+        self._connection.request(request.method, request.path, request.body, headers)
+        return self._connection.getresponse()
+
+
+class _NamedConnection(http.client.HTTPSConnection):
+    """HTTPS to an address whose certificate carries another name."""
+
+    def __init__(self, host: str, port: int, context: ssl.SSLContext, name: str, timeout_s: float) -> None:
+        super().__init__(host, port, timeout=timeout_s, context=context)
+        self._name = name
+        self._tls = context
+
+    def connect(self) -> None:
+        plain = socket.create_connection((self.host, self.port), self.timeout)
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.sock = self._tls.wrap_socket(plain, server_hostname=self._name)
+
+
+def tls_context(config: AgentConfig, *, with_certificate: bool = True) -> ssl.SSLContext:
+    """Trusts the cloud's own authority and nobody else."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_verify_locations(config.ca)
+    if with_certificate:
+        context.load_cert_chain(config.certificate, config.key)
+    return context
+
+
+def _connection(config: AgentConfig, timeout_s: float) -> http.client.HTTPConnection:
+    parts = urlsplit(config.control_plane)
+    host = parts.hostname or "127.0.0.1"
+    if parts.scheme != "https":
+        return http.client.HTTPConnection(host, parts.port, timeout=timeout_s)
+    context = tls_context(config, with_certificate=config.certificate.exists())
+    port = parts.port or http.client.HTTPS_PORT
+    return _NamedConnection(host, port, context, config.server_name or host, timeout_s)
+
+
+def _decode(body: bytes, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.DecodeError as error:
+        raise ConnectionTrouble(f"the control plane's answer is not as agreed: {error}") from error

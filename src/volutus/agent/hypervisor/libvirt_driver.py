@@ -1,0 +1,310 @@
+"""Guests on QEMU through libvirt. What libvirtd must be configured like is said in `daemon`.
+
+Domains are persistent, so that libvirt keeps saying why one stopped. They are defined anew from the order at
+each start, and the definition is never edited: what is plugged in while running is in the running one alone.
+Nothing is kept here beside the connection; the agent may be restarted at any time.
+"""
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from xml.etree.ElementTree import Element, fromstring, tostring
+
+import libvirt
+
+from volutus.agent.faults import HostFault
+from volutus.agent.hypervisor import StartOrder
+from volutus.agent.hypervisor.domain_xml import (
+    DISK_ALIAS,
+    NAMESPACE,
+    NIC_ALIAS,
+    GuestPaths,
+    Machine,
+    cpu_quota_us,
+    cpu_shares,
+    disk_element,
+    domain,
+    mhz_element,
+    nic_element,
+)
+from volutus.agent.hypervisor.guest_files import GuestFiles
+from volutus.agent.hypervisor.pidwatch import PidWatch, read_pid
+from volutus.agent.state import GuestSeen
+from volutus.agent.storage import DiskLocation
+from volutus.wire import GuestDisk, GuestNic, GuestState
+
+# A guest agent that does not answer within this is as good as none.
+GUEST_AGENT_TIMEOUT_S = 5
+
+_ALIVE = {
+    libvirt.VIR_DOMAIN_RUNNING,
+    libvirt.VIR_DOMAIN_BLOCKED,
+    libvirt.VIR_DOMAIN_SHUTDOWN,
+    libvirt.VIR_DOMAIN_PMSUSPENDED,
+}
+_CRASHES = {libvirt.VIR_DOMAIN_SHUTOFF_CRASHED, libvirt.VIR_DOMAIN_SHUTOFF_FAILED}
+_FORGET_ALL = (
+    libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
+    | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
+    | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
+    | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
+)
+_ABSENT = {libvirt.VIR_ERR_NO_DOMAIN}
+_NOT_RUNNING = {libvirt.VIR_ERR_OPERATION_INVALID}
+
+
+@dataclass(frozen=True)
+class LibvirtAccess:
+    """Where libvirtd is, and where it keeps the pid files of QEMU."""
+
+    uri: str
+    pid_dir: Path
+
+
+class LibvirtHypervisor:
+    """See the module. `watch` gets the processes to look after; it may be None."""
+
+    def __init__(
+        self, access: LibvirtAccess, machine: Machine, files: GuestFiles, watch: PidWatch | None
+    ) -> None:
+        self._access = access
+        self._machine = machine
+        self._files = files
+        self._watch = watch
+        self._lock = threading.Lock()
+        self._open: libvirt.virConnect | None = None
+        # libvirt prints each error to the terminal unless told not to; they are raised anyway.
+        libvirt.registerErrorHandler(_silent, None)
+
+    def version(self) -> int:
+        with _faults("The hypervisor does not answer."):
+            return int(self._connection().getVersion())
+
+    def guests(self) -> dict[str, GuestSeen]:
+        with _faults("The hypervisor does not answer."):
+            domains = self._connection().listAllDomains()
+            seen = {}
+            pids = set()
+            for found in domains:
+                with _absent_is_fine():
+                    guest = _guest_seen(found)
+                    seen[found.UUIDString()] = guest
+                    pid = read_pid(self._access.pid_dir / f"{found.name()}.pid") if guest.alive else None
+                    pids |= {pid} if pid else set()
+        if self._watch is not None:
+            self._watch.follow(frozenset(pids))
+        return seen
+
+    def files(self) -> frozenset[str]:
+        return self._files.known()
+
+    def start(self, order: StartOrder) -> None:
+        spec = order.spec
+        self._files.prepare(spec.id)
+        drive = self._files.write_config_drive(spec.id, spec.metadata) if spec.config_drive else None
+        paths = GuestPaths(
+            vnc=self._seen(spec.id, "vnc.sock"),
+            serial=self._seen(spec.id, "serial.sock"),
+            console_log=self._seen(spec.id, "console.log"),
+            config_drive=self._files.seen(drive) if drive else None,
+            kernel=self._files.seen(order.kernel) if order.kernel else None,
+            ramdisk=self._files.seen(order.ramdisk) if order.ramdisk else None,
+        )
+        disks = {disk_id: self._located(location) for disk_id, location in order.disks.items()}
+        xml = domain(spec, self._machine, disks, order.taps, paths)
+        with _faults("The hypervisor could not start the guest."):
+            found = self._find(spec.id)
+            if found is not None and found.isActive():
+                return
+            self._connection().defineXML(xml).create()
+
+    def ask_shutdown(self, guest_id: str) -> None:
+        with _faults("The guest could not be asked to shut down."), _absent_is_fine(_NOT_RUNNING):
+            self._get(guest_id).shutdownFlags(libvirt.VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN)
+
+    def ask_reboot(self, guest_id: str) -> bool:
+        with _faults("The guest could not be asked to reboot."):
+            found = self._get(guest_id)
+            # Without its channel open nobody would answer; asking anyway waits for the whole timeout.
+            if not _agent_is_there(found):
+                return False
+            found.agentSetResponseTimeout(GUEST_AGENT_TIMEOUT_S)
+            try:
+                found.reboot(libvirt.VIR_DOMAIN_REBOOT_GUEST_AGENT)
+            except libvirt.libvirtError:
+                return False
+            return True
+
+    def kill(self, guest_id: str) -> None:
+        with _faults("The guest could not be stopped."), _absent_is_fine(_NOT_RUNNING):
+            self._get(guest_id).destroy()
+
+    def resume(self, guest_id: str) -> None:
+        with _faults("The guest could not be resumed."):
+            found = self._get(guest_id)
+            if found.state()[0] == libvirt.VIR_DOMAIN_PAUSED:
+                found.resume()
+
+    def remove(self, guest_id: str) -> None:
+        with _faults("The guest could not be removed."), _absent_is_fine():
+            found = self._find(guest_id)
+            if found is not None:
+                if found.isActive():
+                    raise HostFault("The guest still runs.")
+                found.undefineFlags(_FORGET_ALL)
+        self._files.remove(guest_id)
+
+    def set_mhz(self, guest_id: str, mhz: int) -> None:
+        live = libvirt.VIR_DOMAIN_AFFECT_LIVE
+        quota = cpu_quota_us(mhz, self._machine.host_mhz)
+        with _faults("The guest's CPU could not be changed."):
+            found = self._get(guest_id)
+            found.setSchedulerParametersFlags({"global_quota": quota, "cpu_shares": cpu_shares(mhz)}, live)
+            note = tostring(mhz_element(mhz), encoding="unicode")
+            found.setMetadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, note, "volutus", NAMESPACE, live)
+
+    def attach_disk(self, guest_id: str, disk: GuestDisk, location: DiskLocation) -> None:
+        self._attach(guest_id, disk_element(disk, self._located(location), self._machine))
+
+    def detach_disk(self, guest_id: str, disk_id: str) -> None:
+        self._detach(guest_id, DISK_ALIAS + disk_id)
+
+    def grow_disk(self, guest_id: str, disk_id: str, size_bytes: int) -> None:
+        with _faults("The guest's disk could not be grown."):
+            found = self._get(guest_id)
+            for disk in _live(found).iterfind("devices/disk"):
+                if _alias(disk) == DISK_ALIAS + disk_id:
+                    target = disk.find("target")
+                    if target is not None:
+                        found.blockResize(
+                            target.get("dev"), size_bytes, libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES
+                        )
+                    return
+            raise HostFault("The disk is not plugged into the guest.")
+
+    def attach_nic(self, guest_id: str, nic: GuestNic, tap: str) -> None:
+        self._attach(guest_id, nic_element(nic, tap, self._machine))
+
+    def detach_nic(self, guest_id: str, port_id: str) -> None:
+        self._detach(guest_id, NIC_ALIAS + port_id)
+
+    def vnc_socket(self, guest_id: str) -> str | None:
+        return str(self._files.path(guest_id, "vnc.sock"))
+
+    def serial_socket(self, guest_id: str) -> str | None:
+        return str(self._files.path(guest_id, "serial.sock"))
+
+    def console_log(self, guest_id: str) -> Path | None:
+        return self._files.path(guest_id, "console.log")
+
+    def close(self) -> None:
+        with self._lock:
+            if self._open is not None:
+                with contextlib.suppress(libvirt.libvirtError):
+                    self._open.close()
+                self._open = None
+        if self._watch is not None:
+            self._watch.close()
+
+    def _connection(self) -> libvirt.virConnect:
+        with self._lock:
+            if self._open is None or not self._open.isAlive():
+                self._open = libvirt.open(self._access.uri)
+            return self._open
+
+    def _find(self, guest_id: str) -> libvirt.virDomain | None:
+        with _absent_is_fine():
+            return self._get(guest_id)
+        return None
+
+    def _get(self, guest_id: str) -> libvirt.virDomain:
+        return self._connection().lookupByUUIDString(guest_id)
+
+    def _attach(self, guest_id: str, device: Element) -> None:
+        with _faults("The device could not be attached."):
+            found = self._get(guest_id)
+            if _alias(device) not in _aliases(_live(found)):
+                xml = tostring(device, encoding="unicode")
+                found.attachDeviceFlags(xml, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+
+    def _detach(self, guest_id: str, alias: str) -> None:
+        """Ask the guest to let go of the device; a later look sees whether it did."""
+        with _faults("The device could not be detached."):
+            found = self._get(guest_id)
+            if alias in _aliases(_live(found)):
+                with _absent_is_fine({libvirt.VIR_ERR_DEVICE_MISSING}):
+                    found.detachDeviceAlias(alias, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+
+    def _seen(self, guest_id: str, name: str) -> Path:
+        return self._files.seen(self._files.path(guest_id, name))
+
+    def _located(self, location: DiskLocation) -> DiskLocation:
+        return replace(location, path=self._files.seen(location.path))
+
+
+def _guest_seen(found: libvirt.virDomain) -> GuestSeen:
+    state, reason = found.state()
+    if state == libvirt.VIR_DOMAIN_PAUSED and reason == libvirt.VIR_DOMAIN_PAUSED_STARTING_UP:
+        # Not yet a guest: if its start fails now, it must not look like one that stopped by itself.
+        return GuestSeen(GuestState.STOPPED, cause="starting")
+    paused = state == libvirt.VIR_DOMAIN_PAUSED and reason != libvirt.VIR_DOMAIN_PAUSED_SHUTTING_DOWN
+    if state in _ALIVE or state == libvirt.VIR_DOMAIN_PAUSED:
+        root = _live(found)
+        aliases = _aliases(root)
+        note = root.find(f"metadata/{{{NAMESPACE}}}cpu")
+        return GuestSeen(
+            GuestState.PAUSED if paused else GuestState.RUNNING,
+            disks=frozenset(a.removeprefix(DISK_ALIAS) for a in aliases if a.startswith(DISK_ALIAS)),
+            nics=frozenset(a.removeprefix(NIC_ALIAS) for a in aliases if a.startswith(NIC_ALIAS)),
+            mhz=int(note.get("mhz", "0")) if note is not None else 0,
+            cpu_time_ns=int(found.info()[4]),
+            cause=f"libvirt state {state}, reason {reason}",
+        )
+    crashed = state == libvirt.VIR_DOMAIN_CRASHED or reason in _CRASHES
+    return GuestSeen(
+        GuestState.CRASHED if crashed else GuestState.STOPPED, cause=f"libvirt state {state}, reason {reason}"
+    )
+
+
+def _live(found: libvirt.virDomain) -> Element:
+    return fromstring(found.XMLDesc())  # noqa: S314  (libvirt's own output)
+
+
+def _alias(device: Element) -> str:
+    alias = device.find("alias")
+    return alias.get("name", "") if alias is not None else ""
+
+
+def _aliases(root: Element) -> frozenset[str]:
+    return frozenset(_alias(device) for device in root.iterfind("devices/*"))
+
+
+def _agent_is_there(found: libvirt.virDomain) -> bool:
+    targets = _live(found).iterfind("devices/channel/target")
+    return any(target.get("state") == "connected" for target in targets)
+
+
+@contextmanager
+def _faults(message: str) -> Iterator[None]:
+    try:
+        yield
+    except libvirt.libvirtError as error:
+        raise HostFault(message, str(error)) from error
+
+
+@contextmanager
+def _absent_is_fine(more: AbstractSet[int] = frozenset()) -> Iterator[None]:
+    """Ignore that the domain is not there: another thread, or the guest itself, may bring that about."""
+    try:
+        yield
+    except libvirt.libvirtError as error:
+        if error.get_error_code() not in _ABSENT | more:
+            raise
+
+
+def _silent(_context: object, _error: object) -> None:
+    return

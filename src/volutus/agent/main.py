@@ -1,0 +1,148 @@
+"""Builds the agent from its configuration and runs it; and what the supervisor asks of a host besides.
+
+`run` is one real host until SIGTERM. `stop_guests` is for the end of a cloud's run, `clean_up` for its very
+end. `run_simulated` pretends to be many hosts.
+"""
+
+import contextlib
+import functools
+import logging
+import signal
+import sys
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from volutus.agent import config as configuration
+from volutus.agent import enrolment, facts
+from volutus.agent.config import AgentConfig
+from volutus.agent.connection import Channel, tls_context
+from volutus.agent.faults import HostFault
+from volutus.agent.host import Drivers, Host
+from volutus.agent.hypervisor.domain_xml import Machine
+from volutus.agent.hypervisor.guest_files import GuestFiles
+from volutus.agent.hypervisor.libvirt_driver import LibvirtAccess, LibvirtHypervisor
+from volutus.agent.hypervisor.pidwatch import PidWatch
+from volutus.agent.network.ovs import OvsAccess, OvsNetwork
+from volutus.agent.records import FileRecords
+from volutus.agent.runner import Parts, Runner
+from volutus.agent.state import Record
+from volutus.agent.storage.directory import DirectoryStorage
+from volutus.wire import HostFacts
+
+log = logging.getLogger(__name__)
+
+STOP_POLL_S = 0.5
+
+
+def run(path: Path) -> None:
+    """Look after this host until SIGTERM or SIGINT. Guests run on."""
+    config = configuration.load(path)
+    logging.basicConfig(level=config.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("asyncio").setLevel(logging.WARNING)
+    enrolment.ensure(config)
+    runner = build(config)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: runner.stop())
+    log.info("looking after this host")
+    runner.run()
+
+
+def run_simulated(path: Path, count: int) -> None:
+    """Pretend to be `count` hosts until SIGTERM. Each enrols once, by a line of its own in the file
+    `join-tokens` of the agent's directory, and keeps its identity in `simulated/NUMBER`. With
+    `trusted_host_id` set to anything they are known by a header and not by their certificates."""
+    from volutus.agent import simulated
+    from volutus.agent.simulated_wire import Identity, Origin
+
+    config = configuration.load(path)
+    logging.basicConfig(level=config.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s")
+    identities = []
+    for number in range(count):
+        one = enrolment.ensure_simulated(config, number)
+        tls = None if config.trusted_host_id else tls_context(one)
+        identities.append(Identity(enrolment.host_id(one), tls))
+    simulation = simulated.Simulation(
+        Origin(config.control_plane), identities, heartbeat_s=config.heartbeat_s
+    )
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    simulated.run_simulated(simulation)
+
+
+def build(config: AgentConfig) -> Runner:
+    """The runner with the real drivers."""
+    processor = facts.processor(config)
+    hints: list[Runner] = []
+    watch = PidWatch(lambda: hints[0].hint() if hints else None)
+    hypervisor = _hypervisor(config, processor, watch)
+    storage = DirectoryStorage(config.state_dir, config.qemu_user)
+    network = OvsNetwork(OvsAccess(config.ovs_database, config.bridge, config.instance))
+    drivers = Drivers(
+        hypervisor=hypervisor,
+        storage=storage,
+        network=network,
+        records=_records(config),
+        fetch=lambda image_id: Channel(config).image(image_id),
+    )
+    host = Host(drivers, facts.boot_id(), functools.partial(datetime.now, UTC))
+
+    def measure() -> HostFacts:
+        changing = facts.Changing(storage.capacity_gib(), hypervisor.version(), network.chassis())
+        return facts.host_facts(config, processor, changing)
+
+    runner = Runner(config, Parts(host, hypervisor, measure, storage.tidy), processor.accelerator)
+    hints.append(runner)
+    return runner
+
+
+def stop_guests(path: Path, timeout_s: float = 30.0) -> None:
+    """Stop all guests of this cloud's libvirtd, asking first, and remember that they are to run again when
+    the agent is back. The agent must not run meanwhile; libvirtd must."""
+    config = configuration.load(path)
+    hypervisor = _hypervisor(config, facts.processor(config), None)
+    records = _records(config)
+    known = records.load()
+    running = _alive(hypervisor)
+    for guest_id in running:
+        if guest_id in known:
+            records.save(guest_id, _stopped_by_us(known[guest_id]))
+        with contextlib.suppress(HostFault):
+            hypervisor.ask_shutdown(guest_id)
+    deadline = time.monotonic() + timeout_s
+    while (running := _alive(hypervisor)) and time.monotonic() < deadline:
+        time.sleep(STOP_POLL_S)
+    for guest_id in running:
+        hypervisor.kill(guest_id)
+    hypervisor.close()
+
+
+def clean_up(path: Path) -> None:
+    """Remove every tap, switch port and namespace of this cloud. No guest may run any more; the switch's
+    database may be gone already."""
+    config = configuration.load(path)
+    network = OvsNetwork(OvsAccess(config.ovs_database, config.bridge, config.instance))
+    network.remove_all()
+    network.close()
+
+
+def _hypervisor(config: AgentConfig, known: facts.Processor, watch: PidWatch | None) -> LibvirtHypervisor:
+    machine = Machine(
+        accelerator=known.accelerator,
+        host_mhz=known.mhz_per_core,
+        offloads=config.datapath_type != "netdev",
+    )
+    files = GuestFiles(config.state_dir, config.guest_view, config.qemu_user)
+    return LibvirtHypervisor(LibvirtAccess(config.libvirt_uri, config.pid_dir), machine, files, watch)
+
+
+def _records(config: AgentConfig) -> FileRecords:
+    return FileRecords(config.state_dir / "records")
+
+
+def _alive(hypervisor: LibvirtHypervisor) -> list[str]:
+    return [guest_id for guest_id, guest in hypervisor.guests().items() if guest.alive]
+
+
+def _stopped_by_us(record: Record) -> Record:
+    return replace(record, ran=False, asked_at=None)

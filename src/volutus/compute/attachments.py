@@ -1,0 +1,78 @@
+"""Volumes of servers that exist: plugging and unplugging."""
+
+from volutus import volume
+from volutus.compute import actions, servers
+from volutus.compute.faults import AttachmentNotFound
+from volutus.compute.servers import Server
+from volutus.db import Page, Tx
+from volutus.errors import Conflict, Invalid
+from volutus.identity import Caller
+from volutus.volume import Attachment, AttachOptions
+
+_PLUGGABLE = frozenset({"active", "paused", "stopped"})
+
+
+def list_(tx: Tx, caller: Caller, server_id: str, page: Page) -> list[Attachment]:
+    """The server's volumes by device, in pages; the marker is a volume's id."""
+    server = servers.get(tx, caller, server_id)
+    found = volume.attachments_of(tx, [server.id])[server.id]
+    if page.marker is not None:
+        ids = [attachment.volume_id for attachment in found]
+        if page.marker not in ids:
+            raise Invalid(f"marker [{page.marker}] not found", field="marker")
+        found = found[ids.index(page.marker) + 1 :]
+    return found[: page.limit]
+
+
+def get(tx: Tx, caller: Caller, server_id: str, volume_id: str) -> Attachment:
+    """One of the server's volumes. Raises AttachmentNotFound."""
+    server = servers.get(tx, caller, server_id)
+    return _attachment(tx, server, volume_id)
+
+
+def attach(
+    tx: Tx,
+    caller: Caller,
+    server_id: str,
+    volume_id: str,
+    device: str | None = None,
+    options: AttachOptions | None = None,
+) -> Attachment:
+    """Have a volume plugged in. Raises what the volume's own state forbids."""
+    server = actions.changeable(tx, caller, server_id, "attach_volume", _PLUGGABLE)
+    asked = options or AttachOptions()
+    placed = AttachOptions(
+        host_id=server.guest.host_id if server.guest else None,
+        host_name=server.guest.host_name if server.guest else None,
+        delete_on_termination=asked.delete_on_termination,
+        tag=asked.tag,
+    )
+    made = volume.begin_attach(tx, caller, volume_id, server.id, device, placed)
+    actions.touched(tx, caller, server, "attach_volume")
+    return made
+
+
+def detach(tx: Tx, caller: Caller, server_id: str, volume_id: str) -> None:
+    """Have a volume unplugged. The one it boots from stays. Raises AttachmentNotFound."""
+    server = actions.changeable(tx, caller, server_id, "detach_volume", _PLUGGABLE)
+    held = _attachment(tx, server, volume_id)
+    if held.boot_index == 0:
+        raise Conflict("Cannot detach a root device volume")
+    volume.begin_detach(tx, caller, volume_id, server.id)
+    actions.touched(tx, caller, server, "detach_volume")
+
+
+def set_delete_on_termination(
+    tx: Tx, caller: Caller, server_id: str, volume_id: str, delete_with_server: bool
+) -> None:
+    """Whether the volume goes with the server."""
+    server = servers.locked(tx, caller, server_id)
+    _attachment(tx, server, volume_id)
+    volume.set_delete_on_termination(tx, volume_id, server.id, delete_with_server)
+
+
+def _attachment(tx: Tx, server: Server, volume_id: str) -> Attachment:
+    for attachment in volume.attachments_of(tx, [server.id])[server.id]:
+        if attachment.volume_id == volume_id:
+            return attachment
+    raise AttachmentNotFound(f"Instance {server.id} is not attached to volume {volume_id}")

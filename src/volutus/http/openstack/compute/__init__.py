@@ -1,0 +1,24 @@
+"""Nova's compute API v2.1 with its microversions."""
+
+from volutus.http.kernel import Dialect
+from volutus.http.openstack.compute import faults, routes, versions
+
+# Clients that ask for the root get the list of versions; everything else is below the version.
+ROOT = "/compute"
+PREFIX = "/compute/v2.1"
+
+
+def dialect() -> Dialect:
+    """The API at its prefix, and the documents by which clients find it."""
+    below = [
+        *routes.SERVERS,
+        *routes.PRESETS,
+        *routes.PROJECTS,
+        *routes.OPERATORS,
+    ]
+    return Dialect("compute", (PREFIX,), tuple(below), faults.TABLE, versions.MICROVERSIONS)
+
+
+def discovery() -> Dialect:
+    """The documents by which clients find the API: open, and the same in every version."""
+    return Dialect("compute-versions", (ROOT,), routes.VERSIONS, faults.TABLE)

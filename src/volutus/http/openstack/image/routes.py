@@ -1,0 +1,41 @@
+"""The Image API's paths."""
+
+from volutus.http.kernel import Dialect, Route
+from volutus.http.openstack.image import data, discovery, images, members, tags
+from volutus.http.openstack.image.faults import TABLE
+
+_IMAGE = "/v2/images/{image_id}"
+_MEMBER = "/v2/images/{image_id}/members/{member_id}"
+
+ROUTES = (
+    Route("GET", "", discovery.versions, open=True),
+    Route("GET", "/versions", discovery.versions, open=True),
+    Route("GET", "/v2", discovery.versions, open=True),
+    Route("GET", "/v2/schemas/{name}", discovery.schema, "image:read"),
+    Route("GET", "/v2/info/import", discovery.import_info, "image:read"),
+    Route("GET", "/v2/info/stores", discovery.stores_info, "image:read"),
+    Route("POST", "/v2/images", images.create, "image:create"),
+    Route("GET", "/v2/images", images.listed, "image:read"),
+    Route("DELETE", "/v2/images", images.delete_nothing, "image:delete"),
+    Route("GET", _IMAGE, images.show, "image:read"),
+    Route("PATCH", _IMAGE, images.change, "image:change"),
+    Route("DELETE", _IMAGE, images.delete, "image:delete"),
+    Route("PUT", f"{_IMAGE}/file", data.upload, "image:upload", streams=True),
+    Route("GET", f"{_IMAGE}/file", data.download, "image:download", streams=True),
+    Route("PUT", f"{_IMAGE}/stage", data.stage, "image:upload", streams=True),
+    Route("POST", f"{_IMAGE}/import", data.import_staged, "image:upload"),
+    Route("POST", f"{_IMAGE}/actions/deactivate", images.deactivate, "image:deactivate"),
+    Route("POST", f"{_IMAGE}/actions/reactivate", images.reactivate, "image:deactivate"),
+    Route("PUT", f"{_IMAGE}/tags/{{tag}}", tags.add, "image:change"),
+    Route("DELETE", f"{_IMAGE}/tags/{{tag}}", tags.remove, "image:change"),
+    Route("POST", f"{_IMAGE}/members", members.add, "image:share"),
+    Route("GET", f"{_IMAGE}/members", members.listed, "image:read"),
+    Route("GET", _MEMBER, members.show, "image:read"),
+    Route("PUT", _MEMBER, members.decide, "image:decide"),
+    Route("DELETE", _MEMBER, members.remove, "image:share"),
+)
+
+
+def dialect() -> Dialect:
+    """The Image API below `/image`. Needs `plane.parts["images"]`, the `ImageStore`."""
+    return Dialect("image", ("/image",), ROUTES, TABLE)

@@ -1,0 +1,57 @@
+"""The domain's images and members as Glance's documents."""
+
+from datetime import datetime
+from typing import Any
+
+from volutus.http.openstack.image.discovery import STORE
+from volutus.image import Image
+from volutus.image.members import Member
+
+
+def image(shown: Image) -> dict[str, Any]:
+    """One image. The tenant's properties lie among Glance's own, which come last so that they prevail."""
+    document: dict[str, Any] = dict(shown.properties)
+    document |= {
+        "id": shown.id,
+        "name": shown.name,
+        "status": shown.status,
+        "visibility": shown.visibility,
+        "protected": shown.protected,
+        "os_hidden": shown.hidden,
+        "owner": shown.owner,
+        "disk_format": shown.disk_format,
+        "container_format": shown.container_format,
+        "min_disk": shown.min_disk_gib,
+        "min_ram": shown.min_ram_mib,
+        "size": shown.size_bytes,
+        "virtual_size": shown.virtual_size_bytes,
+        "checksum": shown.md5,
+        "os_hash_algo": "sha512" if shown.sha512 else None,
+        "os_hash_value": shown.sha512,
+        "tags": list(shown.tags),
+        "created_at": moment(shown.created_at),
+        "updated_at": moment(shown.updated_at),
+        "self": f"/v2/images/{shown.id}",
+        "file": f"/v2/images/{shown.id}/file",
+        "schema": "/v2/schemas/image",
+    }
+    if shown.has_data:
+        document["stores"] = STORE
+    return document
+
+
+def member(shown: Member) -> dict[str, Any]:
+    """One project that an image is shared with."""
+    return {
+        "image_id": shown.image_id,
+        "member_id": shown.project_id,
+        "status": shown.status,
+        "created_at": moment(shown.created_at),
+        "updated_at": moment(shown.updated_at),
+        "schema": "/v2/schemas/member",
+    }
+
+
+def moment(at: datetime) -> str:
+    """Whole seconds, UTC."""
+    return at.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,121 @@
+"""The directory of qcow2 files by itself: what it refuses, and what faults say."""
+
+import getpass
+import hashlib
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from volutus.agent.faults import HostFault
+from volutus.agent.storage import images
+from volutus.agent.storage.directory import DirectoryStorage, backing_name
+from volutus.agent.storage.qcow2 import read_header
+from volutus.wire import DiskSource, DiskSpec
+
+MIB = 1 << 20
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> DirectoryStorage:
+    return DirectoryStorage(tmp_path, getpass.getuser())
+
+
+class Uploads:
+    """Images as the control plane would send them."""
+
+    def __init__(self, **content: bytes) -> None:
+        self.content = content
+        self.fetches = 0
+
+    @contextmanager
+    def fetch(self, image_id: str) -> Iterator[Iterator[bytes]]:
+        self.fetches += 1
+        yield iter([self.content[image_id]])
+
+
+def qcow2(path: Path, *options: str) -> bytes:
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", *options, str(path), "2M"], check=True)
+    return path.read_bytes()
+
+
+def spec(size: int = 4 * MIB, **source: str) -> DiskSpec:
+    return DiskSpec(id="disk", size_bytes=size, source=DiskSource(**source) if source else None)
+
+
+def test_a_disk_on_an_image_names_it_relative_to_itself(storage: DirectoryStorage, tmp_path: Path) -> None:
+    uploads = Uploads(image=qcow2(tmp_path / "upload"))
+    digest = hashlib.sha256(uploads.content["image"]).hexdigest()
+    made = spec(image_id="image", image_format="qcow2", sha256=digest)
+    storage.create(made, uploads.fetch)
+    path = storage.location("disk").path
+    assert backing_name(path) == "../images/image.qcow2"
+    header = read_header(path)
+    assert header is not None and header.size_bytes == 4 * MIB
+    assert (tmp_path / "images" / "image.qcow2").stat().st_mode & 0o222 == 0
+
+
+def test_an_image_in_use_is_kept_and_another_dropped(storage: DirectoryStorage) -> None:
+    uploads = Uploads(used=bytes(MIB), unused=bytes(MIB))
+    storage.create(spec(image_id="used", image_format="raw"), uploads.fetch)
+    storage.boot_file(DiskSource(image_id="unused"), uploads.fetch)
+    storage.tidy(frozenset({"unused"}))
+    storage.boot_file(DiskSource(image_id="unused"), uploads.fetch)
+    assert uploads.fetches == 2
+    storage.tidy(frozenset())
+    storage.boot_file(DiskSource(image_id="unused"), uploads.fetch)
+    assert uploads.fetches == 3
+    assert read_header(storage.location("disk").path) is not None
+
+
+REFUSED = {
+    "a backing file": ("qcow2", ["-F", "raw", "-b", "/etc/passwd"]),
+    "an external data file": ("qcow2", ["-o", "data_file={dir}/data.raw,data_file_raw=on"]),
+    "another format": ("qcow2", None),
+    "an unknown format": ("iso", None),
+    "what cannot be read": ("vmdk", None),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_an_image_is_refused_for(storage: DirectoryStorage, tmp_path: Path, what: str) -> None:
+    image_format, options = REFUSED[what]
+    options = options and [option.format(dir=tmp_path) for option in options]
+    content = qcow2(tmp_path / "upload", *options) if options is not None else b"no image at all" * 999
+    uploads = Uploads(image=content)
+    with pytest.raises(HostFault):
+        storage.create(spec(image_id="image", image_format=image_format), uploads.fetch)
+    assert storage.disks() == {}
+    assert list((tmp_path / "images").iterdir()) == []
+
+
+def test_bytes_that_changed_on_the_way_are_refused(storage: DirectoryStorage, tmp_path: Path) -> None:
+    with pytest.raises(HostFault, match="arrived damaged"):
+        wrong = spec(image_id="image", image_format="raw", sha256="0" * 64)
+        storage.create(wrong, Uploads(image=bytes(MIB)).fetch)
+    assert list((tmp_path / "images").iterdir()) == []
+
+
+def test_a_disk_smaller_than_its_image_is_refused(storage: DirectoryStorage) -> None:
+    with pytest.raises(HostFault, match="smaller than its image"):
+        small = spec(MIB, image_id="image", image_format="raw")
+        storage.create(small, Uploads(image=bytes(2 * MIB)).fetch)
+    assert storage.disks() == {}
+
+
+def test_a_full_pool_is_said(storage: DirectoryStorage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(images, "RESERVE_BYTES", 1 << 60)
+    with pytest.raises(HostFault, match="disk pool is full"):
+        storage.create(spec(), Uploads().fetch)
+
+
+def test_a_raw_disk_is_never_taken_for_something_else(storage: DirectoryStorage, tmp_path: Path) -> None:
+    """A guest's disk that begins like a qcow2 file is data, because the format is always named."""
+    inner = qcow2(tmp_path / "upload", "-F", "raw", "-b", "/etc/passwd")
+    storage.create(spec(image_id="image", image_format="raw"), Uploads(image=inner).fetch)
+    flat = tmp_path / "images" / "image.qcow2"
+    header = read_header(flat)
+    assert header is not None and not header.refers
+    assert len(inner) <= header.size_bytes < len(inner) + 512

@@ -1,0 +1,1 @@
+"""Neutron's API over the verbs of the network domain."""

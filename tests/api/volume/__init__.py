@@ -1,0 +1,1 @@
+"""Cinder's API over HTTP."""

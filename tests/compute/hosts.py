@@ -1,0 +1,146 @@
+"""A host that does all it is told, at once and in memory: it reads its document and reports.
+
+Stands for the agent where the agent itself is not what is tested; the same rules as the agent's own: a guest
+that stopped by itself stays stopped until a newer order, tombstones end in `Gone`.
+"""
+
+from dataclasses import dataclass, field
+
+from volutus import compute, placement
+from volutus.db import Database
+from volutus.wire import (
+    Assignment,
+    DiskObserved,
+    DiskSpec,
+    Gone,
+    GuestObserved,
+    GuestSpec,
+    GuestState,
+    HostFacts,
+    Observed,
+    Power,
+)
+
+
+def facts(name: str, *, cores: int = 8, memory_mib: int = 16384, disk_gib: int = 500) -> HostFacts:
+    return HostFacts(
+        hostname=name,
+        cores=cores,
+        mhz_per_core=2500,
+        memory_mib=memory_mib,
+        disk_gib=disk_gib,
+        accelerator="tcg",
+        hypervisor_version=7002000,
+        agent_version="0.1.0",
+        chassis=name,
+        address="192.0.2.1",
+    )
+
+
+@dataclass
+class SimpleGuest:
+    spec: GuestSpec
+    generation: int
+    state: GuestState = GuestState.PENDING
+    soft_done: int = 0
+    hard_done: int = 0
+    halted_at: int | None = None
+    fault: str | None = None
+
+
+@dataclass
+class SimpleHost:
+    """`work` takes one look at the document, obeys, and reports what changed."""
+
+    database: Database
+    host_id: str
+    name: str
+    seen: int = 0
+    orders: dict[tuple[str, str], Assignment] = field(default_factory=dict)
+    guests: dict[str, SimpleGuest] = field(default_factory=dict)
+    disks: dict[str, DiskSpec] = field(default_factory=dict)
+    unable: str | None = None
+
+    def look(self) -> None:
+        """Take the orders that are new."""
+        with self.database.begin() as tx:
+            found = placement.desired(tx, self.host_id, self.seen)
+        if found.full:
+            self.orders = {}
+        for order in found.assignments:
+            self.orders[order.kind, order.key] = order
+        self.seen = found.generation
+
+    def obey(self) -> Observed:
+        """Carry out all orders; the report of everything."""
+        gone: list[Gone] = []
+        for (kind, key), order in list(self.orders.items()):
+            if order.tombstone:
+                (self.guests if kind == "guest" else self.disks).pop(key, None)
+                gone.append(Gone(what=kind, id=key))
+                del self.orders[kind, key]
+            elif isinstance(order.spec, DiskSpec):
+                self.disks[key] = order.spec
+            elif isinstance(order.spec, GuestSpec):
+                self._obey_guest(key, order.generation, order.spec)
+        items = [*gone, *map(self._disk, self.disks.values()), *map(self._guest, self.guests.values())]
+        return Observed(seen=self.seen, full=True, items=items)
+
+    def report(self, observed: Observed) -> None:
+        """Send a report."""
+        with self.database.begin() as tx:
+            compute.report(tx, self.host_id, observed)
+
+    def work(self) -> None:
+        """One turn."""
+        self.look()
+        self.report(self.obey())
+
+    def halt(self, server_id: str, state: GuestState = GuestState.STOPPED) -> None:
+        """The guest stops by its own doing."""
+        guest = self.guests[server_id]
+        guest.state, guest.halted_at = state, guest.generation
+
+    def _obey_guest(self, key: str, generation: int, spec: GuestSpec) -> None:
+        guest = self.guests.setdefault(key, SimpleGuest(spec, generation))
+        rebooted = spec.hard_reboots > guest.hard_done or spec.soft_reboots > guest.soft_done
+        guest.spec, guest.generation = spec, generation
+        if self.unable is not None:
+            guest.state, guest.fault = GuestState.FAILED, self.unable
+            return
+        guest.fault = None
+        if spec.power is Power.OFF:
+            guest.state, guest.halted_at = GuestState.STOPPED, None
+            return
+        stays_halted = guest.halted_at is not None and generation <= guest.halted_at and not rebooted
+        if not stays_halted and all(disk.disk_id in self.disks for disk in spec.disks):
+            guest.state, guest.halted_at = GuestState.RUNNING, None
+            guest.soft_done, guest.hard_done = spec.soft_reboots, spec.hard_reboots
+
+    def _guest(self, guest: SimpleGuest) -> GuestObserved:
+        alive = guest.state is GuestState.RUNNING
+        return GuestObserved(
+            id=guest.spec.id,
+            generation=guest.generation,
+            state=guest.state,
+            soft_reboots=guest.soft_done,
+            hard_reboots=guest.hard_done,
+            disks=[disk.disk_id for disk in guest.spec.disks] if alive else [],
+            nics=[nic.port_id for nic in guest.spec.nics] if alive else [],
+            fault=guest.fault,
+        )
+
+    def _disk(self, spec: DiskSpec) -> DiskObserved:
+        generation = self.orders["disk", spec.id].generation
+        return DiskObserved(id=spec.id, generation=generation, ready=True, size_bytes=spec.size_bytes)
+
+
+def add_host(database: Database, name: str, *, zone: str = "nova", **size: int) -> SimpleHost:
+    """A host that has enrolled and told what it has."""
+    with database.begin() as tx:
+        host_id = placement.hosts.register(tx, name, zone)
+    host = SimpleHost(database, host_id, name)
+    host.report(Observed(seen=0, full=True, facts=facts(name, **size)))
+    with database.begin() as tx:
+        compute.report(tx, host_id, Observed(seen=0, full=True, facts=facts(name, **size)))
+    return host

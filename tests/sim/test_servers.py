@@ -1,0 +1,70 @@
+"""Hundreds of random histories, at the end of which everything is in order. A failure prints its seed:
+`SIM_SEEDS=17 pytest tests/sim` runs that one again, `SIM_SEEDS=0-500` many."""
+
+import os
+
+import pytest
+
+from tests.sim.world import World
+
+TURNS = 25
+
+
+def _seeds() -> range:
+    first, _, last = os.environ.get("SIM_SEEDS", "0-24").partition("-")
+    return range(int(first), int(last) if last else int(first) + 1)
+
+
+@pytest.mark.parametrize("seed", _seeds())
+def test_everything_ends_in_order(database, clock, seed):
+    world = World(database, clock, seed)
+    world.run(TURNS)
+    world.quiet()
+    check_settled(world)
+    world.delete_all()
+    world.quiet()
+    check_gone(world)
+
+
+def check_settled(world: World) -> None:
+    running = world.running()
+    for server in world.found():
+        status = server.status
+        told = (world.seed, server.id, status, server.guest)
+        assert status.task_state is None, told
+        assert status.name in ("ACTIVE", "SHUTOFF", "ERROR", "DELETED"), told
+        assert status.name != "ERROR" or server.fault.message, told
+        # The control plane's word is the machines' word, and no server runs twice.
+        expected = [server.guest.host_id] if status.name == "ACTIVE" else []
+        if status.name != "ERROR":
+            assert running.get(server.id, []) == expected, told
+    owners = {server.id for server in world.found() if server.deleted_at is None}
+    placed = {server.id for server in world.found() if server.guest is not None}
+    assert set(running) <= owners, world.seed
+    assert world.column("SELECT consumer_id FROM claims c WHERE mhz > 0") == placed, world.seed
+    assert world.column("SELECT key FROM assignments WHERE kind = 'guest'") == placed, world.seed
+    assert world.column("SELECT device_id FROM ports WHERE device_owner LIKE 'compute:%'") == owners
+    assert world.value("SELECT used FROM quota_usage WHERE resource = 'instances'") in (len(owners), None)
+    metered = "SELECT resource_id FROM usage_ranges WHERE resource_kind = 'server' AND upper_inf(during)"
+    assert world.column(metered) == {one for one in running if one in owners}, world.seed
+    assert world.column("SELECT server_id FROM volumes WHERE server_id IS NOT NULL") == owners, world.seed
+
+
+def check_gone(world: World) -> None:
+    told = world.seed
+    assert all(server.deleted_at is not None for server in world.found()), told
+    assert world.running() == {}, told
+    assert world.value("SELECT count(*) FROM guests") == 0, told
+    assert world.value("SELECT count(*) FROM claims WHERE mhz > 0") == 0, told
+    assert world.value("SELECT sum(mhz_used + memory_mib_used) FROM inventories") == 0, told
+    assert world.value("SELECT count(*) FROM ports WHERE device_owner LIKE 'compute:%'") == 0, told
+    assert world.value("SELECT sum(used) FROM quota_usage WHERE resource IN ('instances', 'mhz')") in (
+        0,
+        None,
+    )
+    kept = set(world.volumes)
+    assert world.column("SELECT id FROM volumes") == kept, told
+    for machine in world.machines:
+        assert machine.hypervisor.guests() == {}, told
+        assert set(machine.storage.disks()) <= kept, told
+        assert not machine.network.ports(), told
