@@ -11,6 +11,7 @@ from typing import Any
 from starlette.responses import Response
 
 from volutus.billing import money
+from volutus.billing.cycles import start_of
 from volutus.billing.ledger import Line
 from volutus.billing.meters import meter_of
 from volutus.http.kernel import Request
@@ -46,6 +47,7 @@ def ledger_line(line: Line) -> Document:
         "number": line.number,
         "time": moment(line.at),
         "billing_cycle": line.cycle,
+        "billing_cycle_start": None if line.cycle is None else moment(start_of(line.cycle)),
         "kind": line.kind,
         "reason": reason(line),
         "amount": f"{line.amount:f}",
