@@ -131,6 +131,10 @@ class Host:
         self._plan = deciding.converge(self._orders, self._seen, records, moment)
         for key in self._plan.settled:
             self._applied[key] = self._orders[key].generation
+        # What is not to be done any more has not failed any more.
+        planned = {action.key for action in self._plan.actions}
+        for name in [name for name in self._failures if name not in planned]:
+            self._failures.pop(name, None)
         return self._plan
 
     def due(self, action: Action, now: float) -> bool:

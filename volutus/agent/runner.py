@@ -22,6 +22,7 @@ from volutus.agent.converge import Plan
 from volutus.agent.faults import HostFault
 from volutus.agent.host import Host
 from volutus.agent.hypervisor import Hypervisor
+from volutus.agent.polling import Polling
 from volutus.agent.reporting import Item, Key
 from volutus.wire import Desired, HostFacts, Observed, Received
 
@@ -244,11 +245,11 @@ class Runner:
 
     def _poll(self) -> None:
         back_off = BACK_OFF_FIRST_S
-        seen = 0
-        first = True
+        polling = Polling()
         while not self._stopping.is_set():
             try:
-                desired = self._polling.desired(seen, 0 if first else POLL_WAIT_S)
+                wait_s = POLL_WAIT_S if polling.complete else 0
+                desired = polling.answered(self._polling.desired(polling.seen, wait_s))
             except ConnectionTrouble as trouble:
                 if not self._stopping.is_set():
                     log.warning("no word from the control plane: %s", trouble)
@@ -256,12 +257,8 @@ class Runner:
                 back_off = min(back_off * 2, BACK_OFF_LONGEST_S)
                 continue
             back_off = BACK_OFF_FIRST_S
-            # A control plane restored from a backup may count from before: then everything is asked for anew.
-            behind = desired.generation < seen
-            seen = 0 if behind else desired.generation
-            if not behind and (desired.assignments or desired.full or first):
+            if desired is not None:
                 self._events.put(Arrived(desired))
-            first = behind
 
     def _report(self) -> None:
         channel = Channel(self._config)
