@@ -187,7 +187,8 @@ class Runner:
 
     def _look(self, now: float) -> None:
         try:
-            plan = self._host.look(now)
+            in_motion = frozenset(key for _, keys in self._busy.values() for key in keys)
+            plan = self._host.look(now, in_motion)
         except HostFault as fault:
             log.warning("cannot see the host: %s", fault)
             self._look_at = now + BACK_OFF_FIRST_S

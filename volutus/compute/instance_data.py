@@ -4,6 +4,7 @@ Paths below `openstack/` and `ec2/` are on both; those below `latest/` and `2009
 which exists over HTTP alone. A path that ends in `/` is the listing of that directory.
 """
 
+import base64
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -38,9 +39,10 @@ def tree(server: Server, nics: Sequence[GuestNic], addresses: Addresses) -> dict
     files.update({f"{version}/meta-data/{n}": c for version in _EC2_VERSIONS for n, c in ec2.items()})
     files["ec2/latest/meta-data.json"] = _json({n: c for n, c in ec2.items() if "/" not in n})
     if server.user_data is not None:
-        files.update({f"openstack/{version}/user_data": server.user_data for version in _OPENSTACK_VERSIONS})
-        files.update({f"{version}/user-data": server.user_data for version in _EC2_VERSIONS})
-        files["ec2/latest/user-data"] = server.user_data
+        text = base64.b64decode(server.user_data).decode()
+        files.update({f"openstack/{version}/user_data": text for version in _OPENSTACK_VERSIONS})
+        files.update({f"{version}/user-data": text for version in _EC2_VERSIONS})
+        files["ec2/latest/user-data"] = text
     return files
 
 

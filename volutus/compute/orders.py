@@ -130,11 +130,11 @@ def _check(tx: Tx, order: ServerOrder, project_id: str) -> None:
 
 
 def check_user_data(encoded: str) -> None:
-    """User data comes as base64 and is handed on decoded. Raises Invalid."""
+    """User data comes as base64 of text and is handed on decoded. Raises Invalid."""
     try:
-        base64.b64decode(encoded, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise Invalid("User data needs to be valid base 64.", field="user_data") from error
+        base64.b64decode(encoded, validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError, ValueError) as error:
+        raise Invalid("User data needs to be valid base 64 of text.", field="user_data") from error
     if len(encoded) > USER_DATA_MAX_BYTES:
         raise Invalid(f"User data is over {USER_DATA_MAX_BYTES} bytes.", field="user_data")
 
