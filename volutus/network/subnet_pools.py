@@ -57,7 +57,7 @@ class SubnetPool:
 
 @dataclass(frozen=True)
 class SubnetPoolOrder:
-    """None leaves a length to the cloud. `default_quota` counts a project's addresses (IPv4) or /64s (IPv6)."""
+    """None leaves a length to the cloud. `default_quota` counts a project's IPv4 addresses, or IPv6 /64s."""
 
     project_id: str
     name: str
@@ -257,7 +257,7 @@ def _parsed(prefixes: Sequence[str]) -> tuple[list[Cidr], int]:
     networks = [ipaddress.ip_network(prefix) for prefix in prefixes]
     if len({network.version for network in networks}) != 1:
         raise InvalidInput("The prefixes of a pool are of one IP version.", field="prefixes")
-    return list(ipaddress.collapse_addresses(networks)), networks[0].version
+    return list(ipaddress.collapse_addresses(networks)), networks[0].version  # type: ignore[type-var]
 
 
 def _grown(before: SubnetPool, prefixes: Sequence[str]) -> list[Cidr]:
@@ -284,7 +284,7 @@ def _within(inner: Cidr, outer: Cidr) -> bool:
 
 
 def _overlap(one: Cidr, other: Cidr) -> bool:
-    return one.version == other.version and one.overlaps(other)  # type: ignore[arg-type]
+    return one.version == other.version and one.overlaps(other)
 
 
 def _start(cidr: Cidr) -> int:
