@@ -42,6 +42,8 @@ NETWORK_LOOK_AGAIN_S = 0.2
 SILENT_LOOK_AGAIN_S = 15.0
 # After this long an operator is told what a deletion waits for.
 HOST_DEADLINE_S = 60.0
+# A host may look at a guest just before it starts it, and tell of it just after; a second look is right.
+STOPPED_FOR_SURE = timedelta(seconds=3)
 GUEST = "guest"
 
 
@@ -161,6 +163,8 @@ def _keep(tx: Tx, server: Server, guest: Guest) -> Outcome:
         )
         return Again(0, "it runs for the first time")
     if _stopped_itself(server, guest):
+        if guest.state_since is not None and tx.now - guest.state_since < STOPPED_FOR_SURE:
+            return Again(STOPPED_FOR_SURE.total_seconds(), "it seems to have stopped by itself")
         crashed = guest.state == "crashed"
         servers.write(tx, server.id, power="off")
         history.ended(tx, server.id, "The guest crashed." if crashed else None)

@@ -41,6 +41,7 @@ class Guest:
     assigned_power_orders: int | None
     buried_at: datetime | None
     state: str | None
+    state_since: datetime | None
     generation: int
     soft_reboots: int
     hard_reboots: int

@@ -148,6 +148,7 @@ guests = Table(
     Column("assigned_power_orders", Integer),
     _at("buried_at"),
     Column("state", Text),
+    _at("state_since"),
     Column("generation", BigInteger),
     Column("soft_reboots", Integer),
     Column("hard_reboots", Integer),

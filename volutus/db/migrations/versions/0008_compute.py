@@ -138,6 +138,7 @@ _SERVERS = """
         assigned_power_orders integer,
         buried_at timestamptz,
         state text CHECK (state IN ('pending', 'running', 'paused', 'stopped', 'crashed', 'failed')),
+        state_since timestamptz,
         generation bigint NOT NULL DEFAULT 0,
         soft_reboots integer NOT NULL DEFAULT 0,
         hard_reboots integer NOT NULL DEFAULT 0,

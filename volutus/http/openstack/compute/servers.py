@@ -213,7 +213,8 @@ def _address(text: str | None, version: int, field: str) -> str | None:
         raise Invalid(f"Invalid input for field/attribute {field}. Value: {text}.", field=field) from error
     if address.version != version:
         raise Invalid(f"{field} is an address of IP version {version}.", field=field)
-    return text
+    # In its short form, whatever form it came in.
+    return str(address)
 
 
 def _filter(request: Request) -> tuple[ServerFilter | None, Page]:
