@@ -112,9 +112,13 @@ class Host:
 
     # Looking and planning
 
-    def look(self, now: float) -> Plan:
+    def look(self, now: float, in_motion: frozenset[str] = frozenset()) -> Plan:
         """See everything afresh and decide. Before the first full document from the control plane there is no
-        plan."""
+        plan.
+
+        `in_motion` are the ids of things that an action is under way for. What was seen of them may be from
+        before the action and their record from after it: taken together, a guest just started would look
+        like one that stopped by itself. So nothing is concluded about them in this look."""
         hypervisor, network = self._drivers.hypervisor, self._drivers.network
         # Ports before guests: a tap of a guest that starts in between must not look like nobody's.
         ports = network.ports()
@@ -125,11 +129,13 @@ class Host:
         if not self.informed:
             return Plan()
         moment = Moment(now, self._boot)
-        self._take_notes(moment)
+        self._take_notes(moment, in_motion)
         with self._lock:
             records = dict(self._records)
         self._plan = deciding.converge(self._orders, self._seen, records, moment)
         for key in self._plan.settled:
+            if key[1] in in_motion:
+                continue
             self._applied[key] = self._orders[key].generation
         return self._plan
 
@@ -145,6 +151,11 @@ class Host:
         """When the first action that waits after a failure may be tried again."""
         keys = {action.key for action in self._plan.actions}
         return min((f.retry_at for key, f in list(self._failures.items()) if key in keys), default=None)
+
+    def waits_for_guest(self) -> bool:
+        """Whether a guest was asked for something that it has not done yet."""
+        keys = {action.key for action in self._plan.actions}
+        return any(f.count == 0 and key in keys for key, f in list(self._failures.items()))
 
     def traffic_read(self) -> None:
         """Read the counters of all running guests into their records."""
@@ -162,9 +173,9 @@ class Host:
                 cpu = record.cpu.read(guest.cpu_time_ns)
                 self._remember(guest_id, replace(record, ports=ports, cpu=cpu))
 
-    def _take_notes(self, moment: Moment) -> None:
+    def _take_notes(self, moment: Moment, in_motion: frozenset[str]) -> None:
         for (kind, guest_id), order in self._orders.items():
-            if kind == GUEST and not order.tombstone:
+            if kind == GUEST and not order.tombstone and guest_id not in in_motion:
                 with self._lock:
                     record = self._records.get(guest_id, Record())
                     guest = self._seen.guests.get(guest_id)

@@ -31,6 +31,8 @@ LOOK_S = 10.0
 # libvirt knows of a death up to two seconds after the kernel told us; so look often for a while.
 LOOK_OFTEN_S = 0.2
 LOOK_OFTEN_FOR_S = 3.0
+# While a guest is asked to let go of a device, or to shut down.
+LOOK_WAITING_S = 0.5
 CONSOLE_S = 1.0
 BACK_OFF_FIRST_S = 0.5
 BACK_OFF_LONGEST_S = 15.0
@@ -184,13 +186,16 @@ class Runner:
 
     def _look(self, now: float) -> None:
         try:
-            plan = self._host.look(now)
+            in_motion = frozenset(key for _, keys in self._busy.values() for key in keys)
+            plan = self._host.look(now, in_motion)
         except HostFault as fault:
             log.warning("cannot see the host: %s", fault)
             self._look_at = now + BACK_OFF_FIRST_S
             return
         self._begin(plan, now)
         pause = LOOK_OFTEN_S if now < self._often_until else LOOK_S
+        if self._host.waits_for_guest():
+            pause = min(pause, LOOK_WAITING_S)
         wakes = [now + pause, plan.wake_at, self._host.next_retry()]
         self._look_at = max(now + LOOK_OFTEN_S, min(wake for wake in wakes if wake is not None))
 

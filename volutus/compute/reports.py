@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Row, text
 
-from volutus import metering, placement, volume
+from volutus import metering, network, placement, volume
 from volutus.db import Tx
 from volutus.metering import Usage
 from volutus.placement.inventory import Overcommit
@@ -84,6 +84,7 @@ def report(
     host sends one at a time."""
     if observed.facts is not None:
         placement.hosts.record_facts(tx, host_id, observed.facts, overcommit)
+        network.hosts_changed(tx)
     else:
         placement.hosts.seen(tx, host_id)
     if observed.strangers or observed.full:

@@ -3,7 +3,7 @@
 `Identity.tokens.authenticate(tx, token) -> Caller` is the kernel's authenticator; `bootstrap` makes what a
 new cloud starts with; `open_identity(settings)` builds a process's share. The nouns are modules with verbs:
 `domains`, `projects`, `users`, `groups`, `roles`, `assignments`, `catalog`, `credentials`,
-`application_credentials`, `trusts`, `limits`, `policies`.
+`application_credentials`, `trusts`, `policies`.
 """
 
 from volutus.identity.bootstrap import Beginnings, Made, bootstrap

@@ -186,23 +186,3 @@ credential = Table(
     _json("extra"),
 )
 policy = Table("identity_policy", _metadata, _id(), _text("type"), _text("blob"), _json("extra"))
-registered_limit = Table(
-    "identity_registered_limit",
-    _metadata,
-    _id(),
-    _text("service_id"),
-    _text("region_id"),
-    _text("resource_name"),
-    Column("default_limit", BigInteger),
-    _text("description"),
-)
-limit = Table(
-    "identity_limit",
-    _metadata,
-    _id(),
-    _text("registered_limit_id"),
-    _text("project_id"),
-    _text("domain_id"),
-    Column("resource_limit", BigInteger),
-    _text("description"),
-)

@@ -156,9 +156,8 @@ class Tokens:
 def _question(payload: Payload) -> Question:
     return Question(
         user_id=payload.user_id,
-        project_id=payload.scope_id if payload.kind is ScopeKind.PROJECT else None,
-        domain_id=payload.scope_id if payload.kind is ScopeKind.DOMAIN else None,
-        system=payload.kind is ScopeKind.SYSTEM,
+        kind=payload.kind,
+        place_id=payload.scope_id,
         audit_id=payload.audit_id,
         application_credential_id=payload.application_credential_id,
         trust_id=payload.trust_id,

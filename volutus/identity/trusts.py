@@ -15,6 +15,7 @@ from volutus.identity import access, tables, users
 from volutus.identity.application_credentials import RoleReference
 from volutus.identity.caller import Caller
 from volutus.identity.grants import Question, standing
+from volutus.identity.payload import ScopeKind
 from volutus.identity.records import Id, listed
 from volutus.identity.tables import trust, trust_role
 
@@ -121,7 +122,7 @@ def _chosen_roles(tx: Tx, fields: TrustFields) -> list[str]:
         return []
     if not fields.roles:
         raise Forbidden("At least one role should be specified.")
-    held = standing(tx, Question(fields.trustor_user_id, project_id=fields.project_id))
+    held = standing(tx, Question(fields.trustor_user_id, ScopeKind.PROJECT, fields.project_id))
     if held is None or held.place is None:
         raise Forbidden(access.REFUSED)
     chosen = []

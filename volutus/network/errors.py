@@ -203,12 +203,20 @@ class SecurityGroupRuleExists(Conflict):
     code = "network.security_group_rule.exists"
 
 
+class SecurityGroupInvalidPortValue(Invalid):
+    code = "network.security_group_rule.port_value"
+
+
 class SecurityGroupInvalidPortRange(Invalid):
     code = "network.security_group_rule.port_range"
 
 
 class SecurityGroupRuleInvalid(Invalid):
     code = "network.security_group_rule.invalid"
+
+
+class InvalidQuotaValue(Conflict):
+    code = "network.quota.below_usage"
 
 
 class RevisionNumberConstraintFailed(Stale):

@@ -70,8 +70,6 @@ class FloatingIp:
     port_id: str | None
     fixed_address: str | None
     router_id: str | None
-    dns_name: str
-    dns_domain: str
     port_details: PortDetails | None
 
 
@@ -86,8 +84,6 @@ class FloatingIpOrder:
     port_id: str | None = None
     fixed_address: str | None = None
     description: str = ""
-    dns_name: str = ""
-    dns_domain: str = ""
 
 
 @dataclass(frozen=True)
@@ -128,8 +124,6 @@ _FILTERS = common_filters(floating_ips) | {
         if values == ["DOWN"]
         else floating_ips.c.port_id.isnot(None)
     ),
-    "dns_name": equals(floating_ips.c.dns_name),
-    "dns_domain": equals(floating_ips.c.dns_domain),
 }
 _SORTABLE = sortable(floating_ips) | {"address": port_addresses.c.ip}
 # The router that has the port's subnet inside and the floating IP's network outside.
@@ -163,8 +157,6 @@ def create(tx: Tx, caller: Caller, order: FloatingIpOrder) -> FloatingIp:
             updated_at=tx.now,
             network_id=network.id,
             own_port_id=own.id,
-            dns_name=order.dns_name,
-            dns_domain=order.dns_domain,
         )
     )
     if order.port_id is not None:
@@ -343,7 +335,5 @@ def _floating_ip(row: Row[Any]) -> FloatingIp:
         port_id=row.port_id,
         fixed_address=row.fixed_address,
         router_id=row.router_id,
-        dns_name=row.dns_name,
-        dns_domain=row.dns_domain,
         port_details=details,
     )

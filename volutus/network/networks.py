@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from msgspec import UNSET, UnsetType
-from sqlalchemy import ColumnElement, Row, Select, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, func, or_, select, update
 from sqlalchemy import Sequence as SqlSequence
 from sqlalchemy.dialects.postgresql import insert
 
@@ -21,7 +21,6 @@ from volutus.network.errors import (
     FlatNetworkInUse,
     InvalidInput,
     InvalidSharedSetting,
-    NetworkInUse,
     NetworkNotFound,
     PolicyNotAuthorized,
 )
@@ -41,10 +40,6 @@ from volutus.network.tables import floating_ips, networks, ports, routers, subne
 # What is left of an Ethernet frame of 1,500 bytes within Geneve.
 OVERLAY_MTU = 1442
 PHYSICAL_MTU = 1500
-# Ports of these owners are the network's own: they go with it.
-OWN_PORTS = ("network:distributed",)
-# What a deletion looks at; a network with more ports than that is in use anyway.
-PORTS_SEEN_MAX = 100
 
 _SEGMENT = SqlSequence("network_segments")
 
@@ -68,7 +63,6 @@ class Network:
     network_type: str
     physical_network: str | None
     segmentation_id: int | None
-    dns_domain: str
     zone_hints: tuple[str, ...]
     subnet_ids: tuple[str, ...]
 
@@ -89,7 +83,6 @@ class NetworkOrder:
     network_type: str | None = None
     physical_network: str | None = None
     segmentation_id: int | None = None
-    dns_domain: str = ""
     zone_hints: tuple[str, ...] = ()
 
 
@@ -103,7 +96,6 @@ class NetworkChanges:
     is_default: bool | UnsetType = UNSET
     mtu: int | UnsetType = UNSET
     port_security: bool | UnsetType = UNSET
-    dns_domain: str | UnsetType = UNSET
 
 
 _SUBNET_IDS = (
@@ -126,7 +118,6 @@ _FILTERS = common_filters(networks) | {
     "network_type": equals(networks.c.network_type),
     "physical_network": optional(networks.c.physical_network),
     "segmentation_id": integer(networks.c.segmentation_id),
-    "dns_domain": equals(networks.c.dns_domain),
     "subnet_id": lambda values: networks.c.id.in_(
         select(subnets.c.network_id).where(subnets.c.id.in_(values))
     ),
@@ -197,33 +188,6 @@ def change(
     audit.record(tx, caller, "update", "network.network", network_id, {"fields": sorted(values)})
     _touch_dependents(tx, network_id, changes)
     return get(tx, caller, network_id)
-
-
-def remove(tx: Tx, caller: Caller, network_id: str, if_revision: int | None = None) -> None:
-    """Delete the network with its subnets. Raises NetworkInUse while a port is on it."""
-    # Locked against new ports and subnets, which hold a share of this row.
-    network = get_own(tx, caller, network_id, lock=True)
-    tx.execute(select(networks.c.id).where(networks.c.id == network_id).with_for_update())
-    check_revision(network.revision, if_revision)
-    found = tx.rows(
-        select(ports.c.id, ports.c.device_owner).where(ports.c.network_id == network_id).limit(PORTS_SEEN_MAX)
-    )
-    if any(port.device_owner not in OWN_PORTS for port in found):
-        raise NetworkInUse(
-            f"Unable to complete operation on network {network_id}. "
-            "There are one or more ports still in use on the network."
-        )
-    own = [port.id for port in found]
-    if own:
-        tx.execute(delete(ports).where(ports.c.id.in_(own)))
-        units.bury(tx, Kind.PORT, own)
-    gone = tx.rows(delete(subnets).where(subnets.c.network_id == network_id).returning(subnets.c.project_id))
-    for subnet in gone:
-        quota.release(tx, subnet.project_id, {"subnet": 1})
-    tx.execute(delete(networks).where(networks.c.id == network_id))
-    units.bury(tx, Kind.NETWORK, [network_id])
-    quota.release(tx, network.project_id, {"network": 1})
-    audit.record(tx, caller, "delete", "network.network", network_id)
 
 
 def get_own(tx: Tx, caller: Caller, network_id: str, *, lock: bool = False) -> Network:
@@ -334,7 +298,6 @@ def _network(row: Row[Any], subnet_ids: Sequence[str]) -> Network:
         network_type=row.network_type,
         physical_network=row.physical_network,
         segmentation_id=row.segmentation_id,
-        dns_domain=row.dns_domain,
         zone_hints=tuple(row.zone_hints),
         subnet_ids=tuple(sorted(subnet_ids)),
     )

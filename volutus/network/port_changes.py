@@ -25,7 +25,7 @@ from volutus.network.errors import (
 )
 from volutus.network.networks import Network
 from volutus.network.ovn.model import Kind
-from volutus.network.ports import AddressPair, DhcpOption, Port
+from volutus.network.ports import AddressPair, Port
 from volutus.network.tables import floating_ips, port_security_groups, router_interfaces
 from volutus.network.tables import ports as port_rows
 
@@ -45,14 +45,11 @@ class PortChanges:
     security_group_ids: tuple[str, ...] | UnsetType = UNSET
     port_security: bool | UnsetType = UNSET
     address_pairs: tuple[AddressPair, ...] | UnsetType = UNSET
-    dhcp_options: tuple[DhcpOption, ...] | UnsetType = UNSET
     device_id: str | UnsetType = UNSET
     device_owner: str | UnsetType = UNSET
     host_name: str | UnsetType = UNSET
     vnic_type: str | UnsetType = UNSET
     binding_profile: Mapping[str, Any] | UnsetType = UNSET
-    dns_name: str | UnsetType = UNSET
-    dns_domain: str | UnsetType = UNSET
 
 
 # Copied as they are; the rest is more than a column.
@@ -66,8 +63,6 @@ _PLAIN = (
     "device_owner",
     "host_name",
     "vnic_type",
-    "dns_name",
-    "dns_domain",
 )
 
 
@@ -161,8 +156,6 @@ def _values(changes: PortChanges) -> dict[str, Any]:
                 field="allowed_address_pairs",
             )
         values["address_pairs"] = [[pair.address, pair.mac] for pair in changes.address_pairs]
-    if changes.dhcp_options is not UNSET:
-        values["dhcp_options"] = [[o.name, o.value, o.ip_version] for o in changes.dhcp_options]
     if changes.binding_profile is not UNSET:
         values["binding_profile"] = dict(changes.binding_profile)
     if changes.host_name == "":

@@ -77,13 +77,6 @@ class AddressPair:
 
 
 @dataclass(frozen=True)
-class DhcpOption:
-    name: str
-    value: str
-    ip_version: int = 4
-
-
-@dataclass(frozen=True)
 class Port:
     id: str
     project_id: str
@@ -104,9 +97,6 @@ class Port:
     vnic_type: str
     binding_profile: Mapping[str, Any]
     address_pairs: tuple[AddressPair, ...]
-    dhcp_options: tuple[DhcpOption, ...]
-    dns_name: str
-    dns_domain: str
     made_for_server: bool
     fixed_ips: tuple[FixedIp, ...]
     security_group_ids: tuple[str, ...]
@@ -128,14 +118,11 @@ class PortOrder:
     security_group_ids: tuple[str, ...] | None = None
     port_security: bool | None = None
     address_pairs: tuple[AddressPair, ...] = ()
-    dhcp_options: tuple[DhcpOption, ...] = ()
     device_id: str = ""
     device_owner: str = ""
     host_name: str = ""
     vnic_type: str = "normal"
     binding_profile: Mapping[str, Any] | None = None
-    dns_name: str = ""
-    dns_domain: str = ""
     made_for_server: bool = False
     nic_tag: str | None = None
     nic_order: int = 0
@@ -197,8 +184,6 @@ _FILTERS = common_filters(ports) | {
     "device_owner": equals(ports.c.device_owner),
     "host_name": equals(ports.c.host_name),
     "vnic_type": equals(ports.c.vnic_type),
-    "dns_name": equals(ports.c.dns_name),
-    "dns_domain": equals(ports.c.dns_domain),
     "status": equals(STATUS),
     "subnet_id": lambda values: _having_address(port_addresses.c.subnet_id, values),
     "address": lambda values: ports.c.id.in_(
@@ -407,9 +392,6 @@ def _insert(tx: Tx, network: Network, order: PortOrder, *, port_security: bool) 
         "vnic_type": order.vnic_type,
         "binding_profile": dict(order.binding_profile or {}),
         "address_pairs": [[pair.address, pair.mac] for pair in order.address_pairs],
-        "dhcp_options": [[o.name, o.value, o.ip_version] for o in order.dhcp_options],
-        "dns_name": order.dns_name,
-        "dns_domain": order.dns_domain,
         "made_for_server": order.made_for_server,
         "nic_tag": order.nic_tag,
         "nic_order": order.nic_order,
@@ -451,9 +433,6 @@ def _port(row: Row[Any]) -> Port:
         vnic_type=row.vnic_type,
         binding_profile=row.binding_profile,
         address_pairs=tuple(AddressPair(*pair) for pair in row.address_pairs),
-        dhcp_options=tuple(DhcpOption(*option) for option in row.dhcp_options),
-        dns_name=row.dns_name,
-        dns_domain=row.dns_domain,
         made_for_server=row.made_for_server,
         fixed_ips=tuple(FixedIp(*pair) for pair in row.fixed_ips),
         security_group_ids=tuple(sorted(row.group_ids)),

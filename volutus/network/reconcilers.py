@@ -4,12 +4,15 @@
 still seen as not written. A tombstone is removed once nothing of its object is left in OVN.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 
 from sqlalchemy import text
 
 from volutus.clock import Clock
 from volutus.db import Database, Tx
+from volutus.errors import Unavailable
 from volutus.network.ovn.model import Kind
 from volutus.network.ovn.northbound import Northbound
 from volutus.network.ovn.reconcile import OvnReconciler
@@ -17,10 +20,14 @@ from volutus.network.ovn.reconcile import reconcilers as ovn_reconcilers
 from volutus.network.topology import SqlTopology
 from volutus.reconcile import Again, Done, Item, Outcome, Reconciler, wake_many
 
-# A port comes up when its guest's tap does: seconds after it is bound. Later it costs a look now and then.
+log = logging.getLogger(__name__)
+
+# A port comes up when its guest's tap does: seconds after it is bound. Later the scan finds it.
 UP_LOOK_S = 0.5
-UP_LOOK_SLOW_S = 10.0
-UP_SOON_ATTEMPTS = 120
+UP_LOOKS_MAX = 120
+# All bound ports are looked at together: that a guest was switched off, nobody tells us.
+UP_SCAN_S = 30.0
+UP_SCAN_MAX = 100_000
 # The kind of compute's own work: servers wait for their ports.
 SERVER_WORK = "server"
 UNSETTLED_MAX = 5000
@@ -62,6 +69,7 @@ _UP = text(
     WHERE kind = 'port' AND id = ANY(CAST(:ids AS text[])) AND up <> (id = ANY(CAST(:up AS text[])))
     """
 )
+_ALL_BOUND = text("SELECT id FROM ports WHERE chassis <> '' LIMIT :limit")
 _UNSETTLED = text(
     """
     SELECT id FROM network_units
@@ -77,6 +85,7 @@ class NetworkReconciler:
         self._database = database
         self._northbound = northbound
         self._inner = inner
+        self._looked_at: datetime | None = None
 
     @property
     def kind(self) -> str:
@@ -101,6 +110,8 @@ class NetworkReconciler:
 
     def scan(self, tx: Tx) -> Sequence[str]:
         """What was never written or not yet removed, and what has drifted."""
+        if self.kind == Kind.PORT.value:
+            self._scan_up(tx)
         rows = tx.rows(_UNSETTLED, {"kind": self.kind, "limit": UNSETTLED_MAX})
         return [*(row.id for row in rows), *self._inner.scan(tx)]
 
@@ -133,8 +144,22 @@ class NetworkReconciler:
         up = self._northbound.ports_up(bound) if bound else frozenset()
         with self._database.begin() as tx:
             tx.execute(_UP, {"ids": list(written), "up": sorted(up)})
-        attempts = {item.key: item.attempts for item in items}
-        return {key: _again(attempts[key]) for key in bound if key not in up}
+        hopeful = {item.key for item in items if item.attempts <= UP_LOOKS_MAX}
+        again = Again(UP_LOOK_S, "waits for the port to be plugged in", failed=True)
+        return dict.fromkeys((key for key in bound if key not in up and key in hopeful), again)
+
+    def _scan_up(self, tx: Tx) -> None:
+        now = tx.now
+        if self._looked_at is not None and now - self._looked_at < timedelta(seconds=UP_SCAN_S):
+            return
+        self._looked_at = now
+        bound = [row.id for row in tx.rows(_ALL_BOUND, {"limit": UP_SCAN_MAX})]
+        try:
+            up = self._northbound.ports_up(bound) if bound else frozenset()
+        except Unavailable as error:
+            log.warning("not looking which ports are up: %s %s", error.message, error.detail)
+            return
+        tx.execute(_UP, {"ids": bound, "up": sorted(up)})
 
     def _of(self, ids: Sequence[str]) -> dict[str, object]:
         return {"kind": self.kind, "ids": list(ids), "limit": len(ids)}
@@ -144,8 +169,3 @@ def reconcilers(database: Database, northbound: Northbound, clock: Clock) -> lis
     """One for each kind, over the tables of this database."""
     inner = ovn_reconcilers(SqlTopology(database), northbound, clock)
     return [NetworkReconciler(database, northbound, one) for one in inner]
-
-
-def _again(attempts: int) -> Outcome:
-    wait_s = UP_LOOK_S if attempts <= UP_SOON_ATTEMPTS else UP_LOOK_SLOW_S
-    return Again(wait_s, "waits for the port to be plugged in", failed=True)

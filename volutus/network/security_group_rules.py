@@ -16,6 +16,7 @@ from volutus.network import units
 from volutus.network.errors import (
     InvalidInput,
     SecurityGroupInvalidPortRange,
+    SecurityGroupInvalidPortValue,
     SecurityGroupNotFound,
     SecurityGroupRuleExists,
     SecurityGroupRuleInvalid,
@@ -36,6 +37,7 @@ from volutus.network.tables import security_group_rules, security_groups
 
 # More rules than this in one group are a mistake, and each is a row in OVN.
 RULES_PER_GROUP_MAX = 1000
+PORT_MAX = 65535
 
 PROTOCOLS = {
     "ah": 51,
@@ -296,12 +298,13 @@ def _check_ports(order: RuleOrder, number: int | None) -> None:
             f"Port range cannot be specified for protocol {order.protocol}.", field="port_range_min"
         )
     low, high = order.port_min, order.port_max
-    if low is None or high is None or low > high or low < 0 or (low == 0 and number in (6, 17)):
+    for port in (low, high):
+        if port is not None and not 0 <= port <= PORT_MAX:
+            raise SecurityGroupInvalidPortValue(f"Invalid value for port {port}", field="port_range_min")
+    if low is None or high is None or low > high or (low == 0 and number in (6, 17)):
         raise SecurityGroupInvalidPortRange(
             "For TCP/UDP protocols, port_range_min must be <= port_range_max", field="port_range_min"
         )
-    if high > 65535:
-        raise InvalidInput("A port is a number from 0 to 65535.", field="port_range_max")
 
 
 def _hold_group(tx: Tx, caller: Caller, group_id: str) -> None:

@@ -103,6 +103,8 @@ def change(
     check_revision(row.revision, if_revision)
     if row.is_default and changes.name is not UNSET and changes.name != row.name:
         raise SecurityGroupCannotUpdateDefault("Updating default security group not allowed.")
+    if not row.is_default and changes.name == DEFAULT_NAME:
+        raise SecurityGroupDefaultAlreadyExists("Default security group already exists.")
     values = given(changes)
     tx.execute(
         update(security_groups)

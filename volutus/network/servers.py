@@ -169,6 +169,11 @@ def bind_ports(tx: Tx, server_id: str, host_id: str) -> None:
     units.touch(tx, Kind.PORT, [row.id for row in rows])
 
 
+def hosts_changed(tx: Tx) -> None:
+    """A host came, or has another chassis: gateways may move there."""
+    units.touch_gateways(tx)
+
+
 def ports_ready(tx: Tx, server_id: str) -> bool:
     """Whether OVN has everything about the server's ports that was ever asked for."""
     return tx.row(_NOT_READY, {"server_id": server_id}) is None

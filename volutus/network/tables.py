@@ -35,7 +35,6 @@ networks = Table(
     Column("network_type", Text),
     Column("physical_network", Text),
     Column("segmentation_id", Integer),
-    Column("dns_domain", Text),
     Column("zone_hints", ARRAY(Text)),
 )
 subnets = Table(
@@ -75,9 +74,6 @@ ports = Table(
     Column("vnic_type", Text),
     Column("binding_profile", JSONB),
     Column("address_pairs", JSONB),
-    Column("dhcp_options", JSONB),
-    Column("dns_name", Text),
-    Column("dns_domain", Text),
     Column("made_for_server", Boolean),
     Column("nic_tag", Text),
     Column("nic_order", Integer),
@@ -122,8 +118,6 @@ floating_ips = Table(
     Column("port_id", Text),
     Column("fixed_ip", INET),
     Column("router_id", Text),
-    Column("dns_name", Text),
-    Column("dns_domain", Text),
 )
 security_groups = Table(
     "security_groups",

@@ -53,6 +53,12 @@ def touch_ports(tx: Tx, *where: ColumnElement[bool]) -> None:
     touch(tx, Kind.PORT, [row.id for row in tx.rows(statement.limit(TOUCHED_MAX))])
 
 
+def touch_gateways(tx: Tx) -> None:
+    """All routers with a gateway: the hosts that could carry it are not what they were."""
+    gateways = select(routers.c.id).where(routers.c.gateway_port_id.isnot(None))
+    touch(tx, Kind.ROUTER, [row.id for row in tx.rows(gateways.limit(TOUCHED_MAX))])
+
+
 def touch_routers_on(tx: Tx, network_id: str) -> None:
     """All routers with an interface or their gateway on the network."""
     inside = (

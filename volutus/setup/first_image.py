@@ -57,11 +57,11 @@ def keep(progress: Progress) -> Path | None:
 
 
 def _build(target: Path, progress: Progress) -> None:
-    from volutus import imagebuild
+    from volutus.imagebuild import build as build_image
 
     target.mkdir(parents=True)
     with progress.step(f"the first image, {NAME}, from Debian packages"):
-        imagebuild.build(NAME, target, lambda text: progress.show(f"image {NAME}: {text}"))
+        build_image(NAME, target, lambda text: progress.show(f"image {NAME}: {text}"))
 
 
 def _version(package: Path) -> str:

@@ -1,6 +1,7 @@
 """The agent of this machine: `DIR/agent/agent.toml`, and the token by which it joins like any other host."""
 
 import json
+from pathlib import Path
 
 from volutus.settings import Settings
 from volutus.setup import joining
@@ -11,6 +12,7 @@ from volutus.supervise.sockets import reachable
 # What the agent looks for beside its agent.toml.
 CERTIFICATE = "host.pem"
 TOKEN = "join-token"  # noqa: S105 the name of a file
+SIMULATED_TOKENS = "join-tokens"
 
 
 def configure(settings: Settings) -> None:
@@ -31,7 +33,18 @@ def configure(settings: Settings) -> None:
 
 
 def invite(settings: Settings) -> None:
-    """Leave a fresh join token for the agent until it has a certificate."""
+    """Leave a fresh join token for the agent until it has a certificate; simulated hosts need one each."""
     directory = settings.state_dir / "agent"
-    if directory.exists() and not (directory / CERTIFICATE).exists():
-        write_secret(directory / TOKEN, joining.new_token(settings).encode())
+    if settings.simulated_hosts:
+        numbers = range(settings.simulated_hosts)
+        new = [
+            number for number in numbers if not (directory / "simulated" / str(number) / CERTIFICATE).exists()
+        ]
+        _leave(directory / SIMULATED_TOKENS, [joining.new_token(settings) for _ in new])
+    elif directory.exists() and not (directory / CERTIFICATE).exists():
+        _leave(directory / TOKEN, [joining.new_token(settings)])
+
+
+def _leave(path: Path, tokens: list[str]) -> None:
+    if tokens:
+        write_secret(path, "\n".join(tokens).encode())

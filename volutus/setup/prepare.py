@@ -4,11 +4,12 @@ second time."""
 import errno
 import os
 import socket
+import tomllib
 from dataclasses import fields, replace
 from pathlib import Path
 
 from volutus.errors import Conflict
-from volutus.settings import FILE_NAME, Settings
+from volutus.settings import ENVIRONMENT_PREFIX, FILE_NAME, Settings
 from volutus.setup import clouds, directories, first_image, keys, local_agent
 from volutus.setup.files import write_secret
 from volutus.setup.progress import Progress
@@ -40,16 +41,16 @@ def prepare(settings: Settings, progress: Progress) -> Settings:
 
 
 def _decided(settings: Settings) -> Settings:
-    """Fill in what depends on the machine or on other settings, unless it was decided before."""
-    if (settings.state_dir / FILE_NAME).exists():
-        return settings
+    """Fill in what depends on the machine or on other settings, unless somebody has decided it."""
+    path = settings.state_dir / FILE_NAME
+    said = set(tomllib.loads(path.read_text())) if path.exists() else set()
+    said |= {name for name in _KEPT if f"{ENVIRONMENT_PREFIX}{name.upper()}" in os.environ}
     _, port = host_and_port(settings.listen)
-    changes: dict[str, str] = {}
-    if settings.agent_listen == Settings.agent_listen and settings.listen != Settings.listen:
-        changes["agent_listen"] = f"127.0.0.1:{port + 1}"
-    if "VOLUTUS_DATAPATH_TYPE" not in os.environ:
-        changes["datapath_type"] = "system" if _KERNEL_SWITCH.exists() else "netdev"
-    return replace(settings, **changes)  # type: ignore[arg-type]
+    if "agent_listen" not in said and settings.listen != Settings.listen:
+        settings = replace(settings, agent_listen=f"127.0.0.1:{port + 1}")
+    if "datapath_type" not in said:
+        settings = replace(settings, datapath_type="system" if _KERNEL_SWITCH.exists() else "netdev")
+    return settings
 
 
 def _write_settings(settings: Settings) -> None:

@@ -15,9 +15,10 @@ from volutus.db import Database, Tx
 from volutus.errors import NoCapacity
 from volutus.reconcile import Again, Done, Item, Outcome
 from volutus.volume import messages
+from volutus.volume.capabilities import lacking
 from volutus.volume.disks import ASSIGNMENT, KIND, finish_removal, tell_host
 from volutus.volume.status import GIB, WANTED_BYTES
-from volutus.volume.tables import disks, snapshots, volumes
+from volutus.volume.tables import disks, snapshots, types, volumes
 
 # A host that reboots, or another volume on its way out, may make room within this time.
 ROOM_DEADLINE_S = 30
@@ -84,6 +85,8 @@ def _step(tx: Tx, item: Item) -> Outcome:
 
 def _find_host(tx: Tx, item: Item, row: Row[Any]) -> Outcome:
     only_hosts = None
+    if missing := _lacking(tx, row.id):
+        return _fail(tx, row, f"No valid host was found: none has what the type asks for: {missing}.")
     if row.source_disk_id is not None:
         source = tx.row(select(disks).where(disks.c.id == row.source_disk_id))
         if source is None or source.failure is not None:
@@ -109,6 +112,11 @@ def _find_host(tx: Tx, item: Item, row: Row[Any]) -> Outcome:
         return Again(SHORT_LOOK_S, "for a host with room", deadline_s=ROOM_DEADLINE_S)
     tell_host(tx, row, host_id)
     return Again(LOOK_S, "told the host")
+
+
+def _lacking(tx: Tx, disk_id: str) -> str:
+    statement = select(types.c.extra_specs).join(volumes, volumes.c.type_id == types.c.id)
+    return ", ".join(lacking(tx.value(statement.where(volumes.c.id == disk_id)) or {}))
 
 
 def _await_host(tx: Tx, item: Item, row: Row[Any]) -> Outcome:

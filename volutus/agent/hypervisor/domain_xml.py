@@ -189,12 +189,12 @@ def _features(root: Element, machine: Machine) -> None:
 
 
 def _config_drive(devices: Element, path: Path) -> None:
-    # A CD-ROM and not a virtio disk: else it would be /dev/vdb, and each volume attached later one letter off
-    # from what the API says.
-    element = SubElement(devices, "disk", type="file", device="cdrom")
+    # On virtio, for cloud kernels without drivers for anything older. The last name of all: the guest's own
+    # disks come before it at boot.
+    element = SubElement(devices, "disk", type="file", device="disk")
     SubElement(element, "driver", name="qemu", type="raw")
     SubElement(element, "source", file=str(path))
-    SubElement(element, "target", dev="hda", bus="ide")
+    SubElement(element, "target", dev="vdz", bus="virtio")
     SubElement(element, "readonly")
 
 

@@ -222,31 +222,7 @@ CREATE TABLE identity_revoked_token (
 CREATE INDEX identity_revoked_token_expiry ON identity_revoked_token (expires_at);
 """
 
-_LIMITS = """
-CREATE TABLE identity_registered_limit (
-    id text PRIMARY KEY,
-    service_id text NOT NULL REFERENCES identity_service,
-    region_id text REFERENCES identity_region,
-    resource_name text NOT NULL,
-    default_limit bigint NOT NULL CHECK (default_limit >= -1),
-    description text
-);
-CREATE UNIQUE INDEX identity_registered_limit_once
-    ON identity_registered_limit (service_id, coalesce(region_id, ''), resource_name);
-CREATE TABLE identity_limit (
-    id text PRIMARY KEY,
-    registered_limit_id text NOT NULL REFERENCES identity_registered_limit,
-    project_id text REFERENCES identity_project ON DELETE CASCADE,
-    domain_id text REFERENCES identity_domain ON DELETE CASCADE,
-    resource_limit bigint NOT NULL CHECK (resource_limit >= -1),
-    description text,
-    CHECK (num_nonnulls(project_id, domain_id) = 1)
-);
-CREATE UNIQUE INDEX identity_limit_once
-    ON identity_limit (registered_limit_id, coalesce(project_id, ''), coalesce(domain_id, ''));
-"""
-
 
 def upgrade() -> None:
-    for statements in (_PEOPLE, _ROLES, _CATALOG, _SECRETS, _LIMITS):
+    for statements in (_PEOPLE, _ROLES, _CATALOG, _SECRETS):
         op.execute(statements)

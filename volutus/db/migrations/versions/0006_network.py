@@ -35,7 +35,6 @@ _NETWORKS = """
         network_type text NOT NULL CHECK (network_type IN ('geneve', 'flat', 'vlan')),
         physical_network text,
         segmentation_id integer,
-        dns_domain text NOT NULL DEFAULT '',
         zone_hints text[] NOT NULL DEFAULT '{}',
         CHECK ((physical_network IS NULL) = (network_type = 'geneve'))
     );
@@ -86,9 +85,6 @@ _PORTS = """
         vnic_type text NOT NULL DEFAULT 'normal',
         binding_profile jsonb NOT NULL DEFAULT '{}',
         address_pairs jsonb NOT NULL DEFAULT '[]',
-        dhcp_options jsonb NOT NULL DEFAULT '[]',
-        dns_name text NOT NULL DEFAULT '',
-        dns_domain text NOT NULL DEFAULT '',
         made_for_server boolean NOT NULL DEFAULT false,
         nic_tag text,
         nic_order integer NOT NULL DEFAULT 0,
@@ -140,8 +136,6 @@ _ROUTERS = """
         port_id text REFERENCES ports,
         fixed_ip inet,
         router_id text REFERENCES routers,
-        dns_name text NOT NULL DEFAULT '',
-        dns_domain text NOT NULL DEFAULT '',
         UNIQUE (port_id, fixed_ip),
         CHECK ((port_id IS NULL) = (fixed_ip IS NULL)),
         CHECK ((port_id IS NULL) = (router_id IS NULL))

@@ -1,4 +1,4 @@
-"""Host aggregates."""
+"""Host aggregates: groups of hosts with metadata, by which schedulers are steered."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Key pairs."""
+"""SSH key pairs, made by the cloud or brought by their user, over HTTP."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Server groups."""
+"""Server groups, which say whether servers may share a host, over HTTP."""
 
 from typing import Any
 

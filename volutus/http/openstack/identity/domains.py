@@ -1,4 +1,4 @@
-"""Domains over HTTP."""
+"""Domains, the containers of users and projects, over HTTP."""
 
 from starlette.responses import Response
 

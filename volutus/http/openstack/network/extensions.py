@@ -22,6 +22,7 @@ EXTENSIONS: Mapping[str, tuple[str, str]] = {
     "port-security": ("Port Security", "Spoofing protection per network and port"),
     "project-id": ("Project ID", "project_id beside tenant_id"),
     "provider": ("Provider Network", "Physical networks and segments"),
+    "quota-check-limit": ("Quota Check Limit", "A limit can be refused that is below what is used"),
     "quota_details": ("Quota Details", "Limits with what is used"),
     "quotas": ("Quotas", "Limits per project"),
     "revision-if-match": ("If-Match on Revisions", "Changes only of what was seen"),

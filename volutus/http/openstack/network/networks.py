@@ -16,7 +16,7 @@ from volutus.http.openstack.network.bodies import (
     value_or,
 )
 from volutus.http.openstack.network.schemas import NetworkBody
-from volutus.network import networks
+from volutus.network import network_removal, networks
 from volutus.network.errors import InvalidInput
 from volutus.network.networks import Network, NetworkChanges, NetworkOrder
 
@@ -82,7 +82,7 @@ def change(request: Request) -> Response:
 
 
 def delete(request: Request) -> Response:
-    networks.remove(request.tx, request.caller, request.params["id"], if_revision(request))
+    network_removal.remove(request.tx, request.caller, request.params["id"], if_revision(request))
     return no_content()
 
 

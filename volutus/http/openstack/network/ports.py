@@ -16,13 +16,13 @@ from volutus.http.openstack.network.bodies import (
     require_attributes,
     value_or,
 )
-from volutus.http.openstack.network.schemas import AddressPairPart, DhcpOptionPart, FixedIpPart, PortBody
+from volutus.http.openstack.network.schemas import AddressPairPart, FixedIpPart, PortBody
 from volutus.network import port_changes, ports
 from volutus.network.allocation import FixedIpRequest
 from volutus.network.errors import InvalidInput
 from volutus.network.listing import Query
 from volutus.network.port_changes import PortChanges
-from volutus.network.ports import AddressPair, DhcpOption, Port, PortOrder
+from volutus.network.ports import AddressPair, Port, PortOrder
 
 _NAMES = lists.COMMON_NAMES | {
     "network_id": "network_id",
@@ -77,6 +77,7 @@ def show(request: Request) -> Response:
 def change(request: Request) -> Response:
     body = read_one(request, "port", PortBody)
     require_attributes(request, body, _PERMISSIONS)
+    _refuse_dhcp_options(body)
     if body.network_id is not UNSET:
         raise InvalidInput("Cannot update read-only attribute network_id", field="network_id")
     changes = PortChanges(
@@ -88,7 +89,6 @@ def change(request: Request) -> Response:
         security_group_ids=UNSET if body.security_groups is UNSET else tuple(body.security_groups or ()),
         port_security=body.port_security_enabled,
         address_pairs=UNSET if body.allowed_address_pairs is UNSET else _pairs(body.allowed_address_pairs),
-        dhcp_options=UNSET if body.extra_dhcp_opts is UNSET else _options(body.extra_dhcp_opts),
         device_id=body.device_id,
         device_owner=body.device_owner,
         host_name=body.host_id if body.host_id is UNSET else body.host_id or "",
@@ -116,6 +116,7 @@ def fixed_ips(parts: Sequence[FixedIpPart] | None) -> tuple[FixedIpRequest, ...]
 
 def _order(request: Request, body: PortBody) -> PortOrder:
     require_attributes(request, body, _PERMISSIONS)
+    _refuse_dhcp_options(body)
     if body.network_id is UNSET:
         raise InvalidInput("Failed to parse request. Required attribute 'network_id' not specified")
     mac = _mac(body)
@@ -131,13 +132,18 @@ def _order(request: Request, body: PortBody) -> PortOrder:
         security_group_ids=None if groups is None else tuple(groups),
         port_security=None if body.port_security_enabled is UNSET else body.port_security_enabled,
         address_pairs=_pairs(value_or(body.allowed_address_pairs, [])),
-        dhcp_options=_options(value_or(body.extra_dhcp_opts, [])),
         device_id=value_or(body.device_id, ""),
         device_owner=value_or(body.device_owner, ""),
         host_name=value_or(body.host_id, ""),
         vnic_type=value_or(_vnic_type(body), "normal"),
         binding_profile=value_or(body.profile, {}),
     )
+
+
+def _refuse_dhcp_options(body: PortBody) -> None:
+    """Clients send the empty list; a lease's options are its subnet's, so none of a port's own would do."""
+    if body.extra_dhcp_opts is not UNSET and body.extra_dhcp_opts:
+        raise InvalidInput("Ports have no DHCP options of their own here.", field="extra_dhcp_opts")
 
 
 def _mac(body: PortBody) -> str | UnsetType:
@@ -166,14 +172,6 @@ def _pairs(parts: Sequence[AddressPairPart] | None) -> tuple[AddressPair, ...]:
     if len(set(pairs)) != len(pairs):
         raise InvalidInput("Request contains duplicate address pair.", field="allowed_address_pairs")
     return pairs
-
-
-def _options(parts: Sequence[DhcpOptionPart] | None) -> tuple[DhcpOption, ...]:
-    return tuple(
-        DhcpOption(part.opt_name, part.opt_value, part.ip_version)
-        for part in parts or ()
-        if part.opt_value is not None
-    )
 
 
 def _view(request: Request, it: Port) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from volutus.http.kernel import Request, document, no_content
 from volutus.http.openstack.network import views
 from volutus.http.openstack.network.bodies import read_one
 from volutus.http.openstack.network.schemas import QuotaBody
-from volutus.network.errors import PolicyNotAuthorized
+from volutus.network.errors import InvalidQuotaValue, PolicyNotAuthorized
 
 # What this service counts.
 RESOURCES = (
@@ -53,6 +53,8 @@ def change(request: Request) -> Response:
     body = read_one(request, "quota", QuotaBody)
     given = {name: getattr(body, name) for name in RESOURCES}
     changes = {name: value for name, value in given.items() if value is not UNSET}
+    if body.check_limit is True:
+        _refuse_below_usage(request, changes)
     quota.set_limits(request.tx, request.params["project_id"], changes)
     return document({"quota": _limits(request, request.params["project_id"])})
 
@@ -67,6 +69,15 @@ def _project(request: Request) -> str:
     if not request.caller.sees(project_id):
         raise PolicyNotAuthorized("(rule:get_quota) is disallowed by policy")
     return project_id
+
+
+def _refuse_below_usage(request: Request, changes: dict[str, int]) -> None:
+    used = quota.usage(request.tx, request.params["project_id"])
+    below = sorted(name for name, limit in changes.items() if -1 < limit < used[name])
+    if below:
+        raise InvalidQuotaValue(
+            f"Change would make usage less than 0 for the following resources: {below}.", field=below[0]
+        )
 
 
 def _limits(request: Request, project_id: str) -> dict[str, int]:

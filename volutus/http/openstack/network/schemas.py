@@ -145,6 +145,10 @@ class RuleBody(Named, kw_only=True):
 
 
 class QuotaBody(Named):
+    """With `check_limit` no limit may go below what is used."""
+
+    check_limit: bool | UnsetType = UNSET
+    force: bool | UnsetType = UNSET
     network: int | UnsetType = UNSET
     subnet: int | UnsetType = UNSET
     port: int | UnsetType = UNSET

@@ -87,7 +87,9 @@ def providers(request: Request) -> Response:  # noqa: ARG001 - the same for ever
 
 
 def agents(request: Request) -> Response:
-    """One for each host: OVN's controller there."""
+    """One for each host: OVN's controller there. Who may not look into them sees none, as in Neutron."""
+    if not request.plane.policy.allows("network:agents:show", request.caller):
+        return document({"agents": []})
     found = [_agent(host) for host in placement.hosts.list_(request.tx, Page()) if host.facts]
     for name, value in request.query.multi_items():
         found = [one for one in found if str(one.get(name, value)).lower() == value.lower()]

@@ -74,9 +74,7 @@ def port(it: Port, *, binding: bool) -> dict[str, Any]:
         "allowed_address_pairs": [
             {"ip_address": pair.address, "mac_address": pair.mac or it.mac} for pair in it.address_pairs
         ],
-        "extra_dhcp_opts": [
-            {"opt_name": o.name, "opt_value": o.value, "ip_version": o.ip_version} for o in it.dhcp_options
-        ],
+        "extra_dhcp_opts": [],
         "binding:vnic_type": it.vnic_type,
     }
     if binding:

@@ -17,6 +17,13 @@ def dialects() -> list[Dialect]:
     table = FaultTable(envelope, STATUSES)
     spoken = MicroversionRange("volume", LOWEST, HIGHEST)
     return [
-        Dialect("volume", ("/volume/v3", "/volume/v3/{project_id}"), ROUTES, table, spoken),
+        Dialect(
+            "volume",
+            ("/volume/v3", "/volume/v3/{project_id}"),
+            ROUTES,
+            table,
+            spoken,
+            service_types=("block-storage", "volumev3"),
+        ),
         Dialect("volume-versions", ("/volume",), DISCOVERY, table),
     ]

@@ -9,9 +9,10 @@ from volutus.db import Page, SortKey
 from volutus.errors import NotFound
 from volutus.http.kernel import Request, Version, document
 from volutus.http.openstack.volume.bodies import flag
-from volutus.http.openstack.volume.views import BACKEND, moment
+from volutus.http.openstack.volume.views import moment
 from volutus.placement import Host
 from volutus.volume import volumes
+from volutus.volume.capabilities import BACKEND, CAPABILITIES
 
 BINARY = "cinder-volume"
 BY_NAME = Page(sort=(SortKey("hostname"),))
@@ -62,11 +63,11 @@ def capabilities(request: Request) -> Response:
     return document(
         {
             "namespace": f"OS::Storage::Capabilities::{host.hostname}@{BACKEND}",
-            "vendor_name": "Volutus",
+            "vendor_name": CAPABILITIES["vendor_name"],
             "volume_backend_name": BACKEND,
             "pool_name": BACKEND,
             "driver_version": _driver_version(host),
-            "storage_protocol": "file",
+            "storage_protocol": CAPABILITIES["storage_protocol"],
             "display_name": BACKEND,
             "description": "Disks in a directory of the host",
             "visibility": "public",
@@ -155,9 +156,9 @@ def _pool(host: Host, *, detail: bool) -> dict[str, Any]:
     if detail:
         entry["capabilities"] = {
             "volume_backend_name": BACKEND,
-            "vendor_name": "Volutus",
+            "vendor_name": CAPABILITIES["vendor_name"],
             "driver_version": _driver_version(host),
-            "storage_protocol": "file",
+            "storage_protocol": CAPABILITIES["storage_protocol"],
             "total_capacity_gb": host.disk_gib,
             "free_capacity_gb": max(0, host.disk_gib - host.disk_gib_used),
             "allocated_capacity_gb": host.disk_gib_used,

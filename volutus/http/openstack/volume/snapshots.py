@@ -62,13 +62,16 @@ def delete(request: Request) -> Response:
 
 
 def act(request: Request) -> Response:
-    """`POST /snapshots/ID/action`, all for administrators."""
+    """`POST /snapshots/ID/action`."""
     body = decode(request.body, dict[str, Any])
     snapshot_id = request.params["snapshot_id"]
+    policy, caller = request.plane.policy, request.caller
     if "os-reset_status" in body:
+        policy.require("volume:snapshots:reset_status", caller)
         asked = read(request, "os-reset_status", schemas.ResetStatus)
         snapshots.force_status(request.tx, request.caller, snapshot_id, asked.status or "")
     elif "os-force_delete" in body:
+        policy.require("volume:snapshots:force_delete", caller)
         snapshots.remove(request.tx, request.caller, snapshot_id, force=True)
     elif "os-update_snapshot_status" in body:
         asked = read(request, "os-update_snapshot_status", schemas.ResetStatus)

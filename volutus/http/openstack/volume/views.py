@@ -7,9 +7,7 @@ from typing import Any
 from volutus import placement
 from volutus.http.kernel import Request, Version
 from volutus.volume import Attachment, Snapshot, Volume
-
-# The back end's name in `HOST@BACKEND#POOL`: every host keeps volumes in one directory.
-BACKEND = "directory"
+from volutus.volume.capabilities import BACKEND
 
 
 def moment(at: datetime | None) -> str | None:
