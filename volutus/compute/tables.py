@@ -94,6 +94,8 @@ servers = Table(
     Column("power_orders", Integer),
     Column("soft_reboots", Integer),
     Column("hard_reboots", Integer),
+    Column("rebuilds", Integer),
+    Column("rebuilt", Integer),
     _at("delete_asked_at"),
     Column("locked", Boolean),
     Column("locked_reason", Text),

@@ -74,6 +74,8 @@ _SERVERS = """
         power_orders integer NOT NULL DEFAULT 0,
         soft_reboots integer NOT NULL DEFAULT 0,
         hard_reboots integer NOT NULL DEFAULT 0,
+        rebuilds integer NOT NULL DEFAULT 0,
+        rebuilt integer NOT NULL DEFAULT 0,
         delete_asked_at timestamptz,
         locked boolean NOT NULL DEFAULT false,
         locked_reason text,
