@@ -126,6 +126,12 @@ def test_rules_are_kept_apart_and_used_again(cloud, demo):
     assert demo.get(f"{path}/{made['id']}").status_code == 404
 
 
+def test_empty_lists_mean_all_roles_and_all_requests(cloud, demo):
+    session = Program(cloud, demo, roles=[], access_rules=[]).session()
+    assert [role["name"] for role in session.body["roles"]] == ["member", "reader"]
+    assert session.get("/regions").status_code == 200
+
+
 def test_an_admin_cannot_make_one_for_another(cloud, admin):
     path = f"/users/{cloud.made.demo_user_id}/application_credentials"
     assert admin.post(path, {"application_credential": {"name": "n"}}).status_code == 403

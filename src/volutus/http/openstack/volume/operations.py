@@ -44,9 +44,11 @@ def services(request: Request) -> Response:
     """`GET /os-services`: each host keeps volumes."""
     query = request.query
     entries = [_service(request, host) for host in placement.hosts.list_(request.tx, BY_NAME)]
-    wanted = {"binary": query.get("binary"), "host": query.get("host")}
-    for name, value in wanted.items():
-        entries = [entry for entry in entries if value in (None, "", entry[name])]
+    if binary := query.get("binary"):
+        entries = [entry for entry in entries if entry["binary"] == binary]
+    if host := query.get("host"):
+        # A host may be named with its back end or without.
+        entries = [entry for entry in entries if host in (entry["host"], entry["host"].partition("@")[0])]
     return document({"services": entries})
 
 

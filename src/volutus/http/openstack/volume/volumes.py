@@ -11,6 +11,7 @@ from volutus.http.kernel import Request, Version, accepted, document, empty, nex
 from volutus.http.openstack.volume import views
 from volutus.http.openstack.volume.bodies import (
     boolean,
+    cut,
     flag,
     metadata_filter,
     missing,
@@ -125,7 +126,7 @@ def _listed(request: Request, *, detail: bool) -> Response:
         missing(request)
     wanted = _filter(request)
     page = parse_page(request, default_sort=NEWEST, direction="desc", fields=RENAMED)
-    found = volumes.list_(request.tx, request.caller, wanted, page)
+    found = cut(request, page, lambda whole: volumes.list_(request.tx, request.caller, wanted, whole))
     if detail:
         hosts = views.host_names(request, [one.host_id for one in found])
         entries = [views.volume_detail(request, one, hosts) for one in found]
@@ -151,6 +152,7 @@ def _filter(request: Request) -> VolumeFilter:
         bootable=boolean(bootable, "bootable") if bootable is not None else None,
         metadata=metadata_filter(request),
         zone=query.get("availability_zone"),
+        zone_unsaid=query.get("availability_zone") == request.plane.settings.zone,
         ids=tuple(ids.split(",")) if ids else None,
         type_id=types.find(request.tx, caller, named).id if named else None,
     )

@@ -154,9 +154,8 @@ def detach(tx: Tx, caller: Caller, volume_id: str, attachment_id: str | None = N
     """The volume is free again. Raises AttachmentNotFound, HeldByServer, WrongStatus."""
     volume = lock_volume(tx, caller, volume_id)
     if volume.attachment is None:
-        if volume.status != Status.ATTACHING:
-            raise WrongStatus(f"Invalid volume: Volume {volume_id} is not attached.")
-        _touch(tx, volume_id)
+        # Twice is as good as once; what was only announced is withdrawn.
+        _set(tx, volume_id, attach_claimed_at=None)
         return
     if attachment_id not in (None, volume.attachment.id):
         raise AttachmentNotFound(f"Volume attachment could not be found with filter: {attachment_id}.")

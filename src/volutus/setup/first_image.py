@@ -41,7 +41,7 @@ def build(settings: Settings, progress: Progress) -> None:
 def keep(progress: Progress) -> Path | None:
     """Build the image into the checkout unless it is there; None where the checkout cannot be written to."""
     package = Path(str(files("volutus.imagebuild")))
-    root = package.parent.parent
+    root = package.parent.parent.parent
     if not os.access(root, os.W_OK):
         return None
     kept = root / ".cache" / "images" / _version(package) / NAME

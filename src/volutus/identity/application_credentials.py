@@ -63,7 +63,8 @@ class RuleFields:
 
 @dataclass(frozen=True)
 class ApplicationCredentialFields:
-    """What a client may say of an application credential. Without roles it gets all of its maker's."""
+    """What a client may say of an application credential. Without roles it gets all of its maker's, without
+    access rules it is good for all requests; clients send empty lists for "without"."""
 
     name: Name
     description: str | None = None
@@ -110,7 +111,7 @@ def create(
         "secret_hash": passwords.hash(secret) if fields.secret else draw_hash(secret),
         "unrestricted": fields.unrestricted,
         "expires_at": fields.expires_at,
-        "has_access_rules": fields.access_rules is not None,
+        "has_access_rules": bool(fields.access_rules),
     }
     write(tx, insert(_credential), row, f"Duplicate application credential {fields.name}.")
     tx.execute(
@@ -192,12 +193,11 @@ def _chosen_roles(tx: Tx, caller: Caller, wanted: Sequence[RoleReference] | None
     table = tables.role
     own = select(table).where(table.c.name.in_(caller.roles), table.c.domain_id.is_(None))
     held = tx.rows(own.limit(len(caller.roles) or 1))
-    if wanted is None:
+    if not wanted:
         return list(held)
     chosen = []
     for reference in wanted:
         found = [r for r in held if reference.names(r.id, r.name)]
-
         if not found:
             raise Invalid(
                 f"Could not find role assignment with role: {reference.id or reference.name}.", field="roles"

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from volutus.db import SortKey
 from volutus.errors import Invalid
-from volutus.http.kernel import Request, accepted, decode, document, empty, next_links, parse_page
+from volutus.http.kernel import Request, decode, document, empty, next_links, parse_page
 from volutus.http.openstack.volume import schemas
 from volutus.http.openstack.volume.bodies import boolean, pairs, read
 from volutus.volume import types
@@ -134,7 +134,7 @@ def act(request: Request) -> Response:
         types.revoke(request.tx, request.caller, type_id, project)
     else:
         raise Invalid("There is no such action.")
-    return accepted({})
+    return empty()
 
 
 def _specs(request: Request) -> dict[str, str]:

@@ -7,9 +7,18 @@ from starlette.responses import Response
 from volutus.errors import Invalid
 from volutus.http.kernel import Request, Version, accepted, decode, document, empty, next_links, parse_page
 from volutus.http.openstack.volume import schemas, views
-from volutus.http.openstack.volume.bodies import flag, metadata_filter, missing, pairs, read, require_uuid
+from volutus.http.openstack.volume.bodies import (
+    cut,
+    flag,
+    metadata_filter,
+    missing,
+    pairs,
+    read,
+    require_uuid,
+)
 from volutus.http.openstack.volume.volumes import NEWEST, RENAMED, changes_of
 from volutus.volume import SnapshotFilter, SnapshotOrder, get_snapshot, snapshots
+from volutus.volume.faults import VolumeNotFound
 
 # From here on a volume in use is copied without asking for force.
 FORCE_IMPLIED = Version(3, 66)
@@ -18,6 +27,8 @@ FORCE_IMPLIED = Version(3, 66)
 def create(request: Request) -> Response:
     """`POST /snapshots`."""
     body = read(request, "snapshot", schemas.SnapshotCreate)
+    if body.volume_id is None:
+        raise VolumeNotFound("Volume None could not be found.")
     require_uuid(body.volume_id, "volume_id")
     if request.microversion >= FORCE_IMPLIED and body.force is False:
         raise Invalid("Since microversion 3.66 the force flag is silently assumed to be true.", field="force")
@@ -102,7 +113,7 @@ def _listed(request: Request, *, detail: bool) -> Response:
         metadata=metadata_filter(request) if request.microversion >= Version(3, 22) else None,
     )
     page = parse_page(request, default_sort=NEWEST, direction="desc", fields=RENAMED)
-    found = snapshots.list_(request.tx, request.caller, wanted, page)
+    found = cut(request, page, lambda whole: snapshots.list_(request.tx, request.caller, wanted, whole))
     view = views.snapshot_detail if detail else views.snapshot
     body: dict[str, Any] = {"snapshots": [view(request, one) for one in found]}
     body.update(next_links(request, "snapshots", page, [one.id for one in found]))

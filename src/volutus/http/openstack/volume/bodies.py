@@ -2,16 +2,20 @@
 
 import ast
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import msgspec
 
-from volutus.errors import Invalid
+from volutus.db import Page
+from volutus.db.paging import PAGE_MAX
+from volutus.errors import Invalid, NotFound
 from volutus.http.kernel import HttpProblem, Request, Version, decode
 from volutus.http.kernel.bodies import convert
 
 T = TypeVar("T", bound=msgspec.Struct)
+Row = TypeVar("Row")
 
 # From here on Cinder refuses fields that it does not know.
 STRICT = Version(3, 53)
@@ -85,6 +89,23 @@ def metadata_filter(request: Request) -> dict[str, str] | None:
     if not isinstance(value, dict):
         raise Invalid("Invalid filter: metadata is not a dictionary.", field="metadata")
     return {str(key): str(one) for key, one in value.items()}
+
+
+def cut(request: Request, page: Page, list_: Callable[[Page], list[Row]]) -> list[Row]:
+    """A list as Cinder cuts it: a limit of 0 is an empty list, `offset` skips, and a marker that is not
+    there is a thing not found."""
+    offset, limit = request.query.get("offset", "0"), request.query.get("limit")
+    if not offset.isdigit():
+        raise Invalid(f"offset must be a whole number of 0 or more, not {offset!r}", field="offset")
+    if limit == "0":
+        return []
+    skipped = min(int(offset), PAGE_MAX)
+    try:
+        return list_(replace(page, limit=page.limit + skipped))[skipped:]
+    except Invalid as error:
+        if error.field == "marker":
+            raise NotFound(error.message) from error
+        raise
 
 
 def require_uuid(value: str | None, name: str) -> None:

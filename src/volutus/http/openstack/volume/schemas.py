@@ -43,7 +43,7 @@ class VolumeUpdate(msgspec.Struct):
 class SnapshotCreate(msgspec.Struct):
     """`POST /snapshots`."""
 
-    volume_id: str
+    volume_id: str | None
     name: Name | None = None
     display_name: Name | None = None
     description: Text | None = None

@@ -77,7 +77,7 @@ _CREDENTIAL_COLUMNS = """,
     c.id AS application_credential_id, c.name AS application_credential_name, c.unrestricted,
     c.expires_at AS application_credential_expires_at,
     CASE WHEN c.has_access_rules THEN
-        (SELECT jsonb_agg(jsonb_build_array(ar.id, ar.service, ar.method, ar.path))
+        (SELECT coalesce(jsonb_agg(jsonb_build_array(ar.id, ar.service, ar.method, ar.path)), '[]')
          FROM identity_application_credential_access_rule ca
          JOIN identity_access_rule ar ON ar.id = ca.access_rule_id
          WHERE ca.application_credential_id = c.id) END AS access_rules"""

@@ -47,9 +47,15 @@ class Environment:
         locked = str(self.root / lock)
         pip = [str(self.python), "-m", "pip", "--disable-pip-version-check", "install", "--no-input"]
         _run([*pip, "--require-hashes", "-r", locked], log)
+        self._show_checkout()
         # The development lock holds all of the other one.
         for done in {lock, RUN_LOCK}:
             self._stamp(done).touch()
+
+    def _show_checkout(self) -> None:
+        """Let every program of the environment find our package in the checkout."""
+        packages = next(self.directory.glob("lib/python3*/site-packages"))
+        (packages / "volutus.pth").write_text(f"{self.root / 'src'}\n")
 
     def _works(self) -> bool:
         return (

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, true, update
+from sqlalchemy import delete, false, func, insert, select, true, update
 
 from volutus import audit, image, placement, quota
 from volutus.db import Page, Tx, paged
@@ -55,7 +55,8 @@ class VolumeOrder:
 
 @dataclass(frozen=True)
 class VolumeFilter:
-    """Which volumes a list has; None means any. `everyones` is for administrators."""
+    """Which volumes a list has; None means any. `everyones` is for administrators. `zone_unsaid`: those that
+    named no zone are in this one too."""
 
     everyones: bool = False
     project_id: str | None = None
@@ -64,6 +65,7 @@ class VolumeFilter:
     bootable: bool | None = None
     metadata: Mapping[str, str] | None = None
     zone: str | None = None
+    zone_unsaid: bool = False
     ids: tuple[str, ...] | None = None
     host_id: str | None = None
     attached: bool | None = None
@@ -354,10 +356,12 @@ def _filtered(statement: Any, caller: Caller, wanted: VolumeFilter) -> Any:
         volumes.c.name: wanted.name,
         volumes.c.bootable: wanted.bootable,
         volumes.c.type_id: wanted.type_id,
-        disks.c.zone: wanted.zone,
         disks.c.host_id: wanted.host_id,
     }
     conditions += [column == value for column, value in equal.items() if value is not None]
+    if wanted.zone is not None:
+        unsaid = disks.c.zone.is_(None) if wanted.zone_unsaid else false()
+        conditions.append((disks.c.zone == wanted.zone) | unsaid)
     if wanted.status is not None:
         conditions.append(volume_status_sql(OFFERED) == wanted.status)
     if wanted.metadata is not None:
