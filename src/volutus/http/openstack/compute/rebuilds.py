@@ -1,4 +1,4 @@
-"""The action `rebuild`."""
+"""The action `rebuild`, which has a body and an answer of its own."""
 
 import secrets
 from typing import Any
