@@ -1,6 +1,6 @@
 # `make test` is everything CI runs; `make check` is the quick part. Both install what they need first.
 PYTHON = .venv/bin/python
-RUN = ./bin/volutus
+RUN = ./volutus
 
 .PHONY: setup check test lock format client
 

@@ -1,5 +1,6 @@
 """A control plane of one file: serves a document that the test writes by hand, and keeps what it is told."""
 
+import contextlib
 import http.server
 import json
 import threading
@@ -160,7 +161,9 @@ def _handler(plane: ControlPlane) -> type[http.server.BaseHTTPRequestHandler]:
             self.send_response(200)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(body)
+            # An agent that was killed does not wait for its answer.
+            with contextlib.suppress(OSError):
+                self.wfile.write(body)
 
         def _refuse(self) -> None:
             self.send_response(503)

@@ -129,9 +129,9 @@ class Machine:
         return [sys.executable, "-c", code]
 
     def qemu_pids(self) -> list[int]:
-        return [
-            int(path.read_text()) for path in (self.root / "run" / "libvirt" / "qemu").glob("*.pid")
-        ]  # fmt: skip
+        files = (self.root / "run" / "libvirt" / "qemu").glob("*.pid")
+        # Beside the guests' there is libvirtd's own.
+        return [int(path.read_text()) for path in files if path.name != "driver.pid"]
 
 
 def _answers(uri: str) -> bool:

@@ -350,3 +350,31 @@ def _check_end(world: World, guests: list[str], halted: set[str]) -> None:
     assert world.network.ports().keys() == wanted_ports
     assert world.network.metadata().keys() == wanted_networks
     assert StartGuest not in {type(action) for action in world.host.look(world.now).actions}
+
+
+@pytest.mark.parametrize("ended", [KillGuest, StartGuest])
+def test_an_action_that_ends_during_a_look_is_not_the_guests_own_doing(monkeypatch, ended) -> None:
+    """Another thread ends the action between the sight of the host and what is concluded from it."""
+    world = World()
+    guest_id = world.make_guest()
+    world.settle()
+    world.change(guest_id, hard_reboots=1)
+    world.deliver()
+    see = world.hypervisor.guests
+    (action,) = world.host.look(world.now).actions
+    if ended is StartGuest:
+        world.host.perform(action, world.now)
+        (action,) = world.host.look(world.now).actions
+    assert isinstance(action, ended)
+
+    def see_too_early():
+        sight = see()
+        world.host.perform(action, world.now)
+        return sight
+
+    monkeypatch.setattr(world.hypervisor, "guests", see_too_early)
+    world.host.look(world.now, in_motion=frozenset([guest_id]))
+    monkeypatch.undo()
+    world.settle()
+    assert world.state(guest_id) is GuestState.RUNNING
+    assert world.hypervisor.starts == {guest_id: 2}

@@ -8,6 +8,7 @@ from volutus.http.kernel import Dialect
 # Signing in, and changing a password that may have expired, prove who one is by the password. The rest are
 # version documents, which clients read to find out how to sign in.
 OPEN = {
+    ("GET", "/image/versions"),
     ("POST", "/identity/v3/auth/tokens"),
     ("POST", "/identity/v3/users/{user_id}/password"),
 }

@@ -16,8 +16,10 @@ NO_BODY = ("GET", "HEAD", "DELETE")
 
 
 def _foreign(dialect: Dialect) -> Foreign | None:
-    name = f"tests.api.{dialect.name}.foreign"
-    return importlib.import_module(name).FOREIGN if importlib.util.find_spec(name) else None
+    service = f"tests.api.{dialect.name.partition('-')[0]}"
+    if not importlib.util.find_spec(service) or not importlib.util.find_spec(f"{service}.foreign"):
+        return None
+    return importlib.import_module(f"{service}.foreign").FOREIGN
 
 
 def _named(route: Route) -> list[str]:
@@ -38,7 +40,11 @@ def _walk() -> list[tuple[Dialect, Route, Foreign]]:
 
 
 def test_every_service_says_how_to_make_foreign_objects():
-    lacking = {dialect.name for dialect in main.dialects() if _foreign(dialect) is None}
+    lacking = {
+        dialect.name
+        for dialect in main.dialects()
+        if _foreign(dialect) is None and any(_named(route) for route in dialect.routes)
+    }
     assert lacking <= NOT_YET
 
 

@@ -14,7 +14,10 @@ TABLES += ["server_actions", "consoles", "console_chunks"]
 @pytest.mark.parametrize("name", TABLES)
 def test_the_columns_are_those_of_the_database(tx, name):
     """Servers are read by position: a column out of order would show one field as another."""
-    sql = "SELECT column_name FROM information_schema.columns WHERE table_name = :name ORDER BY ordinal_position"
+    sql = """
+        SELECT column_name FROM information_schema.columns
+        WHERE table_name = :name ORDER BY ordinal_position
+        """
     found = [row.column_name for row in tx.rows(text(sql), {"name": name})]
     assert [column.name for column in getattr(tables, name).c] == found
 
@@ -42,8 +45,5 @@ def test_a_server_that_makes_no_sense_is_refused(plane, tx, change):
 
 def test_a_guest_needs_its_server(tx):
     with pytest.raises(IntegrityError), tx.savepoint():
-        tx.execute(
-            text(
-                "INSERT INTO guests (server_id, host_id, host_name, zone, placed_at) VALUES ('x','h','h','z',now())"
-            )
-        )
+        columns = "server_id, host_id, host_name, zone, placed_at"
+        tx.execute(text(f"INSERT INTO guests ({columns}) VALUES ('x', 'h', 'h', 'z', now())"))

@@ -4,6 +4,7 @@ import stat
 
 import pytest
 
+from volutus.cli.parser import parse
 from volutus.errors import Unavailable
 from volutus.identity.keys import KEYS_KEPT, KeyRepository
 
@@ -56,3 +57,14 @@ def test_ensure_changes_nothing_that_is_there(tmp_path):
     before = {key.name: key.read_bytes() for key in (tmp_path / "keys").iterdir()}
     keys.ensure()
     assert {key.name: key.read_bytes() for key in (tmp_path / "keys").iterdir()} == before
+
+
+def test_the_operators_command_rotates_the_keys_that_seal_tokens(settings, capsys, monkeypatch):
+    monkeypatch.delenv("VOLUTUS_TEST_POSTGRES", raising=False)
+    arguments = parse(["identity", "rotate-keys", "--state-dir", str(settings.state_dir)])
+    keys = KeyRepository(settings.secrets_dir / "fernet")
+    keys.ensure()
+    sealed = keys.seal(b"live", 0)
+    assert arguments.run(arguments) == 0
+    assert capsys.readouterr().out == "Key 2 seals tokens now.\n"
+    assert keys.open(sealed) == b"live"

@@ -126,10 +126,12 @@ def test_a_failing_program_is_quoted(tmp_path):
         run(["qemu-img", "info", tmp_path / "none"])
 
 
-def test_libraries_are_read_as_readelf_reads_them(tmp_path):
-    told = subprocess.run(["readelf", "-d", "/bin/ls"], capture_output=True, text=True, check=True).stdout
-    expected = [line.split("[")[1].rstrip("]") for line in told.splitlines() if "(NEEDED)" in line]
-    assert needed(Path("/bin/ls")) == expected
+def test_libraries_are_read_as_the_loader_reads_them(tmp_path):
+    told = subprocess.run(["ldd", "/bin/ls"], capture_output=True, text=True, check=True).stdout
+    loaded = {line.split()[0] for line in told.splitlines() if "=>" in line}
+    named = needed(Path("/bin/ls"))
+    assert "libc.so.6" in named
+    assert set(named) <= loaded
     damaged = tmp_path / "damaged"
     damaged.write_bytes(Path("/bin/ls").read_bytes()[:64])
     with pytest.raises(BuildFailed):

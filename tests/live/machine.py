@@ -18,7 +18,7 @@ from volutus.settings import Settings
 from volutus.supervise import names
 
 CLIENT = ROOT / ".cache" / "client" / "bin" / "openstack"
-VOLUTUS = ROOT / "bin" / "volutus"
+VOLUTUS = ROOT / "volutus"
 COMMAND_TIMEOUT_S = 240
 
 

@@ -1,13 +1,18 @@
 """From verbs to what OVN holds: every change arrives, and nothing is left after deletion."""
 
+import subprocess
+
 import pytest
 from sqlalchemy import text
 
 from tests.conftest import make_caller
+from tests.network.ovn.stack import OvsdbServer, remove, short_directory
 from tests.network.test_servers import FACTS, make_network, nics
 from volutus import network, placement
+from volutus.clock import SystemClock
 from volutus.network import (
     floating_ips,
+    network_removal,
     networks,
     port_changes,
     ports,
@@ -18,7 +23,7 @@ from volutus.network import (
 )
 from volutus.network.floating_ips import FloatingIpOrder
 from volutus.network.listing import Query
-from volutus.network.ovn import MemoryNorthbound
+from volutus.network.ovn import MemoryNorthbound, OvsdbClient, OvsdbNorthbound
 from volutus.network.ovn.model import Kind
 from volutus.network.reconcilers import reconcilers
 from volutus.network.routers import GatewayOrder, RouterOrder
@@ -29,9 +34,22 @@ from volutus.reconcile import Worker
 ADMIN = make_caller("admin-project", "admin", user="admin")
 
 
-@pytest.fixture
-def northbound():
-    return MemoryNorthbound()
+@pytest.fixture(params=["memory", "ovsdb"])
+def northbound(request):
+    """Both northbound databases: the simulated one, and OVN's own."""
+    request.node.remote = None
+    if request.param == "memory":
+        yield MemoryNorthbound()
+        return
+    directory = short_directory()
+    server = OvsdbServer(directory)
+    server.start()
+    request.node.remote = server.remote
+    client = OvsdbClient(server.remote, SystemClock())
+    yield OvsdbNorthbound(client)
+    client.close()
+    server.stop()
+    remove(directory)
 
 
 @pytest.fixture
@@ -57,16 +75,23 @@ def a_project(tx, caller):
     return private, router, port_id, floating
 
 
-def test_all_is_written_and_ports_come_up(database, worker, northbound, caller, clock):
+def plug_in(node, port_id):
+    """What northd does when a host has bound the port; the simulated database does so by itself."""
+    if node.remote:
+        order = ["set", "Logical_Switch_Port", port_id, "up=true"]
+        subprocess.run(["ovn-nbctl", f"--db={node.remote}", "--timeout=5", *order], check=True)
+
+
+def test_all_is_written_and_ports_come_up(request, database, worker, northbound, caller, clock):
     with database.begin() as tx:
         _, _, port_id, _ = a_project(tx, caller)
         host_id = placement.hosts.register(tx, "host-1", "nova")
         placement.hosts.record_facts(tx, host_id, FACTS, Overcommit())
         network.bind_ports(tx, "server-1", host_id)
         assert not network.ports_ready(tx, "server-1")
-    for _ in range(30):
-        worker.run_once()
-        clock.advance(1)
+    settle(worker, clock)
+    plug_in(request.node, port_id)
+    settle(worker, clock)
     index = northbound.read_index()
     kinds = sorted({(key.kind.value) for key in index})
     assert kinds == ["network", "port", "router", "security_group"]
@@ -74,6 +99,22 @@ def test_all_is_written_and_ports_come_up(database, worker, northbound, caller, 
         assert network.ports_ready(tx, "server-1")
         assert ports.get(tx, caller, port_id).status == "ACTIVE"
         assert tx.value(text("SELECT count(*) FROM network_units WHERE written < wanted")) == 0
+
+
+def test_a_port_that_goes_down_is_noticed(request, database, worker, northbound, caller, clock):
+    with database.begin() as tx:
+        _, _, port_id, _ = a_project(tx, caller)
+        host_id = placement.hosts.register(tx, "host-1", "nova")
+        placement.hosts.record_facts(tx, host_id, FACTS, Overcommit())
+        network.bind_ports(tx, "server-1", host_id)
+    settle(worker, clock)
+    with database.begin() as tx:
+        tx.execute(text("UPDATE network_units SET up = NOT up WHERE id = :id"), {"id": port_id})
+    clock.advance(60)
+    worker.scan()
+    with database.begin() as tx:
+        seen = northbound.ports_up([port_id])
+        assert ports.get(tx, caller, port_id).status == ("ACTIVE" if seen else "BUILD")
 
 
 def test_nothing_drifts_and_nothing_is_left(database, worker, northbound, caller, clock):
@@ -89,7 +130,7 @@ def test_nothing_drifts_and_nothing_is_left(database, worker, northbound, caller
         for subnet_id in networks.get(tx, caller, private.id).subnet_ids:
             router_interfaces.remove(tx, caller, router.id, subnet_id=subnet_id)
         routers.remove(tx, caller, router.id)
-        networks.remove(tx, caller, private.id)
+        network_removal.remove(tx, caller, private.id)
         for group in security_groups.list_(tx, caller, Query()):
             security_groups.remove(tx, ADMIN, group.id)
     settle(worker, clock)

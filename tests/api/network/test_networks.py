@@ -171,3 +171,10 @@ def test_a_subnet_is_changed(net):
     assert {name: changed[name] for name in changes} == changes
     net.put(f"subnets/{subnet['id']}", {"subnet": {"enable_dhcp": True, "gateway_ip": None}})
     net.refused("PUT", f"subnets/{subnet['id']}", 400, "InvalidInput", {"subnet": {"cidr": "10.1.0.0/24"}})
+
+
+def test_an_external_network_goes_with_its_idle_floating_ips(net, admin, public):
+    floating = net.make("floatingip", floating_network_id=public["id"])
+    admin.delete(f"networks/{public['id']}")
+    assert net.api.get(f"{V2}/floatingips/{floating['id']}").status_code == 404
+    assert net.show("quotas/project-a/details")["floatingip"]["used"] == 0

@@ -77,9 +77,13 @@ def test_a_rule_is_shown_as_neutron_shows_it(net, group):
         (
             {"protocol": "tcp", "port_range_min": -16, "port_range_max": 80},
             400,
-            "SecurityGroupInvalidPortRange",
+            "SecurityGroupInvalidPortValue",
         ),
-        ({"protocol": "tcp", "port_range_min": 80, "port_range_max": 65536}, 400, "InvalidInput"),
+        (
+            {"protocol": "tcp", "port_range_min": 80, "port_range_max": 65536},
+            400,
+            "SecurityGroupInvalidPortValue",
+        ),
         ({"port_range_min": 80, "port_range_max": 80}, 400, "SecurityGroupRuleInvalid"),
         ({"protocol": "icmp", "port_range_min": 256}, 400, "SecurityGroupRuleInvalid"),
         ({"protocol": "icmp", "port_range_max": 2}, 400, "SecurityGroupRuleInvalid"),

@@ -24,7 +24,7 @@ def test_attach_and_detach_by_hand(cinder, made):
     cinder.act(volume_id, "os-detach")
     shown = cinder.volume(volume_id)
     assert (shown["status"], shown["attachments"]) == ("available", [])
-    cinder.act(volume_id, "os-detach", expect=400)
+    cinder.act(volume_id, "os-detach")
 
 
 def test_reserving_is_for_a_while(cinder, made, clock, worker):

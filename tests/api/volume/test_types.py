@@ -24,7 +24,7 @@ def test_the_default_type_is_standard_and_stays(cinder, operator):
 
 
 def test_a_type_is_made_changed_used_and_removed(cinder, operator, kind, settle):
-    type_id = kind(description="d", extra_specs={"a": "b"})
+    type_id = kind(description="d", extra_specs={"volume_backend_name": "directory", "mine:a": "b"})
     cinder.call("POST", "/types", {"volume_type": {"name": "x"}}, 403)
     kind(expect=409)
     body = {"volume_type": {"name": "faster", "description": None}}
@@ -95,3 +95,12 @@ def test_qos_specs_and_what_has_them(operator, cinder, kind):
     operator.get(root, 404)
     body["qos_specs"]["consumer"] = "nobody"
     operator.call("POST", "/qos-specs", body, 400)
+
+
+def test_a_type_that_no_host_fulfils_makes_no_volume(cinder, kind, settle):
+    kind(extra_specs={"storage_protocol": "iSCSI"})
+    volume_id = cinder.make(volume_type="fast")
+    settle()
+    assert cinder.status(volume_id) == "error"
+    (message,) = cinder.get("/messages")["messages"]
+    assert "storage_protocol" in message["user_message"]

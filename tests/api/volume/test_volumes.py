@@ -110,7 +110,11 @@ def test_lists_are_filtered_sorted_and_paged(cinder, made, settle):
     assert page["volumes_links"][0]["rel"] == "next"
     assert page["count"] == 3
     cinder.get("/volumes?sort=colour", 400)
-    cinder.get("/volumes?marker=nothing", 400)
+    cinder.get("/volumes?marker=nothing", 404)
+    assert ids("limit=0") == []
+    assert ids("sort=name:asc&offset=1&limit=1") == [second]
+    assert set(ids("availability_zone=nova")) == {first, second, third}
+    assert ids("availability_zone=other") == []
     cinder.get("/volumes/", 404)
 
 

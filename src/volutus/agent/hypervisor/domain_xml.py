@@ -1,0 +1,217 @@
+"""The XML of guests and their devices for libvirt. Pure: paths come in as QEMU sees them.
+
+Devices carry an alias made of our own id (`ua-` is libvirt's prefix for a user's aliases), so that what is
+plugged in can be read back, and unplugged, without keeping a list beside libvirt's.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree.ElementTree import Element, SubElement, tostring
+
+from volutus.agent.storage import DiskLocation
+from volutus.wire import GuestDisk, GuestNic, GuestSpec
+
+NAMESPACE = "urn:volutus:guest"
+DISK_ALIAS = "ua-disk-"
+NIC_ALIAS = "ua-nic-"
+
+# A guest that used up its share waits for the rest of a period, so periods are short: 50 ms is not felt in
+# a shell. The kernel takes no quota below 1 ms, so the slowest guest has 2 % of one core.
+PERIOD_US = 50_000
+QUOTA_US_MIN = 1_000
+
+# QEMU's translation cache takes 1 GiB if it can get it; measured, 48 MiB is as fast for a small guest.
+TCG_CACHE_MIB = 48
+
+# Partial checksums pass from guest to guest unfinished where the switch is not the kernel's: TCP then stalls
+# while ping works. So the card must not offer to leave them, nor segmentation, to anyone.
+_OFFLOADS_HOST = ("csum", "gso", "tso4", "tso6", "ecn", "ufo")
+_OFFLOADS_GUEST = ("csum", "tso4", "tso6", "ecn", "ufo")
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What all guests of a host have in common."""
+
+    accelerator: str
+    host_mhz: int
+    offloads: bool
+    disk_cache: str = "none"
+
+
+@dataclass(frozen=True)
+class GuestPaths:
+    """The guest's own files, as QEMU sees them."""
+
+    vnc: Path
+    serial: Path
+    console_log: Path
+    config_drive: Path | None
+    kernel: Path | None
+    ramdisk: Path | None
+
+
+def cpu_quota_us(mhz: int, host_mhz: int) -> int:
+    """CPU time per period for the whole guest: its cores together, and the emulator, get `mhz`."""
+    return max(QUOTA_US_MIN, mhz * PERIOD_US // host_mhz)
+
+
+def cpu_shares(mhz: int) -> int:
+    """The guest's weight when the host is full: proportional to what was ordered, within what both versions
+    of cgroups take."""
+    return min(max(mhz // 10, 2), 10_000)
+
+
+def domain(
+    spec: GuestSpec,
+    machine: Machine,
+    disks: Mapping[str, DiskLocation],
+    taps: Mapping[str, str],
+    paths: GuestPaths,
+) -> str:
+    """A whole guest."""
+    root = Element("domain", type="kvm" if machine.accelerator == "kvm" else "qemu")
+    _text(root, "name", spec.id)
+    _text(root, "uuid", spec.id)
+    metadata = SubElement(root, "metadata")
+    metadata.append(mhz_element(spec.mhz))
+    _text(root, "memory", str(spec.memory_mib), unit="MiB")
+    _text(root, "vcpu", str(spec.cores))
+    _cputune(root, spec, machine)
+    _firmware(root, spec, paths)
+    _features(root, machine)
+    devices = SubElement(root, "devices")
+    _text(devices, "emulator", "/usr/bin/qemu-system-x86_64")
+    SubElement(devices, "controller", type="usb", model="none")
+    for disk in spec.disks:
+        devices.append(disk_element(disk, disks[disk.disk_id], machine))
+    if paths.config_drive is not None:
+        _config_drive(devices, paths.config_drive)
+    for nic in spec.nics:
+        devices.append(nic_element(nic, taps[nic.port_id], machine))
+    _consoles(devices, paths)
+    return tostring(root, encoding="unicode")
+
+
+def mhz_element(mhz: int) -> Element:
+    """The note in the domain's metadata of the bound in force."""
+    return Element(f"{{{NAMESPACE}}}cpu", mhz=str(mhz))
+
+
+def disk_element(disk: GuestDisk, location: DiskLocation, machine: Machine) -> Element:
+    """A disk. A full pool pauses the guest instead of failing its writes: see `ResumeGuest`."""
+    element = Element("disk", type="file", device="disk")
+    SubElement(
+        element,
+        "driver",
+        name="qemu",
+        type=location.format,
+        cache=machine.disk_cache,
+        error_policy="enospace",
+        discard="unmap",
+        detect_zeroes="unmap",
+    )
+    SubElement(element, "source", file=str(location.path))
+    SubElement(element, "target", dev=disk.target, bus=disk.bus)
+    if disk.read_only:
+        SubElement(element, "readonly")
+    if disk.serial:
+        _text(element, "serial", disk.serial[:20])
+    if disk.boot_index is not None:
+        SubElement(element, "boot", order=str(disk.boot_index + 1))
+    SubElement(element, "alias", name=DISK_ALIAS + disk.disk_id)
+    return element
+
+
+def nic_element(nic: GuestNic, tap: str, machine: Machine) -> Element:
+    """A network card on a tap that exists already."""
+    element = Element("interface", type="ethernet")
+    SubElement(element, "mac", address=nic.mac)
+    SubElement(element, "target", dev=tap, managed="no")
+    SubElement(element, "model", type="virtio")
+    if not machine.offloads:
+        driver = SubElement(element, "driver")
+        SubElement(driver, "host", dict.fromkeys(_OFFLOADS_HOST, "off"))
+        SubElement(driver, "guest", dict.fromkeys(_OFFLOADS_GUEST, "off"))
+    SubElement(element, "mtu", size=str(nic.mtu))
+    SubElement(element, "alias", name=NIC_ALIAS + nic.port_id)
+    return element
+
+
+def _cputune(root: Element, spec: GuestSpec, machine: Machine) -> None:
+    tune = SubElement(root, "cputune")
+    _text(tune, "shares", str(cpu_shares(spec.mhz)))
+    _text(tune, "global_period", str(PERIOD_US))
+    _text(tune, "global_quota", str(cpu_quota_us(spec.mhz, machine.host_mhz)))
+
+
+def _firmware(root: Element, spec: GuestSpec, paths: GuestPaths) -> None:
+    sysinfo = SubElement(root, "sysinfo", type="smbios")
+    system = SubElement(sysinfo, "system")
+    for name, value in (
+        ("manufacturer", "Volutus"),
+        ("product", "OpenStack Nova"),  # What cloud-init looks for before it asks for metadata.
+        ("serial", spec.id),
+        ("uuid", spec.id),
+    ):
+        _text(system, "entry", value, name=name)
+    os = SubElement(root, "os")
+    _text(os, "type", "hvm", arch="x86_64", machine="pc")
+    if paths.kernel is not None:
+        _text(os, "kernel", str(paths.kernel))
+        if paths.ramdisk is not None:
+            _text(os, "initrd", str(paths.ramdisk))
+        if spec.kernel_command_line:
+            _text(os, "cmdline", spec.kernel_command_line)
+    if not any(disk.boot_index is not None for disk in spec.disks):
+        SubElement(os, "boot", dev="hd")
+    SubElement(os, "smbios", mode="sysinfo")
+
+
+def _features(root: Element, machine: Machine) -> None:
+    features = SubElement(root, "features")
+    SubElement(features, "acpi")
+    SubElement(features, "apic")
+    if machine.accelerator == "kvm":
+        SubElement(root, "cpu", mode="host-passthrough", migratable="on")
+    else:
+        tcg = SubElement(features, "tcg")
+        _text(tcg, "tb-cache", str(TCG_CACHE_MIB), unit="MiB")
+        SubElement(root, "cpu", mode="maximum")
+    clock = SubElement(root, "clock", offset="utc")
+    SubElement(clock, "timer", name="rtc", tickpolicy="catchup")
+    SubElement(clock, "timer", name="pit", tickpolicy="delay")
+    SubElement(clock, "timer", name="hpet", present="no")
+    _text(root, "on_poweroff", "destroy")
+    _text(root, "on_reboot", "restart")
+    _text(root, "on_crash", "destroy")
+
+
+def _config_drive(devices: Element, path: Path) -> None:
+    # On virtio, for cloud kernels without drivers for anything older. The last name of all: the guest's own
+    # disks come before it at boot.
+    element = SubElement(devices, "disk", type="file", device="disk")
+    SubElement(element, "driver", name="qemu", type="raw")
+    SubElement(element, "source", file=str(path))
+    SubElement(element, "target", dev="vdz", bus="virtio")
+    SubElement(element, "readonly")
+
+
+def _consoles(devices: Element, paths: GuestPaths) -> None:
+    serial = SubElement(devices, "serial", type="unix")
+    SubElement(serial, "source", mode="bind", path=str(paths.serial))
+    SubElement(serial, "log", file=str(paths.console_log), append="on")
+    SubElement(serial, "target", port="0")
+    channel = SubElement(devices, "channel", type="unix")
+    SubElement(channel, "target", type="virtio", name="org.qemu.guest_agent.0")
+    SubElement(devices, "graphics", type="vnc", socket=str(paths.vnc))
+    video = SubElement(devices, "video")
+    SubElement(video, "model", type="vga", vram="16384")
+    rng = SubElement(devices, "rng", model="virtio")
+    _text(rng, "backend", "/dev/urandom", model="random")
+    SubElement(devices, "memballoon", model="virtio")
+
+
+def _text(parent: Element, tag: str, text: str, **attributes: str) -> None:
+    SubElement(parent, tag, attributes).text = text

@@ -1,0 +1,156 @@
+"""What hosts report, stored: few statements for many guests, and usage opened or closed beside it.
+
+This writes the observed columns of guests and nothing else of servers: what follows from a report is decided
+by the reconciler, which is woken where something changed. So a report holds no lock that a request waits for
+while it waits for one itself.
+"""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+from sqlalchemy import Row, text
+
+from volutus import metering, network, placement, volume
+from volutus.db import Tx
+from volutus.metering import Usage
+from volutus.placement.inventory import Overcommit
+from volutus.reconcile import wake_many
+from volutus.wire import DiskObserved, Gone, GuestObserved, Observed, Received
+
+# The kind of work that brings servers to what they should be.
+SERVER = "server"
+METER_MHZ = "cpu_mhz"
+METER_MEMORY = "memory_mib"
+
+_GUEST = "guest"
+_DISK = "disk"
+# A paused guest holds its memory and its place; its tenant pays for it as for one that runs.
+_USING = ("running", "paused")
+
+# The rows are locked in the order of their ids, whatever order the host named them in. Disks and cards
+# plugged in, and states, count as changes; counters alone do not. What was reported gone stays gone: a report
+# that comes twice must not bring it back.
+_RECORD = text(
+    """
+    WITH reported AS (
+        SELECT * FROM jsonb_to_recordset(CAST(:items AS jsonb)) AS r(
+            id text, generation bigint, state text, soft_reboots integer, hard_reboots integer, disks jsonb,
+            nics jsonb, counters jsonb, cpu_time_ns bigint, started_at text, fault text, fault_detail text,
+            vnc_socket text, serial_socket text)
+    ), before AS (
+        SELECT g.server_id, g.state, g.disks, g.nics, g.generation, g.soft_reboots, g.hard_reboots
+        FROM guests g JOIN reported r ON r.id = g.server_id
+        WHERE g.host_id = :host_id AND g.gone_at IS NULL ORDER BY g.server_id FOR UPDATE OF g
+    )
+    UPDATE guests g SET
+        state = r.state, generation = r.generation, soft_reboots = r.soft_reboots,
+        hard_reboots = r.hard_reboots, disks = coalesce(r.disks, '[]'), nics = coalesce(r.nics, '[]'),
+        counters = coalesce(r.counters, '[]'), cpu_time_ns = r.cpu_time_ns, started_at = r.started_at,
+        fault = r.fault, fault_detail = r.fault_detail, vnc_socket = r.vnc_socket,
+        serial_socket = r.serial_socket, observed_at = :now,
+        launched_at = CASE WHEN r.state = 'running' THEN coalesce(g.launched_at, :now) ELSE g.launched_at END
+    FROM reported r JOIN before b ON b.server_id = r.id JOIN servers s ON s.id = r.id
+    WHERE g.server_id = r.id
+    RETURNING g.server_id, g.state, b.state AS state_before, g.disks, s.project_id, s.mhz, s.memory_mib,
+        coalesce(g.generation >= g.assigned_generation, false) AS caught_up,
+        (g.state IS DISTINCT FROM b.state OR g.disks <> b.disks OR g.nics <> b.nics
+         OR g.generation <> b.generation OR g.soft_reboots <> b.soft_reboots
+         OR g.hard_reboots <> b.hard_reboots) AS changed
+    """
+)
+_GONE = text(
+    """
+    WITH gone AS (
+        SELECT server_id, state AS state_before FROM guests
+        WHERE host_id = :host_id AND server_id = ANY(CAST(:ids AS text[])) ORDER BY server_id FOR UPDATE
+    )
+    UPDATE guests g SET gone_at = :now, state = NULL, disks = '[]', nics = '[]' FROM gone
+    WHERE g.server_id = gone.server_id AND g.buried_at IS NOT NULL
+    RETURNING g.server_id
+    """
+)
+
+
+def report(
+    tx: Tx,
+    host_id: str,
+    observed: Observed,
+    overcommit: Overcommit = Overcommit(),  # noqa: B008
+) -> Received:
+    """Store a host's report. It may come twice or late; an older one than the last is never sent, for the
+    host sends one at a time."""
+    if observed.facts is not None:
+        placement.hosts.record_facts(tx, host_id, observed.facts, overcommit)
+        network.hosts_changed(tx)
+    else:
+        placement.hosts.seen(tx, host_id)
+    if observed.strangers or observed.full:
+        placement.hosts.record_strangers(tx, host_id, observed.strangers)
+    _record_disks(tx, host_id, observed)
+    _record_guests(tx, host_id, [item for item in observed.items if isinstance(item, GuestObserved)])
+    gone = [item.id for item in observed.items if isinstance(item, Gone) and item.what == _GUEST]
+    _record_gone(tx, host_id, gone)
+    return Received()
+
+
+def _record_disks(tx: Tx, host_id: str, observed: Observed) -> None:
+    disks = [item for item in observed.items if isinstance(item, DiskObserved)]
+    gone = [item.id for item in observed.items if isinstance(item, Gone) and item.what == _DISK]
+    if disks or gone:
+        wake_many(tx, SERVER, volume.record_observed(tx, host_id, disks, gone))
+
+
+def _record_guests(tx: Tx, host_id: str, items: Sequence[GuestObserved]) -> None:
+    if not items:
+        return
+    document = msgspec.json.encode([_document(item) for item in items]).decode()
+    rows = tx.rows(_RECORD, {"items": document, "host_id": host_id, "now": tx.now})
+    metering.open_usage(tx, [usage for row in rows if _began(row) for usage in _usage(row)])
+    stopped = [row.server_id for row in rows if _ended(row)]
+    metering.close_usage(tx, SERVER, stopped)
+    for row in rows:
+        if row.changed and row.caught_up:
+            volume.record_plugged(tx, row.server_id, _plugged(tx, row))
+    wake_many(tx, SERVER, [row.server_id for row in rows if row.changed])
+
+
+def _record_gone(tx: Tx, host_id: str, ids: Sequence[str]) -> None:
+    if not ids:
+        return
+    rows = tx.rows(_GONE, {"ids": list(ids), "host_id": host_id, "now": tx.now})
+    servers = [row.server_id for row in rows]
+    metering.close_usage(tx, SERVER, servers)
+    wake_many(tx, SERVER, servers)
+    # A tombstone whose guest we no longer know has done its work too.
+    for server_id in ids:
+        placement.forget(tx, host_id, _GUEST, server_id)
+
+
+def _document(item: GuestObserved) -> dict[str, Any]:
+    fields = {name: getattr(item, name) for name in GuestObserved.__struct_fields__}
+    return {**fields, "counters": [msgspec.to_builtins(counter) for counter in item.counters]}
+
+
+def _plugged(tx: Tx, row: Row[Any]) -> list[str]:
+    """The disks in the guest. One that is off has in it what it was ordered: it will start with that."""
+    if row.state in _USING:
+        return list(row.disks)
+    return [disk.disk_id for disk in volume.guest_disks(tx, row.server_id)]
+
+
+def _began(row: Row[Any]) -> bool:
+    return row.state in _USING and row.state_before not in _USING
+
+
+def _ended(row: Row[Any]) -> bool:
+    return row.state not in _USING and row.state_before in _USING
+
+
+def _usage(row: Row[Any]) -> list[Usage]:
+    meters = {METER_MHZ: row.mhz, METER_MEMORY: row.memory_mib}
+    return [
+        Usage(row.project_id, SERVER, row.server_id, meter, Decimal(amount))
+        for meter, amount in meters.items()
+    ]

@@ -1,0 +1,162 @@
+"""The bodies of the network service: which attributes an object can be given, by their names on the wire."""
+
+from typing import Any, Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType, field
+
+from volutus.http.openstack.network.bodies import Named
+
+
+class Part(msgspec.Struct, forbid_unknown_fields=True):
+    """A piece of a body."""
+
+
+class NetworkBody(Named):
+    name: str | UnsetType = UNSET
+    description: str | UnsetType = UNSET
+    admin_state_up: bool | UnsetType = UNSET
+    shared: bool | UnsetType = UNSET
+    external: bool | UnsetType = field(default=UNSET, name="router:external")
+    is_default: bool | UnsetType = UNSET
+    mtu: int | UnsetType = UNSET
+    port_security_enabled: bool | UnsetType = UNSET
+    network_type: str | UnsetType | None = field(default=UNSET, name="provider:network_type")
+    physical_network: str | UnsetType | None = field(default=UNSET, name="provider:physical_network")
+    segmentation_id: int | UnsetType | None = field(default=UNSET, name="provider:segmentation_id")
+    availability_zone_hints: list[str] | UnsetType = UNSET
+
+
+class PoolPart(Part):
+    start: str
+    end: str
+
+
+class RoutePart(Part):
+    destination: str
+    nexthop: str
+
+
+class SubnetBody(Named):
+    network_id: str | UnsetType = UNSET
+    cidr: str | UnsetType | None = UNSET
+    ip_version: int | UnsetType = UNSET
+    name: str | UnsetType = UNSET
+    description: str | UnsetType = UNSET
+    gateway_ip: str | UnsetType | None = UNSET
+    allocation_pools: list[PoolPart] | UnsetType | None = UNSET
+    enable_dhcp: bool | UnsetType = UNSET
+    ipv6_address_mode: str | UnsetType | None = UNSET
+    ipv6_ra_mode: str | UnsetType | None = UNSET
+    dns_nameservers: list[str] | UnsetType | None = UNSET
+    host_routes: list[RoutePart] | UnsetType | None = UNSET
+    service_types: list[str] | UnsetType | None = UNSET
+    subnetpool_id: str | UnsetType | None = UNSET
+    prefixlen: int | UnsetType = UNSET
+
+
+class FixedIpPart(Part):
+    subnet_id: str | None = None
+    ip_address: str | None = None
+
+
+class AddressPairPart(Part):
+    ip_address: str
+    mac_address: str | None = None
+
+
+class DhcpOptionPart(Part):
+    opt_name: str
+    opt_value: str | None = None
+    ip_version: int = 4
+
+
+class PortBody(Named):
+    network_id: str | UnsetType = UNSET
+    name: str | UnsetType = UNSET
+    description: str | UnsetType = UNSET
+    admin_state_up: bool | UnsetType = UNSET
+    mac_address: str | UnsetType | None = UNSET
+    fixed_ips: list[FixedIpPart] | UnsetType | None = UNSET
+    security_groups: list[str] | UnsetType | None = UNSET
+    port_security_enabled: bool | UnsetType = UNSET
+    allowed_address_pairs: list[AddressPairPart] | UnsetType | None = UNSET
+    extra_dhcp_opts: list[DhcpOptionPart] | UnsetType | None = UNSET
+    device_id: str | UnsetType = UNSET
+    device_owner: str | UnsetType = UNSET
+    host_id: str | UnsetType | None = field(default=UNSET, name="binding:host_id")
+    vnic_type: str | UnsetType = field(default=UNSET, name="binding:vnic_type")
+    profile: dict[str, Any] | UnsetType | None = field(default=UNSET, name="binding:profile")
+
+
+class GatewayPart(Part):
+    """An object without a network stands for no gateway."""
+
+    network_id: str | None = None
+    enable_snat: bool | UnsetType = UNSET
+    external_fixed_ips: list[FixedIpPart] | UnsetType = UNSET
+
+
+class RouterBody(Named):
+    name: str | UnsetType = UNSET
+    description: str | UnsetType = UNSET
+    admin_state_up: bool | UnsetType = UNSET
+    external_gateway_info: GatewayPart | UnsetType | None = UNSET
+    routes: list[RoutePart] | UnsetType | None = UNSET
+    availability_zone_hints: list[str] | UnsetType = UNSET
+
+
+class RoutesBody(Part):
+    routes: list[RoutePart]
+
+
+class InterfaceBody(Part):
+    """The one body without an envelope."""
+
+    subnet_id: str | None = None
+    port_id: str | None = None
+
+
+class FloatingIpBody(Named):
+    floating_network_id: str | UnsetType = UNSET
+    floating_ip_address: str | UnsetType | None = UNSET
+    subnet_id: str | UnsetType | None = UNSET
+    port_id: str | UnsetType | None = UNSET
+    fixed_ip_address: str | UnsetType | None = UNSET
+    description: str | UnsetType = UNSET
+
+
+class SecurityGroupBody(Named):
+    name: str | UnsetType = UNSET
+    description: str | UnsetType = UNSET
+    stateful: bool | UnsetType = UNSET
+
+
+class RuleBody(Named, kw_only=True):
+    security_group_id: str
+    direction: Literal["ingress", "egress"]
+    ethertype: Literal["IPv4", "IPv6", "ipv4", "ipv6"] | UnsetType | None = UNSET
+    protocol: str | int | UnsetType | None = UNSET
+    port_range_min: int | UnsetType | None = UNSET
+    port_range_max: int | UnsetType | None = UNSET
+    remote_ip_prefix: str | UnsetType | None = UNSET
+    remote_group_id: str | UnsetType | None = UNSET
+    description: str | UnsetType = UNSET
+
+
+class QuotaBody(Named):
+    """With `check_limit` no limit may go below what is used."""
+
+    check_limit: bool | UnsetType = UNSET
+    force: bool | UnsetType = UNSET
+    network: int | UnsetType = UNSET
+    subnet: int | UnsetType = UNSET
+    port: int | UnsetType = UNSET
+    router: int | UnsetType = UNSET
+    floatingip: int | UnsetType = UNSET
+    security_group: int | UnsetType = UNSET
+    security_group_rule: int | UnsetType = UNSET
+
+
+class TagsBody(Part):
+    tags: list[str]

@@ -1,0 +1,198 @@
+"""Objects of the network domain as Neutron shows them."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from volutus.network.floating_ips import FloatingIp
+from volutus.network.networks import Network
+from volutus.network.ports import Port
+from volutus.network.router_interfaces import Interface
+from volutus.network.routers import Router
+from volutus.network.security_group_rules import Rule
+from volutus.network.security_groups import SecurityGroup
+from volutus.network.subnets import HostRoute, Subnet
+
+
+def network(it: Network, zone: str, *, provider: bool) -> dict[str, Any]:
+    """A network. `provider` shows what it is made of, which tenants need not know."""
+    view = _common(it) | {
+        "name": it.name,
+        "admin_state_up": it.enabled,
+        "status": "ACTIVE",
+        "subnets": it.subnet_ids,
+        "shared": it.shared,
+        "router:external": it.external,
+        "mtu": it.mtu,
+        "port_security_enabled": it.port_security,
+        "availability_zones": [zone],
+        "availability_zone_hints": it.zone_hints,
+    }
+    if it.external:
+        view["is_default"] = it.is_default
+    if provider:
+        view |= {
+            "provider:network_type": it.network_type,
+            "provider:physical_network": it.physical_network,
+            "provider:segmentation_id": it.segmentation_id,
+        }
+    return view
+
+
+def subnet(it: Subnet) -> dict[str, Any]:
+    return _common(it) | {
+        "name": it.name,
+        "network_id": it.network_id,
+        "ip_version": it.ip_version,
+        "cidr": it.cidr,
+        "gateway_ip": it.gateway,
+        "enable_dhcp": it.enable_dhcp,
+        "allocation_pools": [{"start": pool.first, "end": pool.last} for pool in it.pools],
+        "dns_nameservers": it.dns_servers,
+        "host_routes": _routes(it.host_routes),
+        "ipv6_address_mode": it.address_mode,
+        "ipv6_ra_mode": it.ra_mode,
+        "service_types": it.service_types,
+        "subnetpool_id": it.subnet_pool_id,
+        "router:external": it.external,
+    }
+
+
+def port(it: Port, *, binding: bool) -> dict[str, Any]:
+    """A port. `binding` shows the host, which tenants need not know."""
+    view = _common(it) | {
+        "name": it.name,
+        "network_id": it.network_id,
+        "mac_address": it.mac,
+        "admin_state_up": it.enabled,
+        "status": it.status,
+        "device_id": it.device_id,
+        "device_owner": it.device_owner,
+        "fixed_ips": [{"subnet_id": f.subnet_id, "ip_address": f.address} for f in it.fixed_ips],
+        "security_groups": it.security_group_ids,
+        "port_security_enabled": it.port_security,
+        "allowed_address_pairs": [
+            {"ip_address": pair.address, "mac_address": pair.mac or it.mac} for pair in it.address_pairs
+        ],
+        "extra_dhcp_opts": [],
+        "binding:vnic_type": it.vnic_type,
+    }
+    if binding:
+        bound = bool(it.host_name)
+        view |= {
+            "binding:host_id": it.host_name,
+            "binding:profile": it.binding_profile,
+            "binding:vif_type": "ovs" if bound else "unbound",
+            "binding:vif_details": {"port_filter": True, "connectivity": "l2"} if bound else {},
+        }
+    return view
+
+
+def router(it: Router, zone: str) -> dict[str, Any]:
+    gateway = it.gateway
+    return _common(it) | {
+        "name": it.name,
+        "admin_state_up": it.enabled,
+        "status": "ACTIVE",
+        "external_gateway_info": gateway
+        and {
+            "network_id": gateway.network_id,
+            "enable_snat": gateway.enable_snat,
+            "external_fixed_ips": [
+                {"subnet_id": f.subnet_id, "ip_address": f.address} for f in gateway.fixed_ips
+            ],
+        },
+        "routes": _routes(it.routes),
+        "availability_zones": [zone],
+        "availability_zone_hints": it.zone_hints,
+    }
+
+
+def interface(it: Interface) -> dict[str, Any]:
+    return {
+        "id": it.router_id,
+        "tenant_id": it.project_id,
+        "project_id": it.project_id,
+        "port_id": it.port_id,
+        "network_id": it.network_id,
+        "subnet_id": it.subnet_ids[0],
+        "subnet_ids": it.subnet_ids,
+        "tags": [],
+    }
+
+
+def floating_ip(it: FloatingIp) -> dict[str, Any]:
+    details = it.port_details
+    return _common(it) | {
+        "floating_network_id": it.network_id,
+        "floating_ip_address": it.address,
+        "fixed_ip_address": it.fixed_address,
+        "port_id": it.port_id,
+        "router_id": it.router_id,
+        "status": "ACTIVE" if it.port_id else "DOWN",
+        "port_details": details
+        and {
+            "name": details.name,
+            "network_id": details.network_id,
+            "mac_address": details.mac,
+            "admin_state_up": details.enabled,
+            "status": details.status,
+            "device_id": details.device_id,
+            "device_owner": details.device_owner,
+        },
+    }
+
+
+def security_group(it: SecurityGroup) -> dict[str, Any]:
+    return _common(it) | {
+        "name": it.name,
+        "stateful": it.stateful,
+        "security_group_rules": [rule(one) for one in it.rules],
+    }
+
+
+def rule(it: Rule) -> dict[str, Any]:
+    return _common(it) | {
+        "security_group_id": it.group_id,
+        "direction": it.direction,
+        "ethertype": f"IPv{it.ip_version}",
+        "protocol": it.protocol,
+        "port_range_min": it.port_min,
+        "port_range_max": it.port_max,
+        "remote_ip_prefix": it.remote_prefix,
+        "normalized_cidr": it.remote_prefix,
+        "remote_group_id": it.remote_group_id,
+    }
+
+
+def quota(limits: Mapping[str, int], names: Sequence[str]) -> dict[str, Any]:
+    """Only what this service counts."""
+    return {name: limits[name] for name in names}
+
+
+def quota_details(limits: Mapping[str, int], used: Mapping[str, int], names: Sequence[str]) -> dict[str, Any]:
+    return {name: {"limit": limits[name], "used": used[name], "reserved": 0} for name in names}
+
+
+def time(at: datetime) -> str:
+    """Neutron's own form: whole seconds and a Z."""
+    return at.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _common(
+    it: Network | Subnet | Port | Router | FloatingIp | SecurityGroup | Rule,
+) -> dict[str, Any]:
+    return {
+        "id": it.id,
+        "tenant_id": it.project_id,
+        "project_id": it.project_id,
+        "description": it.description,
+        "tags": it.tags,
+        "created_at": time(it.created_at),
+        "updated_at": time(it.updated_at),
+        "revision_number": it.revision,
+    }
+
+
+def _routes(routes: Sequence[HostRoute]) -> list[dict[str, str]]:
+    return [{"destination": route.destination, "nexthop": route.next_hop} for route in routes]

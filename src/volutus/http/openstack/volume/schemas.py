@@ -1,0 +1,179 @@
+"""The bodies that clients send."""
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+Name = Annotated[str, Meta(max_length=255)]
+Text = Annotated[str, Meta(max_length=255)]
+
+
+class VolumeCreate(msgspec.Struct):
+    """`POST /volumes`."""
+
+    size: int | None = None
+    name: Name | None = None
+    display_name: Name | None = None
+    description: Text | None = None
+    display_description: Text | None = None
+    volume_type: Name | None = None
+    availability_zone: Name | None = None
+    metadata: dict[str, Any] | None = None
+    snapshot_id: str | None = None
+    source_volid: str | None = None
+    image_ref: str | None = msgspec.field(default=None, name="imageRef")
+    image_id: str | None = None
+    multiattach: bool | None = False
+    consistencygroup_id: str | None = None
+    group_id: str | None = None
+    backup_id: str | None = None
+
+
+class VolumeUpdate(msgspec.Struct):
+    """`PUT /volumes/ID` and `PUT /snapshots/ID`."""
+
+    name: Name | msgspec.UnsetType | None = msgspec.UNSET
+    display_name: Name | msgspec.UnsetType | None = msgspec.UNSET
+    description: Text | msgspec.UnsetType | None = msgspec.UNSET
+    display_description: Text | msgspec.UnsetType | None = msgspec.UNSET
+    metadata: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
+
+
+class SnapshotCreate(msgspec.Struct):
+    """`POST /snapshots`."""
+
+    volume_id: str | None
+    name: Name | None = None
+    display_name: Name | None = None
+    description: Text | None = None
+    display_description: Text | None = None
+    force: bool | None = None
+    metadata: dict[str, Any] | None = None
+
+
+class Attach(msgspec.Struct):
+    """`os-attach`."""
+
+    instance_uuid: str | None = None
+    host_name: Name | None = None
+    mountpoint: Annotated[str, Meta(min_length=1, max_length=255)] | None = None
+    mode: str = "rw"
+
+
+class Detach(msgspec.Struct):
+    """`os-detach`."""
+
+    attachment_id: str | None = None
+
+
+class ForceDetach(msgspec.Struct):
+    """`os-force_detach`."""
+
+    attachment_id: str | None = None
+    connector: dict[str, Any] | None = None
+
+
+class Extend(msgspec.Struct):
+    """`os-extend`."""
+
+    new_size: Annotated[int, Meta(ge=1)]
+
+
+class ResetStatus(msgspec.Struct):
+    """`os-reset_status`."""
+
+    status: str | None = None
+    attach_status: str | None = None
+    migration_status: str | None = None
+
+
+class ReadOnly(msgspec.Struct):
+    """`os-update_readonly_flag`."""
+
+    readonly: bool
+
+
+class Bootable(msgspec.Struct):
+    """`os-set_bootable`."""
+
+    bootable: bool
+
+
+class Retype(msgspec.Struct):
+    """`os-retype`."""
+
+    new_type: Annotated[str, Meta(min_length=1, max_length=255)]
+    migration_policy: str | None = None
+
+
+class Connection(msgspec.Struct):
+    """`os-initialize_connection` and `os-terminate_connection`."""
+
+    connector: dict[str, Any] | None = None
+    force: bool | None = None
+
+
+class ImageMetadata(msgspec.Struct):
+    """`os-set_image_metadata`."""
+
+    metadata: dict[str, Any]
+
+
+class ImageMetadataKey(msgspec.Struct):
+    """`os-unset_image_metadata`."""
+
+    key: str
+
+
+class AttachmentCreate(msgspec.Struct):
+    """`POST /attachments`."""
+
+    volume_uuid: str
+    instance_uuid: str | None = None
+    connector: dict[str, Any] | None = None
+    mode: str | None = None
+
+
+class AttachmentUpdate(msgspec.Struct):
+    """`PUT /attachments/ID`."""
+
+    connector: dict[str, Any]
+    mode: str | None = None
+
+
+class TypeCreate(msgspec.Struct):
+    """`POST /types`."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=255)]
+    description: Text | None = None
+    extra_specs: dict[str, Any] | None = None
+    is_public: bool = msgspec.field(default=True, name="os-volume-type-access:is_public")
+
+
+class TypeUpdate(msgspec.Struct):
+    """`PUT /types/ID`."""
+
+    name: Name | None = None
+    description: Text | msgspec.UnsetType | None = msgspec.UNSET
+    is_public: bool | None = None
+
+
+class TypeAccess(msgspec.Struct):
+    """`addProjectAccess` and `removeProjectAccess`."""
+
+    project: Annotated[str, Meta(min_length=1, max_length=255)]
+
+
+class TransferCreate(msgspec.Struct):
+    """`POST /volume-transfers`."""
+
+    volume_id: str
+    name: Name | None = None
+    no_snapshots: bool = False
+
+
+class TransferAccept(msgspec.Struct):
+    """`POST /volume-transfers/ID/accept`."""
+
+    auth_key: str

@@ -1,0 +1,339 @@
+"""Floating IPs: addresses of an external network that stand for a port's address behind a router."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from msgspec import UNSET, UnsetType
+from sqlalchemy import Row, delete, func, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+
+from volutus import audit, metering, quota
+from volutus.db import Tx
+from volutus.identity import Caller
+from volutus.network import allocation, networks, ports, units
+from volutus.network.allocation import FixedIpRequest, Space
+from volutus.network.changes import check_revision
+from volutus.network.errors import (
+    ExternalGatewayForFloatingIPNotFound,
+    FloatingIPNotFound,
+    FloatingIPPortAlreadyAssociated,
+    InvalidInput,
+    IpAddressGenerationFailure,
+    PortNotFound,
+)
+from volutus.network.listing import (
+    Query,
+    address,
+    common_filters,
+    equals,
+    optional,
+    selected,
+    sortable,
+    visible,
+)
+from volutus.network.networks import Network
+from volutus.network.ovn.model import Kind
+from volutus.network.ports import FLOATING_IP, STATUS, Port, PortOrder
+from volutus.network.tables import floating_ips, network_units, port_addresses
+from volutus.network.tables import ports as port_rows
+
+METER = "address"
+
+
+@dataclass(frozen=True)
+class PortDetails:
+    """What a client shows of the port that a floating IP stands for."""
+
+    name: str
+    network_id: str
+    mac: str
+    enabled: bool
+    status: str
+    device_id: str
+    device_owner: str
+
+
+@dataclass(frozen=True)
+class FloatingIp:
+    id: str
+    project_id: str
+    description: str
+    tags: tuple[str, ...]
+    revision: int
+    created_at: datetime
+    updated_at: datetime
+    network_id: str
+    address: str
+    port_id: str | None
+    fixed_address: str | None
+    router_id: str | None
+    port_details: PortDetails | None
+
+
+@dataclass(frozen=True)
+class FloatingIpOrder:
+    """`address` and `subnet_id` say which address; `port_id` what it stands for from the start."""
+
+    project_id: str
+    network_id: str
+    subnet_id: str | None = None
+    address: str | None = None
+    port_id: str | None = None
+    fixed_address: str | None = None
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class FloatingIpChanges:
+    """`port_id` None parts it from its port."""
+
+    port_id: str | UnsetType | None = UNSET
+    fixed_address: str | None = None
+    description: str | UnsetType = UNSET
+
+
+_UNIT = (network_units.c.kind == Kind.PORT.value) & (network_units.c.id == port_rows.c.id)
+_SELECT = (
+    select(
+        floating_ips,
+        func.host(port_addresses.c.ip).label("address"),
+        func.host(floating_ips.c.fixed_ip).label("fixed_address"),
+        port_rows.c.name.label("port_name"),
+        port_rows.c.network_id.label("port_network_id"),
+        port_rows.c.mac.label("port_mac"),
+        port_rows.c.enabled.label("port_enabled"),
+        STATUS.label("port_status"),
+        port_rows.c.device_id.label("port_device_id"),
+        port_rows.c.device_owner.label("port_device_owner"),
+    )
+    .join(port_addresses, port_addresses.c.port_id == floating_ips.c.own_port_id)
+    .outerjoin(port_rows, port_rows.c.id == floating_ips.c.port_id)
+    .outerjoin(network_units, _UNIT)
+)
+_FILTERS = common_filters(floating_ips) | {
+    "network_id": equals(floating_ips.c.network_id),
+    "address": address(port_addresses.c.ip),
+    "fixed_address": address(floating_ips.c.fixed_ip),
+    "port_id": optional(floating_ips.c.port_id),
+    "router_id": optional(floating_ips.c.router_id),
+    "status": lambda values: (
+        func.coalesce(floating_ips.c.port_id, "").in_([""])
+        if values == ["DOWN"]
+        else floating_ips.c.port_id.isnot(None)
+    ),
+}
+_SORTABLE = sortable(floating_ips) | {"address": port_addresses.c.ip}
+# The router that has the port's subnet inside and the floating IP's network outside.
+_ROUTER = text(
+    """
+    SELECT r.id FROM routers r JOIN router_interfaces i ON i.router_id = r.id
+    JOIN port_addresses a ON a.port_id = i.port_id
+    WHERE a.subnet_id = :subnet_id AND r.gateway_network_id = :network_id
+    ORDER BY r.created_at, r.id LIMIT 1 FOR KEY SHARE OF r
+    """
+)
+
+
+def create(tx: Tx, caller: Caller, order: FloatingIpOrder) -> FloatingIp:
+    """A floating IP of the project's. Raises IpAddressGenerationFailure, IpAddressAlreadyAllocated,
+    QuotaExceeded, and what associating raises."""
+    network = networks.hold(tx, caller, order.network_id)
+    if not network.external:
+        raise InvalidInput(
+            f"Bad floatingip request: Network {network.id} is not a valid external network.",
+            field="floating_network_id",
+        )
+    floating_id = tx.ids.uuid()
+    own = _make_port(tx, caller, network, order, floating_id)
+    tx.execute(
+        insert(floating_ips).values(
+            id=floating_id,
+            project_id=order.project_id,
+            description=order.description,
+            created_at=tx.now,
+            updated_at=tx.now,
+            network_id=network.id,
+            own_port_id=own.id,
+        )
+    )
+    if order.port_id is not None:
+        _associate(tx, caller, floating_id, network.id, order.port_id, order.fixed_address)
+    quota.charge(tx, order.project_id, {"floatingip": 1})
+    usage = metering.Usage(order.project_id, "floatingip", floating_id, METER, Decimal(1))
+    metering.open_usage(tx, [usage])
+    audit.record(
+        tx, caller, "create", "network.floatingip", floating_id, {"address": own.fixed_ips[0].address}
+    )
+    return get(tx, caller, floating_id)
+
+
+def get(tx: Tx, caller: Caller, floating_id: str, *, lock: bool = False) -> FloatingIp:
+    """A floating IP of the caller's."""
+    statement = _SELECT.where(floating_ips.c.id == floating_id, *visible(floating_ips, caller))
+    row = tx.row(statement.with_for_update(of=floating_ips) if lock else statement)
+    if row is None:
+        raise FloatingIPNotFound(f"Floating IP {floating_id} could not be found")
+    return _floating_ip(row)
+
+
+def list_(tx: Tx, caller: Caller, query: Query) -> list[FloatingIp]:
+    """The caller's floating IPs: one statement however many there are."""
+    statement = selected(tx, _SELECT.where(*visible(floating_ips, caller)), query, _FILTERS, _SORTABLE)
+    return [_floating_ip(row) for row in tx.rows(statement)]
+
+
+def change(
+    tx: Tx, caller: Caller, floating_id: str, changes: FloatingIpChanges, if_revision: int | None = None
+) -> FloatingIp:
+    """Let it stand for another port, or for none."""
+    before = get(tx, caller, floating_id, lock=True)
+    check_revision(before.revision, if_revision)
+    if changes.port_id is not UNSET:
+        _part(tx, before)
+        if changes.port_id is not None:
+            _associate(tx, caller, floating_id, before.network_id, changes.port_id, changes.fixed_address)
+    values = {} if changes.description is UNSET else {"description": changes.description}
+    tx.execute(
+        update(floating_ips)
+        .where(floating_ips.c.id == floating_id)
+        .values(**values, revision=floating_ips.c.revision + 1, updated_at=tx.now)
+    )
+    audit.record(tx, caller, "update", "network.floatingip", floating_id)
+    return get(tx, caller, floating_id)
+
+
+def remove(tx: Tx, caller: Caller, floating_id: str, if_revision: int | None = None) -> None:
+    """Give the address back to the cloud."""
+    floating = get(tx, caller, floating_id, lock=True)
+    check_revision(floating.revision, if_revision)
+    gone = tx.value(
+        delete(floating_ips).where(floating_ips.c.id == floating_id).returning(floating_ips.c.own_port_id)
+    )
+    ports.erase(tx, caller, ports.fetch(tx, [gone]))
+    quota.release(tx, floating.project_id, {"floatingip": 1})
+    metering.close_usage(tx, "floatingip", [floating_id])
+    audit.record(tx, caller, "delete", "network.floatingip", floating_id)
+    if floating.router_id is not None:
+        units.touch(tx, Kind.ROUTER, [floating.router_id])
+
+
+def _make_port(tx: Tx, caller: Caller, network: Network, order: FloatingIpOrder, floating_id: str) -> Port:
+    spaces = [space for space in allocation.spaces(tx, network.id) if space.cidr.version == 4]
+    requests = _requests(order, spaces)
+    for request in requests:
+        wanted = PortOrder(
+            network_id=network.id,
+            project_id="",
+            fixed_ips=(request,),
+            device_id=floating_id,
+            device_owner=FLOATING_IP,
+            port_security=False,
+        )
+        try:
+            with tx.savepoint():
+                return ports.create_on(tx, caller, network, wanted)
+        except IpAddressGenerationFailure:
+            if request is requests[-1]:
+                raise
+    raise IpAddressGenerationFailure(f"No more IP addresses available on network {network.id}.")
+
+
+def _requests(order: FloatingIpOrder, spaces: Sequence[Space]) -> list[FixedIpRequest]:
+    if order.address is not None or order.subnet_id is not None:
+        return [FixedIpRequest(order.subnet_id, order.address)]
+    return [FixedIpRequest(subnet_id=space.subnet_id) for space in spaces]
+
+
+def _associate(
+    tx: Tx, caller: Caller, floating_id: str, network_id: str, port_id: str, fixed_address: str | None
+) -> None:
+    # The port is locked, so of two floating IPs for one address the second finds the first.
+    port = ports.get(tx, caller, port_id, lock=True)
+    if not caller.sees(port.project_id):
+        raise PortNotFound(f"Port {port_id} could not be found.")
+    inside = _inside(port, fixed_address)
+    router_id = tx.value(_ROUTER, {"subnet_id": inside.subnet_id, "network_id": network_id})
+    if router_id is None:
+        raise ExternalGatewayForFloatingIPNotFound(
+            f"External network {network_id} is not reachable from subnet {inside.subnet_id}.  "
+            f"Therefore, cannot associate Port {port_id} with a Floating IP."
+        )
+    other = select(floating_ips.c.id).where(
+        floating_ips.c.port_id == port_id,
+        floating_ips.c.fixed_ip == inside.address,
+        floating_ips.c.id != floating_id,
+    )
+    if tx.value(other) is not None:
+        raise FloatingIPPortAlreadyAssociated(
+            f"Cannot associate floating IP {floating_id} with port {port_id} using fixed IP "
+            f"{inside.address}, as that fixed IP already has a floating IP on external network {network_id}."
+        )
+    tx.execute(
+        update(floating_ips)
+        .where(floating_ips.c.id == floating_id)
+        .values(port_id=port_id, fixed_ip=inside.address, router_id=router_id)
+    )
+    units.touch(tx, Kind.ROUTER, [router_id])
+
+
+def _inside(port: Port, fixed_address: str | None) -> allocation.FixedIp:
+    fitting = [fixed for fixed in port.fixed_ips if ":" not in fixed.address]
+    if fixed_address is not None:
+        fitting = [fixed for fixed in fitting if fixed.address == fixed_address]
+        if not fitting:
+            raise _bad(f"Port {port.id} does not have fixed ip {fixed_address}", "fixed_ip_address")
+    if not fitting:
+        raise _bad(f"Cannot add floating IP to port {port.id} that has no fixed IPv4 addresses", "port_id")
+    if len(fitting) > 1:
+        raise _bad(
+            f"Port {port.id} has multiple fixed IPv4 addresses.  Must provide a specific IPv4 address when "
+            "assigning a floating IP",
+            "fixed_ip_address",
+        )
+    return fitting[0]
+
+
+def _part(tx: Tx, floating: FloatingIp) -> None:
+    if floating.router_id is not None:
+        tx.execute(
+            update(floating_ips)
+            .where(floating_ips.c.id == floating.id)
+            .values(port_id=None, fixed_ip=None, router_id=None)
+        )
+        units.touch(tx, Kind.ROUTER, [floating.router_id])
+
+
+def _bad(message: str, field: str) -> InvalidInput:
+    return InvalidInput(f"Bad floatingip request: {message}.", field=field)
+
+
+def _floating_ip(row: Row[Any]) -> FloatingIp:
+    details = None
+    if row.port_id is not None:
+        details = PortDetails(
+            name=row.port_name,
+            network_id=row.port_network_id,
+            mac=row.port_mac,
+            enabled=row.port_enabled,
+            status=row.port_status,
+            device_id=row.port_device_id,
+            device_owner=row.port_device_owner,
+        )
+    return FloatingIp(
+        id=row.id,
+        project_id=row.project_id,
+        description=row.description,
+        tags=tuple(row.tags),
+        revision=row.revision,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        network_id=row.network_id,
+        address=row.address,
+        port_id=row.port_id,
+        fixed_address=row.fixed_address,
+        router_id=row.router_id,
+        port_details=details,
+    )

@@ -1,0 +1,303 @@
+"""Networks: what a tenant's ports are plugged into, and the external ones that routers lead to."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from msgspec import UNSET, UnsetType
+from sqlalchemy import ColumnElement, Row, Select, func, or_, select, update
+from sqlalchemy import Sequence as SqlSequence
+from sqlalchemy.dialects.postgresql import insert
+
+from volutus import audit, quota
+from volutus.db import Tx
+from volutus.identity import Caller
+from volutus.network import units
+from volutus.network.changes import check_revision, given
+from volutus.network.errors import (
+    DefaultExternalNetworkExists,
+    ExternalNetworkInUse,
+    FlatNetworkInUse,
+    InvalidInput,
+    InvalidSharedSetting,
+    NetworkNotFound,
+    PolicyNotAuthorized,
+)
+from volutus.network.listing import (
+    Query,
+    boolean,
+    common_filters,
+    equals,
+    integer,
+    optional,
+    selected,
+    sortable,
+)
+from volutus.network.ovn.model import Kind
+from volutus.network.tables import floating_ips, networks, ports, routers, subnets
+
+# What is left of an Ethernet frame of 1,500 bytes within Geneve.
+OVERLAY_MTU = 1442
+PHYSICAL_MTU = 1500
+
+_SEGMENT = SqlSequence("network_segments")
+
+
+@dataclass(frozen=True)
+class Network:
+    id: str
+    project_id: str
+    name: str
+    description: str
+    tags: tuple[str, ...]
+    revision: int
+    created_at: datetime
+    updated_at: datetime
+    enabled: bool
+    shared: bool
+    external: bool
+    is_default: bool
+    mtu: int
+    port_security: bool
+    network_type: str
+    physical_network: str | None
+    segmentation_id: int | None
+    zone_hints: tuple[str, ...]
+    subnet_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class NetworkOrder:
+    """What a new network should be. Without `network_type` it is an overlay, seen by its tenants alone."""
+
+    project_id: str
+    name: str = ""
+    description: str = ""
+    enabled: bool = True
+    shared: bool = False
+    external: bool = False
+    is_default: bool = False
+    mtu: int | None = None
+    port_security: bool = True
+    network_type: str | None = None
+    physical_network: str | None = None
+    segmentation_id: int | None = None
+    zone_hints: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class NetworkChanges:
+    name: str | UnsetType = UNSET
+    description: str | UnsetType = UNSET
+    enabled: bool | UnsetType = UNSET
+    shared: bool | UnsetType = UNSET
+    external: bool | UnsetType = UNSET
+    is_default: bool | UnsetType = UNSET
+    mtu: int | UnsetType = UNSET
+    port_security: bool | UnsetType = UNSET
+
+
+_SUBNET_IDS = (
+    select(func.coalesce(func.array_agg(subnets.c.id), []))
+    .where(subnets.c.network_id == networks.c.id)
+    .correlate(networks)
+    .scalar_subquery()
+    .label("subnet_ids")
+)
+_SELECT = select(networks, _SUBNET_IDS)
+_FILTERS = common_filters(networks) | {
+    "enabled": boolean(networks.c.enabled),
+    # All that is written here is in OVN within moments or said to be failing: a network is never down.
+    "status": lambda values: networks.c.id.isnot(None) if "ACTIVE" in values else networks.c.id.is_(None),
+    "shared": boolean(networks.c.shared),
+    "external": boolean(networks.c.external),
+    "is_default": boolean(networks.c.is_default),
+    "mtu": integer(networks.c.mtu),
+    "port_security": boolean(networks.c.port_security),
+    "network_type": equals(networks.c.network_type),
+    "physical_network": optional(networks.c.physical_network),
+    "segmentation_id": integer(networks.c.segmentation_id),
+    "subnet_id": lambda values: networks.c.id.in_(
+        select(subnets.c.network_id).where(subnets.c.id.in_(values))
+    ),
+}
+_SORTABLE = sortable(networks)
+
+
+def create(tx: Tx, caller: Caller, order: NetworkOrder) -> Network:
+    """A new network. Raises QuotaExceeded, InvalidInput for a segment that makes no sense."""
+    quota.charge(tx, order.project_id, {"network": 1})
+    network_type, segmentation_id = _segment(tx, order)
+    if order.is_default:
+        _refuse_second_default(tx)
+    default_mtu = OVERLAY_MTU if network_type == "geneve" else PHYSICAL_MTU
+    values = {
+        **given(order),
+        "id": tx.ids.uuid(),
+        "mtu": order.mtu or default_mtu,
+        "network_type": network_type,
+        "segmentation_id": segmentation_id,
+        "created_at": tx.now,
+        "updated_at": tx.now,
+    }
+    statement = insert(networks).values(**values).on_conflict_do_nothing().returning(networks)
+    row = tx.row(statement)
+    if row is None:
+        raise FlatNetworkInUse(
+            f"Unable to create the network. The physical network {order.physical_network} "
+            f"is in use with segment {segmentation_id or 'none'}."
+        )
+    audit.record(tx, caller, "create", "network.network", row.id, {"name": order.name})
+    units.touch(tx, Kind.NETWORK, [row.id])
+    return _network(row, ())
+
+
+def get(tx: Tx, caller: Caller, network_id: str) -> Network:
+    """A network of the caller's, a shared or an external one."""
+    row = tx.row(_SELECT.where(networks.c.id == network_id, *_visible(caller)))
+    if row is None:
+        raise NetworkNotFound(f"Network {network_id} could not be found.")
+    return _network(row, row.subnet_ids)
+
+
+def list_(tx: Tx, caller: Caller, query: Query) -> list[Network]:
+    """The networks that the caller may use."""
+    statement = selected(tx, _SELECT.where(*_visible(caller)), query, _FILTERS, _SORTABLE)
+    return [_network(row, row.subnet_ids) for row in tx.rows(statement)]
+
+
+def change(
+    tx: Tx, caller: Caller, network_id: str, changes: NetworkChanges, if_revision: int | None = None
+) -> Network:
+    """Change what is given; the rest stays."""
+    before = get_own(tx, caller, network_id, lock=True)
+    check_revision(before.revision, if_revision)
+    values = given(changes)
+    if before.shared and changes.shared is False:
+        _refuse_unsharing(tx, before)
+    if before.external and changes.external is False:
+        _refuse_if_external_in_use(tx, before)
+    if changes.is_default is True and not before.is_default:
+        _refuse_second_default(tx)
+    tx.execute(
+        update(networks)
+        .where(networks.c.id == network_id)
+        .values(**values, revision=networks.c.revision + 1, updated_at=tx.now)
+    )
+    audit.record(tx, caller, "update", "network.network", network_id, {"fields": sorted(values)})
+    _touch_dependents(tx, network_id, changes)
+    return get(tx, caller, network_id)
+
+
+def get_own(tx: Tx, caller: Caller, network_id: str, *, lock: bool = False) -> Network:
+    """A network that the caller may change. Raises Forbidden for one that he may only use."""
+    statement = _SELECT.where(networks.c.id == network_id, *_visible(caller))
+    # Changes and new subnets take turns; ports go on being made meanwhile.
+    row = tx.row(statement.with_for_update(of=networks, key_share=True) if lock else statement)
+    if row is None:
+        raise NetworkNotFound(f"Network {network_id} could not be found.")
+    if not caller.sees(row.project_id):
+        raise PolicyNotAuthorized("Only the network's own project may change it.")
+    return _network(row, row.subnet_ids)
+
+
+def hold(tx: Tx, caller: Caller, network_id: str) -> Network:
+    """Like `get`, and it cannot be deleted before this transaction ends."""
+    statement = _SELECT.where(networks.c.id == network_id, *_visible(caller))
+    row = tx.row(statement.with_for_update(of=networks, key_share=True, read=True))
+    if row is None:
+        raise NetworkNotFound(f"Network {network_id} could not be found.")
+    return _network(row, row.subnet_ids)
+
+
+def usable(tx: Tx, caller: Caller, limit: int) -> list[Network]:
+    """The networks a new server could mean when none is named: the project's own and the shared ones."""
+    own = or_(networks.c.project_id == caller.own_project(), networks.c.shared)
+    statement: Select[Any] = _SELECT.where(own, networks.c.external.is_(False)).limit(limit)
+    return [_network(row, row.subnet_ids) for row in tx.rows(statement.order_by(networks.c.id))]
+
+
+def _visible(caller: Caller) -> Sequence[ColumnElement[bool]]:
+    if caller.is_admin:
+        return ()
+    return (or_(networks.c.project_id == (caller.project_id or ""), networks.c.shared, networks.c.external),)
+
+
+def _segment(tx: Tx, order: NetworkOrder) -> tuple[str, int | None]:
+    """Type and segment. An overlay's segment is a number of ours: tenants never meet it."""
+    network_type = order.network_type or ("geneve" if order.physical_network is None else "flat")
+    if network_type not in ("geneve", "flat", "vlan"):
+        raise InvalidInput(f"Invalid input for operation: network_type value '{network_type}' not supported.")
+    if network_type == "geneve":
+        if order.physical_network is not None:
+            raise InvalidInput(
+                "Invalid input for operation: provider:physical_network specified for geneve network."
+            )
+        return network_type, order.segmentation_id or tx.value(select(_SEGMENT.next_value()))
+    if order.physical_network is None:
+        raise InvalidInput(f"Invalid input for operation: physical_network required for {network_type}.")
+    if network_type == "flat":
+        return network_type, None
+    if order.segmentation_id is None or not 1 <= order.segmentation_id <= 4094:
+        raise InvalidInput("Invalid input for operation: segmentation_id must be from 1 to 4094 for vlan.")
+    return network_type, order.segmentation_id
+
+
+def _refuse_second_default(tx: Tx) -> None:
+    found = tx.value(select(networks.c.id).where(networks.c.is_default).limit(1))
+    if found is not None:
+        raise DefaultExternalNetworkExists(f"A default external network already exists: {found}.")
+
+
+def _refuse_unsharing(tx: Tx, network: Network) -> None:
+    foreign = select(ports.c.id).where(
+        ports.c.network_id == network.id, ports.c.project_id.notin_([network.project_id, ""])
+    )
+    if tx.value(foreign.limit(1)) is not None:
+        raise InvalidSharedSetting(
+            f"Unable to reconfigure sharing settings for network {network.name}. "
+            "Multiple tenants are using it."
+        )
+
+
+def _refuse_if_external_in_use(tx: Tx, network: Network) -> None:
+    gateways = select(routers.c.id).where(routers.c.gateway_network_id == network.id)
+    addresses = select(floating_ips.c.id).where(floating_ips.c.network_id == network.id)
+    if tx.value(gateways.union_all(addresses).limit(1)) is not None:
+        raise ExternalNetworkInUse(
+            f"External network {network.id} cannot be updated to be made non-external, "
+            "since it has existing gateway ports or floating IPs."
+        )
+
+
+def _touch_dependents(tx: Tx, network_id: str, changes: NetworkChanges) -> None:
+    units.touch(tx, Kind.NETWORK, [network_id])
+    if changes.enabled is not UNSET:
+        units.touch_ports(tx, ports.c.network_id == network_id)
+    if changes.mtu is not UNSET:
+        units.touch_routers_on(tx, network_id)
+
+
+def _network(row: Row[Any], subnet_ids: Sequence[str]) -> Network:
+    return Network(
+        id=row.id,
+        project_id=row.project_id,
+        name=row.name,
+        description=row.description,
+        tags=tuple(row.tags),
+        revision=row.revision,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        enabled=row.enabled,
+        shared=row.shared,
+        external=row.external,
+        is_default=row.is_default,
+        mtu=row.mtu,
+        port_security=row.port_security,
+        network_type=row.network_type,
+        physical_network=row.physical_network,
+        segmentation_id=row.segmentation_id,
+        zone_hints=tuple(row.zone_hints),
+        subnet_ids=tuple(sorted(subnet_ids)),
+    )

@@ -1,0 +1,153 @@
+"""The tables of the network domain as SQLAlchemy Core sees them; migration 0006 makes them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import BigInteger, Boolean, Column, DateTime, Integer, MetaData, Table, Text
+from sqlalchemy.dialects.postgresql import ARRAY, CIDR, INET, JSONB
+
+metadata = MetaData()
+
+
+def _common() -> Sequence[Column[Any]]:
+    return (
+        Column("id", Text, primary_key=True),
+        Column("project_id", Text),
+        Column("name", Text),
+        Column("description", Text),
+        Column("tags", ARRAY(Text)),
+        Column("revision", BigInteger),
+        Column("created_at", DateTime(timezone=True)),
+        Column("updated_at", DateTime(timezone=True)),
+    )
+
+
+networks = Table(
+    "networks",
+    metadata,
+    *_common(),
+    Column("enabled", Boolean),
+    Column("shared", Boolean),
+    Column("external", Boolean),
+    Column("is_default", Boolean),
+    Column("mtu", Integer),
+    Column("port_security", Boolean),
+    Column("network_type", Text),
+    Column("physical_network", Text),
+    Column("segmentation_id", Integer),
+    Column("zone_hints", ARRAY(Text)),
+)
+subnets = Table(
+    "subnets",
+    metadata,
+    *_common(),
+    Column("network_id", Text),
+    Column("cidr", CIDR),
+    Column("gateway", INET),
+    Column("enable_dhcp", Boolean),
+    Column("address_mode", Text),
+    Column("ra_mode", Text),
+    Column("dns_servers", ARRAY(Text)),
+    Column("host_routes", JSONB),
+    Column("service_types", ARRAY(Text)),
+    Column("subnet_pool_id", Text),
+)
+allocation_pools = Table(
+    "allocation_pools",
+    metadata,
+    Column("subnet_id", Text, primary_key=True),
+    Column("first", INET, primary_key=True),
+    Column("last", INET),
+)
+ports = Table(
+    "ports",
+    metadata,
+    *_common(),
+    Column("network_id", Text),
+    Column("mac", Text),
+    Column("enabled", Boolean),
+    Column("port_security", Boolean),
+    Column("device_id", Text),
+    Column("device_owner", Text),
+    Column("host_name", Text),
+    Column("chassis", Text),
+    Column("vnic_type", Text),
+    Column("binding_profile", JSONB),
+    Column("address_pairs", JSONB),
+    Column("made_for_server", Boolean),
+    Column("nic_tag", Text),
+    Column("nic_order", Integer),
+)
+port_addresses = Table(
+    "port_addresses",
+    metadata,
+    Column("subnet_id", Text, primary_key=True),
+    Column("ip", INET, primary_key=True),
+    Column("port_id", Text),
+    Column("position", Integer),
+)
+port_security_groups = Table(
+    "port_security_groups",
+    metadata,
+    Column("port_id", Text, primary_key=True),
+    Column("group_id", Text, primary_key=True),
+)
+routers = Table(
+    "routers",
+    metadata,
+    *_common(),
+    Column("enabled", Boolean),
+    Column("gateway_network_id", Text),
+    Column("gateway_port_id", Text),
+    Column("enable_snat", Boolean),
+    Column("routes", JSONB),
+    Column("zone_hints", ARRAY(Text)),
+)
+router_interfaces = Table(
+    "router_interfaces",
+    metadata,
+    Column("port_id", Text, primary_key=True),
+    Column("router_id", Text),
+)
+floating_ips = Table(
+    "floating_ips",
+    metadata,
+    *_common(),
+    Column("network_id", Text),
+    Column("own_port_id", Text),
+    Column("port_id", Text),
+    Column("fixed_ip", INET),
+    Column("router_id", Text),
+)
+security_groups = Table(
+    "security_groups",
+    metadata,
+    *_common(),
+    Column("stateful", Boolean),
+    Column("is_default", Boolean),
+)
+security_group_rules = Table(
+    "security_group_rules",
+    metadata,
+    *_common(),
+    Column("group_id", Text),
+    Column("direction", Text),
+    Column("ip_version", Integer),
+    Column("protocol", Text),
+    Column("protocol_key", Text),
+    Column("port_min", Integer),
+    Column("port_max", Integer),
+    Column("remote_prefix", CIDR),
+    Column("remote_group_id", Text),
+)
+network_units = Table(
+    "network_units",
+    metadata,
+    Column("kind", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("wanted", BigInteger),
+    Column("written", BigInteger),
+    Column("up", Boolean),
+    Column("fault", Text),
+    Column("deleted_at", DateTime(timezone=True)),
+)

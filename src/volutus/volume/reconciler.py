@@ -1,0 +1,172 @@
+"""Brings disks a step closer to what they should be: finds a host, tells it, waits, removes.
+
+It works on disks, whatever they are for. Its only act on the world is a row in a host's document, so each
+step is one transaction. What the agent reports is stored elsewhere (`disks.record_observed`).
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, and_, func, or_, select, update
+
+from volutus import placement
+from volutus.db import Database, Tx
+from volutus.errors import NoCapacity
+from volutus.reconcile import Again, Done, Item, Outcome
+from volutus.volume import messages
+from volutus.volume.capabilities import lacking
+from volutus.volume.disks import ASSIGNMENT, KIND, finish_removal, tell_host
+from volutus.volume.status import GIB, WANTED_BYTES
+from volutus.volume.tables import disks, snapshots, types, volumes
+
+# A host that reboots, or another volume on its way out, may make room within this time.
+ROOM_DEADLINE_S = 30
+# Copying the largest common volume (100 GiB) at 100 MiB/s takes 17 minutes.
+MAKE_DEADLINE_S = 3600
+# Removing is quick; what takes longer is a host that does not answer.
+REMOVE_DEADLINE_S = 600
+# A client that announced an attachment and did not come back: its volume is freed for others.
+CLAIM_LIFETIME = timedelta(minutes=15)
+# Reports wake the disk: looking again is only for the deadline.
+LOOK_S = 30
+SHORT_LOOK_S = 2
+SCAN_MAX = 500
+
+
+class VolumeReconciler:
+    """The kind of work `volume`; keys are ids of disks."""
+
+    kind = KIND
+    batch = 20
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def step(self, items: Sequence[Item]) -> Mapping[str, Outcome]:
+        """One step for each disk, each in its own transaction: one that fails does not hold up the rest."""
+        outcomes: dict[str, Outcome] = {}
+        for item in items:
+            with self._database.begin() as tx:
+                outcomes[item.key] = _step(tx, item)
+        return outcomes
+
+    def scan(self, tx: Tx) -> Sequence[str]:
+        """Disks that are not as they should be, and announcements of attachments that were not kept."""
+        unsettled = select(disks.c.id).where(_unsettled()).order_by(disks.c.id).limit(SCAN_MAX)
+        stale = select(volumes.c.id).where(volumes.c.attach_claimed_at < tx.now - CLAIM_LIFETIME)
+        return [row.id for row in (*tx.rows(unsettled), *tx.rows(stale.limit(SCAN_MAX)))]
+
+
+def _unsettled() -> ColumnElement[bool]:
+    broken = or_(disks.c.failure.isnot(None), and_(disks.c.fault.isnot(None), ~disks.c.ready))
+    making = or_(disks.c.made_at.is_(None), disks.c.observed_bytes < WANTED_BYTES)
+    waits_for_server = and_(disks.c.host_id.is_(None), ~disks.c.claims_room)
+    return or_(
+        and_(disks.c.removed_at.isnot(None), disks.c.removal_failure.is_(None)),
+        and_(disks.c.removed_at.is_(None), making, ~broken, ~waits_for_server),
+    )
+
+
+def _step(tx: Tx, item: Item) -> Outcome:
+    row = tx.row(select(disks).where(disks.c.id == item.key).with_for_update())
+    if row is None:
+        return Done()
+    _drop_stale_claim(tx, row.id)
+    if row.removed_at is not None:
+        return _remove(tx, item, row)
+    if row.host_id is None:
+        return _find_host(tx, item, row) if row.claims_room else Done()
+    if row.assigned_gib != row.size_gib:
+        tell_host(tx, row, row.host_id)
+        return Again(LOOK_S, "told the host")
+    return _await_host(tx, item, row)
+
+
+def _find_host(tx: Tx, item: Item, row: Row[Any]) -> Outcome:
+    only_hosts = None
+    if missing := _lacking(tx, row.id):
+        return _fail(tx, row, f"No valid host was found: none has what the type asks for: {missing}.")
+    if row.source_disk_id is not None:
+        source = tx.row(select(disks).where(disks.c.id == row.source_disk_id))
+        if source is None or source.failure is not None:
+            return _fail(tx, row, "What it was to be copied from is not usable.")
+        if source.made_at is None:
+            if item.expired:
+                return _fail(tx, row, "What it was to be copied from did not become ready in time.")
+            return Again(SHORT_LOOK_S, "for what it is a copy of", deadline_s=MAKE_DEADLINE_S)
+        only_hosts = [source.host_id]
+    claim = placement.Claim(
+        consumer_id=row.id,
+        project_id=row.project_id,
+        user_id=row.user_id,
+        disk_gib=row.size_gib,
+        only_hosts=only_hosts,
+        zone=row.zone if only_hosts is None else None,
+    )
+    try:
+        host_id = placement.claim(tx, claim)
+    except NoCapacity:
+        if item.expired:
+            return _fail(tx, row, "No valid host was found: no host has enough free disk space.")
+        return Again(SHORT_LOOK_S, "for a host with room", deadline_s=ROOM_DEADLINE_S)
+    tell_host(tx, row, host_id)
+    return Again(LOOK_S, "told the host")
+
+
+def _lacking(tx: Tx, disk_id: str) -> str:
+    statement = select(types.c.extra_specs).join(volumes, volumes.c.type_id == types.c.id)
+    return ", ".join(lacking(tx.value(statement.where(volumes.c.id == disk_id)) or {}))
+
+
+def _await_host(tx: Tx, item: Item, row: Row[Any]) -> Outcome:
+    settled = row.made_at is not None and row.observed_bytes >= row.size_gib * GIB
+    if settled or row.failure is not None or (row.fault is not None and not row.ready):
+        return Done()
+    if item.expired:
+        what = "extend" if row.made_at is not None else "make"
+        return _fail(tx, row, f"The host did not {what} it in time.")
+    return Again(LOOK_S, f"for host {row.host_id}", deadline_s=MAKE_DEADLINE_S)
+
+
+def _remove(tx: Tx, item: Item, row: Row[Any]) -> Outcome:
+    if _copies_under_way(tx, row.id) or _snapshots_left(tx, row.id):
+        return Again(SHORT_LOOK_S, "for copies and snapshots of it")
+    if row.host_id is None or not placement.bury(tx, row.host_id, ASSIGNMENT, row.id):
+        finish_removal(tx, [row.id])
+        return Done()
+    if item.expired:
+        reason = "The host did not remove it in time; it will be gone once the host answers."
+        tx.execute(update(disks).where(disks.c.id == row.id).values(removal_failure=reason))
+        messages.record(tx, [(row.id, "delete", reason)])
+        return Done()
+    return Again(LOOK_S, f"for host {row.host_id} to remove it", deadline_s=REMOVE_DEADLINE_S)
+
+
+def _copies_under_way(tx: Tx, disk_id: str) -> int:
+    count: int = tx.value(
+        select(func.count()).where(
+            disks.c.source_disk_id == disk_id,
+            disks.c.made_at.is_(None),
+            disks.c.removed_at.is_(None),
+            disks.c.failure.is_(None),
+            disks.c.fault.is_(None),
+        )
+    )
+    return count
+
+
+def _snapshots_left(tx: Tx, disk_id: str) -> int:
+    count: int = tx.value(select(func.count()).where(snapshots.c.volume_id == disk_id))
+    return count
+
+
+def _drop_stale_claim(tx: Tx, disk_id: str) -> None:
+    stale = volumes.c.attach_claimed_at < tx.now - CLAIM_LIFETIME
+    tx.execute(update(volumes).where(volumes.c.id == disk_id, stale).values(attach_claimed_at=None))
+
+
+def _fail(tx: Tx, row: Row[Any], reason: str) -> Outcome:
+    tx.execute(update(disks).where(disks.c.id == row.id).values(failure=reason))
+    messages.record(tx, [(row.id, "create" if row.made_at is None else "extend", reason)])
+    return Done()

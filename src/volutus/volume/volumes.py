@@ -1,0 +1,378 @@
+"""A tenant's volumes: make, list, change, grow, remove. Each verb writes intent; hosts follow."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import delete, false, func, insert, select, true, update
+
+from volutus import audit, image, placement, quota
+from volutus.db import Page, Tx, paged
+from volutus.errors import Invalid
+from volutus.identity import Caller
+from volutus.quota import UNLIMITED
+from volutus.volume import disks as disk_orders
+from volutus.volume import types
+from volutus.volume.faults import HeldByServer, SizeOverQuota, SizeRefused, WrongStatus
+from volutus.volume.records import (
+    OFFERED,
+    SELECT_VOLUMES,
+    Volume,
+    get_snapshot,
+    get_volume,
+    lock_volume,
+    volume_of,
+)
+from volutus.volume.sources import image_metadata, image_source
+from volutus.volume.status import Status, volume_status_sql
+from volutus.volume.tables import attachments, disks, snapshots, volumes
+from volutus.wire import DiskSource
+
+# What a volume may be in to be deleted.
+DELETABLE = (Status.AVAILABLE, Status.ERROR, Status.ERROR_EXTENDING, Status.ERROR_DELETING)
+# What an operator may set a volume to by hand.
+FORCEABLE = tuple(Status)
+ZONES_MAX = 1000
+# The largest disk that qcow2 and its tools are used with in practice: 64 TiB.
+SIZE_MAX_GIB = 64 * 1024
+
+
+@dataclass(frozen=True)
+class VolumeOrder:
+    """A volume to be made. At most one source; without `size_gib` it is as large as a volume or snapshot
+    source. `type` is a name or an id."""
+
+    size_gib: int | None = None
+    name: str | None = None
+    description: str | None = None
+    type: str | None = None
+    zone: str | None = None
+    image_id: str | None = None
+    snapshot_id: str | None = None
+    source_volume_id: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class VolumeFilter:
+    """Which volumes a list has; None means any. `everyones` is for administrators. `zone_unsaid`: those that
+    named no zone are in this one too."""
+
+    everyones: bool = False
+    project_id: str | None = None
+    name: str | None = None
+    status: str | None = None
+    bootable: bool | None = None
+    metadata: Mapping[str, str] | None = None
+    zone: str | None = None
+    zone_unsaid: bool = False
+    ids: tuple[str, ...] | None = None
+    host_id: str | None = None
+    attached: bool | None = None
+    type_id: str | None = None
+
+
+@dataclass(frozen=True)
+class _Source:
+    """What the order resolves to."""
+
+    least_gib: int
+    disk: DiskSource | None = None
+    image_metadata: Mapping[str, str] | None = None
+    bootable: bool = False
+    type_id: str | None = None
+    told: str = ""
+
+
+_SORTABLE = {
+    "id": volumes.c.id,
+    "created_at": volumes.c.created_at,
+    "updated_at": volumes.c.updated_at,
+    "name": volumes.c.name,
+    "size": disks.c.size_gib,
+    "bootable": volumes.c.bootable,
+    "status": volume_status_sql(OFFERED),
+}
+
+
+def create(tx: Tx, caller: Caller, order: VolumeOrder) -> Volume:
+    """Order a volume. Raises Invalid, QuotaExceeded, or what fetching the source raises."""
+    source = _source(tx, caller, order)
+    size_gib = order.size_gib if order.size_gib is not None else source.least_gib
+    if not 0 < size_gib <= SIZE_MAX_GIB:
+        raise SizeRefused(f"A volume's size is from 1 to {SIZE_MAX_GIB} GiB.", field="size")
+    if size_gib < source.least_gib:
+        raise SizeRefused(f"{source.told} (requested {size_gib} GiB)", field="size")
+    type_id = source.type_id
+    if order.type is not None or type_id is None:
+        type_id = types.find(tx, caller, order.type).id
+    _check_zone(tx, order.zone)
+    project_id, user_id, volume_id = caller.own_project(), caller.user_id or "", tx.ids.uuid()
+    _charge(tx, project_id, size_gib)
+    wanted = disk_orders.DiskOrder(volume_id, project_id, user_id, size_gib, order.zone, source.disk)
+    disk_orders.order(tx, wanted)
+    tx.execute(
+        insert(volumes),
+        {
+            "id": volume_id,
+            "project_id": project_id,
+            "user_id": user_id,
+            "name": order.name,
+            "description": order.description,
+            "created_at": tx.now,
+            "type_id": type_id,
+            "snapshot_id": order.snapshot_id,
+            "source_volume_id": order.source_volume_id,
+            "bootable": source.bootable,
+            "metadata": dict(order.metadata),
+            "image_metadata": dict(source.image_metadata) if source.image_metadata is not None else None,
+        },
+    )
+    audit.record(tx, caller, "create", "volume.volume", volume_id, {"size_gib": size_gib})
+    return get_volume(tx, caller, volume_id)
+
+
+def list_(tx: Tx, caller: Caller, wanted: VolumeFilter, page: Page) -> list[Volume]:
+    """Volumes in pages, in one statement (two with a marker)."""
+    statement = _filtered(SELECT_VOLUMES, caller, wanted)
+    return [volume_of(row) for row in tx.rows(paged(tx, statement, page, _SORTABLE, volumes.c.id))]
+
+
+def summary(tx: Tx, caller: Caller, wanted: VolumeFilter) -> tuple[int, int, Mapping[str, list[str]]]:
+    """How many volumes, how many GiB, and the distinct values of each metadata key."""
+    statement = _filtered(
+        select(func.count().label("number"), func.coalesce(func.sum(disks.c.size_gib), 0).label("gib"))
+        .select_from(volumes.join(disks, disks.c.id == volumes.c.id))
+        .outerjoin(attachments, attachments.c.volume_id == volumes.c.id),
+        caller,
+        wanted,
+    )
+    row = tx.row(statement)
+    pairs = func.jsonb_each_text(volumes.c.metadata).table_valued("key", "value")
+    keys = select(pairs.c.key, func.array_agg(pairs.c.value.distinct()).label("found"))
+    keys = keys.select_from(volumes.join(disks, disks.c.id == volumes.c.id))
+    keys = keys.outerjoin(attachments, attachments.c.volume_id == volumes.c.id).join(pairs, true())
+    grouped = _filtered(keys, caller, wanted).group_by(pairs.c.key).order_by(pairs.c.key).limit(1000)
+    metadata = {one.key: list(one.found) for one in tx.rows(grouped)}
+    return (int(row.number), int(row.gib), metadata) if row else (0, 0, metadata)
+
+
+def count(tx: Tx, caller: Caller, wanted: VolumeFilter) -> int:
+    """How many volumes a filter has."""
+    statement = (
+        select(func.count())
+        .select_from(volumes.join(disks, disks.c.id == volumes.c.id))
+        .outerjoin(attachments, attachments.c.volume_id == volumes.c.id)
+    )
+    return int(tx.value(_filtered(statement, caller, wanted)))
+
+
+def remove(tx: Tx, caller: Caller, volume_id: str, *, cascade: bool = False, force: bool = False) -> None:
+    """Order a volume's end; with `cascade` its snapshots' too. `force` disregards the status. Raises
+    WrongStatus while it is used, or has snapshots and is not to cascade."""
+    volume = lock_volume(tx, caller, volume_id)
+    if volume.attachment is not None and volume.attachment.by_compute:
+        raise WrongStatus(f"Volume {volume_id} is attached to a server: detach it first.")
+    if volume.removed and not force:
+        return
+    if volume.status not in DELETABLE and not force:
+        raise WrongStatus(
+            "Invalid volume: Volume status must be available or error or error_extending or error_deleting "
+            "and must not be migrating, attached, belong to a group, have snapshots or await a transfer."
+        )
+    statement = select(snapshots.c.id).join(disks, disks.c.id == snapshots.c.id)
+    alive = statement.where(snapshots.c.volume_id == volume_id, disks.c.removed_at.is_(None))
+    dependent = [row.id for row in tx.rows(alive.limit(ZONES_MAX))]
+    if dependent and not (cascade or force):
+        raise WrongStatus(
+            f"Invalid volume: Volume {volume_id} still has {len(dependent)} dependent snapshots."
+        )
+    _set(tx, volume_id, forced_status=None)
+    tx.execute(delete(attachments).where(attachments.c.volume_id == volume_id))
+    disk_orders.remove(tx, [*dependent, volume_id])
+    audit.record(tx, caller, "delete", "volume.volume", volume_id)
+
+
+def change(tx: Tx, caller: Caller, volume_id: str, changes: Mapping[str, Any]) -> Volume:
+    """Set `name`, `description`, `bootable`, `read_only`, `metadata` or `image_metadata`."""
+    get_volume(tx, caller, volume_id)
+    _set(tx, volume_id, **changes)
+    audit.record(tx, caller, "update", "volume.volume", volume_id, {"fields": sorted(changes)})
+    return get_volume(tx, caller, volume_id)
+
+
+def extend(tx: Tx, caller: Caller, volume_id: str, size_gib: int, *, in_use: bool) -> None:
+    """Order a larger size; with `in_use` also while a server uses the volume."""
+    volume = lock_volume(tx, caller, volume_id)
+    allowed = (Status.AVAILABLE, Status.ERROR_EXTENDING, *((Status.IN_USE,) if in_use else ()))
+    if volume.status not in allowed:
+        raise WrongStatus(
+            f"Invalid volume: Volume {volume_id} status must be {' or '.join(allowed)} to extend, but it is "
+            f"{volume.status}."
+        )
+    if not volume.size_gib < size_gib <= SIZE_MAX_GIB:
+        raise SizeRefused(
+            f"New size for extend must be greater than current size. (current: {volume.size_gib}, "
+            f"extended: {size_gib}).",
+            field="new_size",
+        )
+    _check_largest(tx, volume.project_id, size_gib)
+    quota.charge(tx, volume.project_id, {"gigabytes": size_gib - volume.size_gib})
+    _claim_more(tx, volume, size_gib)
+    disk_orders.grow(tx, volume_id, size_gib)
+    _set(tx, volume_id, forced_status=None)
+    audit.record(tx, caller, "extend", "volume.volume", volume_id, {"size_gib": size_gib})
+
+
+def retype(tx: Tx, caller: Caller, volume_id: str, new_type: str) -> None:
+    """Give the volume another type. Raises Invalid when it has that type."""
+    volume = lock_volume(tx, caller, volume_id)
+    found = types.find(tx, caller, new_type)
+    if found.id == volume.type_id:
+        raise Invalid(f"Volume {volume_id} has type {found.name} already.", field="new_type")
+    if volume.status not in (Status.AVAILABLE, Status.IN_USE):
+        raise WrongStatus(f"Invalid volume: Volume {volume_id} must be available or in-use to be retyped.")
+    _set(tx, volume_id, type_id=found.id)
+    audit.record(tx, caller, "retype", "volume.volume", volume_id, {"type_id": found.id})
+
+
+def force_status(tx: Tx, caller: Caller, volume_id: str, status: str | None, *, detached: bool) -> None:
+    """For operators: show this status whatever is known, until the next change; or, with the true status,
+    no longer. `detached` also ends an attachment that no server holds."""
+    volume = lock_volume(tx, caller, volume_id)
+    if status is not None and status not in FORCEABLE:
+        raise Invalid(f"There is no volume status {status!r}.", field="status")
+    if detached and volume.attachment is not None:
+        if volume.attachment.by_compute:
+            raise HeldByServer(f"Volume {volume_id} is attached to a server: detach it there.")
+        tx.execute(delete(attachments).where(attachments.c.volume_id == volume_id))
+    _set(tx, volume_id, forced_status=None, attach_claimed_at=None)
+    if status is not None and get_volume(tx, caller, volume_id).status != status:
+        _set(tx, volume_id, forced_status=status)
+    audit.record(tx, caller, "reset_status", "volume.volume", volume_id, {"status": status})
+
+
+def zones(tx: Tx) -> list[str]:
+    """The zones in which there are hosts."""
+    return sorted({host.zone for host in placement.hosts.list_(tx, Page(limit=ZONES_MAX))})
+
+
+def stored_on(tx: Tx, host_id: str) -> dict[str, tuple[int, int, int, int]]:
+    """What a host keeps, by project: volumes, their GiB, snapshots, their GiB."""
+    statement = (
+        select(
+            disks.c.project_id,
+            func.count(volumes.c.id).label("volumes"),
+            func.coalesce(func.sum(disks.c.size_gib).filter(volumes.c.id.isnot(None)), 0).label(
+                "volumes_gib"
+            ),
+            func.count(snapshots.c.id).label("snapshots"),
+            func.coalesce(func.sum(disks.c.size_gib).filter(snapshots.c.id.isnot(None)), 0).label(
+                "snapshots_gib"
+            ),
+        )
+        .outerjoin(volumes, (volumes.c.id == disks.c.id) & volumes.c.server_id.is_(None))
+        .outerjoin(snapshots, snapshots.c.id == disks.c.id)
+        .where(disks.c.host_id == host_id)
+        .group_by(disks.c.project_id)
+        .order_by(disks.c.project_id)
+        .limit(ZONES_MAX)
+    )
+    return {
+        row.project_id: (row.volumes, int(row.volumes_gib), row.snapshots, int(row.snapshots_gib))
+        for row in tx.rows(statement)
+    }
+
+
+def _source(tx: Tx, caller: Caller, order: VolumeOrder) -> _Source:
+    if sum(x is not None for x in (order.image_id, order.snapshot_id, order.source_volume_id)) > 1:
+        raise Invalid("A volume is made from one of an image, a snapshot and a volume, not from more.")
+    if order.image_id is not None:
+        found = image.get_usable(tx, caller, order.image_id, disk_gib=order.size_gib)
+        return _Source(0, image_source(found), image_metadata(found), bootable=True)
+    if order.snapshot_id is not None:
+        snapshot = get_snapshot(tx, caller, order.snapshot_id, lock=True)
+        if snapshot.status != Status.AVAILABLE:
+            raise WrongStatus(f"Invalid snapshot: snapshot {snapshot.id} is {snapshot.status}.")
+        origin = get_volume(tx, caller, snapshot.volume_id)
+        told = f"Size cannot be lesser than the snapshot size {snapshot.size_gib}."
+        return _copy_of(snapshot.id, snapshot.size_gib, origin, told)
+    if order.source_volume_id is not None:
+        origin = lock_volume(tx, caller, order.source_volume_id)
+        if origin.status not in (Status.AVAILABLE, Status.IN_USE):
+            raise WrongStatus(f"Invalid volume: source volume {origin.id} is {origin.status}.")
+        told = f"Clone cannot be smaller than the source volume size {origin.size_gib}."
+        return _copy_of(origin.id, origin.size_gib, origin, told)
+    return _Source(0)
+
+
+def _copy_of(disk_id: str, size_gib: int, origin: Volume, told: str) -> _Source:
+    source = DiskSource(disk_id=disk_id)
+    return _Source(size_gib, source, origin.image_metadata, origin.bootable, origin.type_id, told)
+
+
+def _charge(tx: Tx, project_id: str, size_gib: int) -> None:
+    _check_largest(tx, project_id, size_gib)
+    quota.charge(tx, project_id, {"volumes": 1, "gigabytes": size_gib})
+
+
+def _check_largest(tx: Tx, project_id: str, size_gib: int) -> None:
+    largest = quota.limits(tx, project_id)["per_volume_gigabytes"]
+    if largest != UNLIMITED and size_gib > largest:
+        raise SizeOverQuota(
+            f"Requested volume size {size_gib}G is larger than maximum allowed limit {largest}G."
+        )
+
+
+def _check_zone(tx: Tx, zone: str | None) -> None:
+    if zone is not None and zone not in zones(tx):
+        raise Invalid(f"Availability zone '{zone}' is invalid.", field="availability_zone")
+
+
+def _claim_more(tx: Tx, volume: Volume, size_gib: int) -> None:
+    """Room for the new size on the host where the volume is. Raises NoCapacity."""
+    if volume.host_id is None:
+        return
+    placement.release(tx, volume.id)
+    placement.claim(
+        tx,
+        placement.Claim(
+            consumer_id=volume.id,
+            project_id=volume.project_id,
+            user_id=volume.user_id,
+            disk_gib=size_gib,
+            only_hosts=[volume.host_id],
+        ),
+    )
+
+
+def _filtered(statement: Any, caller: Caller, wanted: VolumeFilter) -> Any:
+    conditions: list[Any] = [volumes.c.server_id.is_(None)]
+    if not (caller.is_admin and wanted.everyones):
+        conditions.append(volumes.c.project_id == caller.own_project())
+    elif wanted.project_id is not None:
+        conditions.append(volumes.c.project_id == wanted.project_id)
+    equal = {
+        volumes.c.name: wanted.name,
+        volumes.c.bootable: wanted.bootable,
+        volumes.c.type_id: wanted.type_id,
+        disks.c.host_id: wanted.host_id,
+    }
+    conditions += [column == value for column, value in equal.items() if value is not None]
+    if wanted.zone is not None:
+        unsaid = disks.c.zone.is_(None) if wanted.zone_unsaid else false()
+        conditions.append((disks.c.zone == wanted.zone) | unsaid)
+    if wanted.status is not None:
+        conditions.append(volume_status_sql(OFFERED) == wanted.status)
+    if wanted.metadata is not None:
+        conditions.append(volumes.c.metadata.contains(dict(wanted.metadata)))
+    if wanted.ids is not None:
+        conditions.append(volumes.c.id.in_(wanted.ids))
+    if wanted.attached is not None:
+        held = attachments.c.id.isnot(None)
+        conditions.append(held if wanted.attached else ~held)
+    return statement.where(*conditions)
+
+
+def _set(tx: Tx, volume_id: str, **changes: Any) -> None:
+    tx.execute(update(volumes).where(volumes.c.id == volume_id).values(**changes, updated_at=tx.now))
