@@ -183,7 +183,7 @@ class Cloud:
 
     def _registered(self) -> bool:
         try:
-            if not self.count("pg_tables WHERE tablename IN ('hosts', 'inventories')") == 2:
+            if self.count("pg_tables WHERE tablename IN ('hosts', 'inventories')") != 2:
                 return False
             database = self.database()
             with database.begin() as tx:
