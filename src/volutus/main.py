@@ -16,6 +16,7 @@ from volutus.http import agent
 from volutus.http.agent.trust import CertificateProtocol
 from volutus.http.kernel import Dialect, Kernel, Plane
 from volutus.http.kernel.plane import Authenticator
+from volutus.http.listening import SharingServer
 from volutus.http.openstack import compute as compute_dialect
 from volutus.http.openstack import identity as identity_dialect
 from volutus.http.openstack import image as image_dialect
@@ -167,4 +168,4 @@ def _serve(
         timeout_graceful_shutdown=STOP_WITHIN_S,
         ssl_cert_reqs=ssl.CERT_OPTIONAL if encrypted else ssl.CERT_NONE,
     )
-    uvicorn.Server(config).run(sockets=[socket.socket(fileno=fd)])
+    SharingServer(config).run(sockets=[socket.socket(fileno=fd)])
