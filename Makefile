@@ -2,7 +2,7 @@
 PYTHON = .venv/bin/python
 RUN = ./volutus
 
-.PHONY: setup check test lock format client
+.PHONY: setup check test lock format client bench
 
 setup:
 	@$(RUN) install --dev >/dev/null
@@ -28,3 +28,7 @@ format: setup
 
 lock: setup
 	$(PYTHON) tools/lock.py
+
+# Figures, not a test: what they say depends on the machine. `make bench QUICK=--quick` takes a minute.
+bench: setup
+	$(PYTHON) bench/control_plane.py $(QUICK)

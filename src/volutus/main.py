@@ -16,6 +16,7 @@ from volutus.http import agent
 from volutus.http.agent.trust import CertificateProtocol
 from volutus.http.kernel import Dialect, Kernel, Plane
 from volutus.http.kernel.plane import Authenticator
+from volutus.http.listening import SharingServer
 from volutus.http.openstack import billing as billing_dialect
 from volutus.http.openstack import compute as compute_dialect
 from volutus.http.openstack import identity as identity_dialect
@@ -40,6 +41,8 @@ from volutus.volume import VolumeReconciler
 
 # An operator's own rules, read after ours.
 POLICY_OVERRIDE = "policy.toml"
+# Long polls would hold a stopping process for their whole wait; agents simply ask again.
+STOP_WITHIN_S = 3
 # The northbound database of a cloud whose hosts are simulated: there is nobody to carry it out.
 NO_NORTHBOUND = "memory"
 
@@ -167,6 +170,7 @@ def _serve(
         ssl_certfile=settings.secrets_dir / "server.pem" if encrypted else None,
         ssl_keyfile=settings.secrets_dir / "server.key" if encrypted else None,
         ssl_ca_certs=str(settings.secrets_dir / "ca.pem") if encrypted else None,
+        timeout_graceful_shutdown=STOP_WITHIN_S,
         ssl_cert_reqs=ssl.CERT_OPTIONAL if encrypted else ssl.CERT_NONE,
     )
-    uvicorn.Server(config).run(sockets=[socket.socket(fileno=fd)])
+    SharingServer(config).run(sockets=[socket.socket(fileno=fd)])

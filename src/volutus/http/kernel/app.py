@@ -54,6 +54,7 @@ class _Exchange:
         self.dialect: Dialect | None = None
         self.version: Version = NO_VERSION
         self.began = time.perf_counter()
+        self.statements = 0
 
 
 class Kernel:
@@ -92,6 +93,7 @@ class Kernel:
             extra={
                 "request_id": exchange.request_id,
                 "ms": round((time.perf_counter() - exchange.began) * 1000, 2),
+                "statements": exchange.statements,
             },
         )
 
@@ -113,9 +115,12 @@ class Kernel:
         database = self.plane.database
         opened = database.begin if match.route.needs_transaction else database.read
         with opened(exchange.request_id) as tx:
-            caller = self._caller(tx, exchange, match)
-            request = Request(**self._call(exchange, match, caller), body=body, tx=tx)
-            return match.route.handler(request)  # type: ignore[return-value]
+            try:
+                caller = self._caller(tx, exchange, match)
+                request = Request(**self._call(exchange, match, caller), body=body, tx=tx)
+                return match.route.handler(request)  # type: ignore[return-value]
+            finally:
+                exchange.statements = tx.statements
 
     def _admit(self, exchange: _Exchange, match: Match) -> Caller:
         with self.plane.database.read(exchange.request_id) as tx:
