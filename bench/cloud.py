@@ -1,5 +1,5 @@
-"""A whole cloud of real processes with simulated hosts, in a temporary directory, for benchmarks and for tests
-that kill its parts.
+"""A whole cloud of real processes with simulated hosts, in a temporary directory: for benchmarks, and for
+tests that kill its parts.
 
 The real supervisor runs the real parts: a durable PostgreSQL, API workers, the agents' listener, the
 reconciler and one process of simulated hosts, which are known by a header. OVN is left out: the northbound
@@ -184,7 +184,7 @@ class Cloud:
 
     def _registered(self) -> bool:
         try:
-            if not self.count("pg_tables WHERE tablename IN ('hosts', 'inventories')") == 2:
+            if self.count("pg_tables WHERE tablename IN ('hosts', 'inventories')") != 2:
                 return False
             database = self.database()
             with database.begin() as tx:

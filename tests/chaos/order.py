@@ -7,7 +7,8 @@ from bench.cloud import Cloud
 # Name to a statement whose rows are what is wrong.
 WRONG: Mapping[str, str] = {
     "a guest without a server": """
-        SELECT server_id FROM guests WHERE server_id NOT IN (SELECT id FROM servers WHERE deleted_at IS NULL)""",
+        SELECT server_id FROM guests
+        WHERE server_id NOT IN (SELECT id FROM servers WHERE deleted_at IS NULL)""",
     "a claim without an owner": """
         SELECT consumer_id FROM claims WHERE consumer_id NOT IN (SELECT server_id FROM guests)
         AND consumer_id NOT IN (SELECT id FROM volume_disks WHERE claims_room)""",
@@ -27,7 +28,8 @@ WRONG: Mapping[str, str] = {
         SELECT a.host_id, a.key, a.tombstone FROM assignments a LEFT JOIN volume_disks d ON d.id = a.key
         WHERE a.kind = 'disk' AND d.host_id IS DISTINCT FROM a.host_id""",
     "a tombstone that stays": "SELECT host_id, kind, key FROM assignments WHERE tombstone",
-    "a disk on its way out that stays": "SELECT id, removal_failure FROM volume_disks WHERE removed_at IS NOT NULL",
+    "a disk on its way out that stays": """
+        SELECT id, removal_failure FROM volume_disks WHERE removed_at IS NOT NULL""",
     "a disk of a server that is gone": """
         SELECT id, server_id FROM volumes WHERE server_id IS NOT NULL
         AND server_id NOT IN (SELECT id FROM servers WHERE deleted_at IS NULL)""",
@@ -52,7 +54,8 @@ WRONG: Mapping[str, str] = {
                 WHERE deleted_at IS NULL GROUP BY 1
             UNION ALL SELECT project_id, 'cores', sum(cores) FROM servers WHERE deleted_at IS NULL GROUP BY 1
             UNION ALL SELECT project_id, 'mhz', sum(mhz) FROM servers WHERE deleted_at IS NULL GROUP BY 1
-            UNION ALL SELECT project_id, 'ram', sum(memory_mib) FROM servers WHERE deleted_at IS NULL GROUP BY 1
+            UNION ALL SELECT project_id, 'ram', sum(memory_mib) FROM servers
+                WHERE deleted_at IS NULL GROUP BY 1
         ) there USING (project_id, resource) WHERE u.used <> there.used""",
     "a quota of nothing": """
         SELECT project_id, resource, used FROM quota_usage u

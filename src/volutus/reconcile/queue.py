@@ -74,6 +74,14 @@ _TAKE = text(
     RETURNING work.key, work.wakes, work.lease_no, work.attempts, work.deadline_at
     """
 )
+_DUE = text(
+    """
+    SELECT DISTINCT kind FROM work
+    WHERE due_at <= :now AND (lease_until IS NULL OR lease_until <= :now) LIMIT :limit
+    """
+)
+# More kinds than there are.
+_KINDS_MAX = 1000
 _RENEW = text(
     """
     UPDATE work SET lease_until = :until
@@ -118,6 +126,11 @@ def take(tx: Tx, kind: str, count: int, lease_s: float) -> list[Item]:
     until = tx.now + timedelta(seconds=lease_s)
     rows = tx.rows(_TAKE, {"kind": kind, "now": tx.now, "until": until, "count": count})
     return [_item(kind, row, tx.now) for row in rows]
+
+
+def due_kinds(tx: Tx) -> set[str]:
+    """The kinds of which something is due: one question in place of a `take` for each."""
+    return {row.kind for row in tx.rows(_DUE, {"now": tx.now, "limit": _KINDS_MAX})}
 
 
 def renew(tx: Tx, lease_numbers: Collection[int], lease_s: float) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy import make_url
 
 from volutus.db import Database, Tx
 from volutus.errors import Unavailable, VolutusError
-from volutus.reconcile.queue import CHANNEL, Again, Item, Outcome, finish, renew, take, wake_many
+from volutus.reconcile.queue import CHANNEL, Again, Item, Outcome, due_kinds, finish, renew, take, wake_many
 
 log = logging.getLogger(__name__)
 
@@ -151,10 +151,14 @@ class Worker:
         reconcilers = reconcilers[number % len(reconcilers) :] + reconcilers[: number % len(reconcilers)]
         while not self._stop.is_set():
             seen = self._wakes
-            # A list, not any() over a generator: every kind gets its turn.
-            busy = [self._guarded(partial(self._step, one)) for one in reconcilers]
-            if not any(busy):
+            if not self._guarded(partial(self._round, reconcilers)):
                 self._sleep(seen)
+
+    def _round(self, reconcilers: Sequence[Reconciler]) -> int:
+        """One step of each kind that is due; how many objects were looked at."""
+        with self._database.read() as tx:
+            due = due_kinds(tx)
+        return sum(self._guarded(partial(self._step, one)) for one in reconcilers if one.kind in due)
 
     def _sleep(self, seen: int) -> None:
         with self._woken:
