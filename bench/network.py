@@ -1,4 +1,4 @@
-"""How long orders of the network API take: `python -m bench.network`.
+"""How long orders of the network API take: `PYTHONPATH=src python -m bench.network`.
 
 A PostgreSQL of its own that syncs as in production, one API process, real HTTP over loopback; first one
 client alone, then four at once. Tokens come from a table: what a token costs is measured elsewhere.

@@ -125,7 +125,9 @@ class Machine:
     def agent_call(self, function: str) -> list[str]:
         """A Python process that calls one function of the agent's main with its configuration."""
         path = f"{self.agent_dir}/agent.toml"
-        code = f"from pathlib import Path; from volutus.agent import main; main.{function}(Path({path!r}))"
+        call = f"from volutus.agent import main; main.{function}(Path({path!r}))"
+        # The tests find the package by their own path, which a new process does not know.
+        code = f"import sys; from pathlib import Path; sys.path[:0] = {sys.path!r}; {call}"
         return [sys.executable, "-c", code]
 
     def qemu_pids(self) -> list[int]:

@@ -23,5 +23,6 @@ def test_nothing_listens_but_the_socket_of_root() -> None:
 
 
 def test_a_path_with_a_space_stays_one_argument() -> None:
-    assert libvirtd_command(DAEMON)[-2:] == ["/srv/a cloud", "/var/lib/libvirt/agent"]
+    command = libvirtd_command(DAEMON)
+    assert "/srv/a cloud" in command and "/var/lib/libvirt/agent" in command
     assert str(DAEMON.socket) == "/srv/a cloud/run/libvirt/libvirt-sock"

@@ -285,18 +285,32 @@ def cpu_share(pid: int, seconds: float = 4.0) -> float:
 def test_a_busy_guest_gets_the_mhz_ordered_and_no_more(
     host: Machine, plane: ControlPlane, cores: int
 ) -> None:
+    """Where other work leaves the guest less than ordered, only the cap can be seen."""
+    plane.wait_for("facts", lambda: plane.facts)
     assert plane.facts is not None
     quarter = plane.facts.mhz_per_core // 4
     spec = make_guest(plane, "spinning", mhz=quarter, nics=[], cores=cores)
     settled(plane, spec, GuestState.RUNNING)
-    time.sleep(1)
-    assert cpu_share(qemu_pid(host, spec)) == pytest.approx(0.25, abs=0.05)
-    faster = replace(spec, mhz=quarter * 2)
-    plane.order(faster)
-    settled(plane, faster, GuestState.RUNNING)
-    # Only a cap can be seen here: other work on the machine may leave less than half a core.
-    assert 0.3 < cpu_share(qemu_pid(host, spec)) < 0.56
+    for share in (0.25, 0.5):
+        plane.order(replace(spec, mhz=round(quarter * 4 * share)))
+        settled(plane, spec, GuestState.RUNNING)
+        time.sleep(1)
+        held = throttled(spec)
+        measured = cpu_share(qemu_pid(host, spec))
+        assert measured < share + 0.05
+        crowded = os.getloadavg()[0] > len(os.sched_getaffinity(0))
+        assert measured > share - 0.05 or throttled(spec) > held or crowded
     bury(plane, spec)
+
+
+def throttled(spec: GuestSpec) -> int:
+    """How often the kernel made the guest wait for its next period, by either version of cgroups."""
+    for pattern in ("cpu/machine/qemu-*", "machine*/*qemu-*"):
+        for path in Path("/sys/fs/cgroup").glob(f"{pattern}/cpu.stat"):
+            if spec.id[:13] in path.parent.name.replace("\\x2d", "-"):
+                words = path.read_text().split()
+                return int(words[words.index("nr_throttled") + 1])
+    raise AssertionError("the guest has no cgroup")
 
 
 def test_a_damaged_image_is_a_fault_in_words(host: Machine, plane: ControlPlane) -> None:

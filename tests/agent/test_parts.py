@@ -17,8 +17,10 @@ from volutus.agent.hypervisor import kvm
 from volutus.agent.hypervisor.domain_xml import PERIOD_US, QUOTA_US_MIN, cpu_quota_us, cpu_shares
 from volutus.agent.hypervisor.pidwatch import PidWatch, read_pid
 from volutus.agent.network.links import interfaces
+from volutus.agent.polling import Polling
 from volutus.agent.records import FileRecords
 from volutus.agent.state import Counted, PortCounted, Record
+from volutus.wire import Assignment, Desired
 
 # Configuration
 
@@ -47,6 +49,33 @@ BAD = [
 def test_a_bad_configuration_names_the_key(values: dict[str, object], named: str) -> None:
     with pytest.raises(BadConfig, match=named):
         parse(values, Path("/x"))
+
+
+# Polling
+
+
+def _order(number: int) -> Assignment:
+    return Assignment(kind="disk", key=f"d{number}", generation=number)
+
+
+def test_a_document_in_parts_is_handed_on_when_it_is_whole() -> None:
+    polling = Polling()
+    for number in (1, 2):
+        part = Desired(generation=number, full=False, assignments=[_order(number)])
+        assert polling.answered(part) is None and not polling.complete
+    whole = polling.answered(Desired(generation=2, full=False, assignments=[]))
+    assert whole is not None and whole.full and [o.key for o in whole.assignments] == ["d1", "d2"]
+    assert polling.complete and polling.seen == 2
+    assert polling.answered(Desired(generation=2, full=False, assignments=[])) is None
+
+
+def test_a_control_plane_that_counts_from_before_is_asked_for_everything() -> None:
+    polling = Polling()
+    polling.answered(Desired(generation=9, full=True, assignments=[]))
+    assert polling.answered(Desired(generation=5, full=False, assignments=[_order(5)])) is None
+    assert polling.seen == 0 and not polling.complete
+    again = Desired(generation=5, full=True, assignments=[_order(5)])
+    assert polling.answered(again) is again and polling.seen == 5
 
 
 # CPU

@@ -57,7 +57,10 @@ def test_a_disk_on_an_image_names_it_relative_to_itself(storage: DirectoryStorag
     assert (tmp_path / "images" / "image.qcow2").stat().st_mode & 0o222 == 0
 
 
-def test_an_image_in_use_is_kept_and_another_dropped(storage: DirectoryStorage) -> None:
+def test_an_image_in_use_is_kept_and_another_dropped(
+    storage: DirectoryStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(images, "UNUSED_KEPT_S", -1)
     uploads = Uploads(used=bytes(MIB), unused=bytes(MIB))
     storage.create(spec(image_id="used", image_format="raw"), uploads.fetch)
     storage.boot_file(DiskSource(image_id="unused"), uploads.fetch)

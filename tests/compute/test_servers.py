@@ -5,10 +5,12 @@ from decimal import Decimal
 import pytest
 from sqlalchemy import text
 
+from tests.compute.plane import add_image
 from tests.conftest import make_caller
 from volutus import compute, quota
 from volutus.compute import actions, servers
 from volutus.compute.faults import ServerLocked, ServerNotFound, WrongState
+from volutus.compute.rebuilds import Rebuild
 from volutus.errors import Invalid, QuotaExceeded
 from volutus.wire import GuestState
 
@@ -248,3 +250,26 @@ def test_a_password_asked_for_is_kept_only_until_the_first_boot(plane):
     assert plane.get(made.id).admin_pass is None
     (guest,) = plane.hosts[0].guests.values()
     assert not any("s3cret" in content for content in guest.spec.metadata.values())
+
+
+@pytest.mark.parametrize("off", [False, True])
+def test_a_rebuild_replaces_the_root_disk_and_nothing_else(plane, database, off):
+    with database.begin() as tx:
+        add_image(tx, "other")
+    server = plane.create()
+    if off:
+        plane.act(actions.stop, server.id)
+        plane.settle()
+    before = next(iter(plane.hosts[0].disks))
+    plane.act(compute.rebuilds.rebuild, server.id, wanted=Rebuild("other", name="new"))
+    assert plane.status(server.id) == "REBUILD"
+    plane.settle()
+    after = plane.get(server.id)
+    assert (after.status.name, after.name, after.image_id) == ("SHUTOFF" if off else "ACTIVE", "new", "other")
+    assert after.guest.host_id == server.guest.host_id
+    (disk,) = plane.hosts[0].disks.values()
+    assert disk.id != before
+    assert disk.source.image_id == "other"
+    plane.act(actions.delete, server.id)
+    plane.settle()
+    assert leftovers(database) == {}

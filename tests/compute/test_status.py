@@ -33,6 +33,9 @@ TABLE = [
     ({**LAUNCHED, "power": "off", "seen": "paused"}, ("PAUSED", "paused", "powering-off", 3)),
     ({**LAUNCHED, "power": "off", "seen": "stopped"}, ("SHUTOFF", "stopped", None, 4)),
     ({**LAUNCHED, "power": "off", "seen": "crashed"}, ("SHUTOFF", "stopped", None, 6)),
+    ({**LAUNCHED, "seen": "running", "rebuilding": True}, ("REBUILD", "active", "rebuilding", 1)),
+    ({**LAUNCHED, "rebuilding": True}, ("REBUILD", "active", "rebuilding", 0)),
+    ({**LAUNCHED, "seen": "failed", "rebuilding": True}, ("ERROR", "error", None, 0)),
     ({**LAUNCHED, "seen": "running", "soft_reboots": 1}, ("REBOOT", "active", "reboot_started", 1)),
     (
         {**LAUNCHED, "seen": "running", "hard_reboots": 2, "hard_done": 1},
@@ -84,6 +87,7 @@ def _combinations():
                 "faulted": faulted,
                 "soft_reboots": reboots[0],
                 "hard_reboots": reboots[1],
+                "rebuilding": launched and deleting,
             }
             if seen is None:
                 yield Facts(**common)
@@ -108,6 +112,7 @@ def _store(tx, server_id, fact):
             "power": fact.power,
             "soft_reboots": fact.soft_reboots,
             "hard_reboots": fact.hard_reboots,
+            "rebuilds": int(fact.rebuilding),
             "flavor_id": "f",
             "flavor_name": "f",
             "mhz": 1,

@@ -29,7 +29,7 @@ def test_every_daemon_comes_back_when_killed(machine: Machine) -> None:
 def test_the_cloud_survives_its_supervisor(machine: Machine) -> None:
     machine.volutus("up", "--detach")
     status = _status(machine)
-    kept = ("postgres", "ovs-vswitchd", "ovn-controller", "libvirtd")
+    kept = ("postgres", "ovs-vswitchd", "ovn-controller", "agent")
     before = {name: _child(machine, name)["pid"] for name in kept}
     os.kill(status["pid"], signal.SIGKILL)
     eventually(lambda: processes.find(status["pid"]) is None, "the supervisor is dead")

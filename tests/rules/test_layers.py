@@ -11,7 +11,12 @@ from tests.rules.sources import ROOT, imported, modules, report
 def test_layers_of_the_design() -> None:
     """The contracts are in `.importlinter`."""
     program = Path(sys.executable).parent / "lint-imports"
-    done = subprocess.run([str(program), "--no-cache"], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(
+        [str(program), "--no-cache", "--config", str(ROOT / ".importlinter")],
+        cwd=ROOT / "src",
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stdout
 
 

@@ -22,6 +22,7 @@ from volutus.agent.network.simulated import SimulatedNetwork
 from volutus.agent.records import MemoryRecords
 from volutus.agent.storage.simulated import SimulatedStorage
 from volutus.compute import ServerOrder, actions
+from volutus.compute.rebuilds import Rebuild
 from volutus.db import Database, Tx
 from volutus.errors import VolutusError
 from volutus.network.ovn.memory import MemoryNorthbound
@@ -254,7 +255,7 @@ class World:
             event = self.dice.choice(
                 [self.create] * 3
                 + [self.delete, self.power, self.power, self.reboot, self.plug, self.unplug]
-                + [self.guest_stops, self.silence, self.restart_agent, self.reboot_host]
+                + [self.rebuild, self.guest_stops, self.silence, self.restart_agent, self.reboot_host]
             )
             try:
                 event()
@@ -276,6 +277,9 @@ class World:
 
     def reboot(self) -> None:
         self._act(actions.reboot, hard=self.dice.random() < 0.5)
+
+    def rebuild(self) -> None:
+        self._act(compute.rebuilds.rebuild, wanted=Rebuild("micro"))
 
     def plug(self) -> None:
         if len(self.volumes) < 4:

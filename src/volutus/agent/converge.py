@@ -67,12 +67,11 @@ class Moment:
 
 @dataclass(frozen=True)
 class Plan:
-    """`settled` are the assignments wholly applied, `starting` the guests about to run, `gone` the tombstones
+    """`settled` are the assignments wholly applied, `gone` the tombstones
     carried out, `strangers` the guests nobody ordered, `wake_at` when to look again if nothing happens."""
 
     actions: list[Action] = field(default_factory=list)
     settled: frozenset[tuple[str, str]] = frozenset()
-    starting: frozenset[str] = frozenset()
     gone: list[Gone] = field(default_factory=list)
     strangers: list[str] = field(default_factory=list)
     wake_at: float | None = None
@@ -137,7 +136,6 @@ class _Planner:
         self.now = moment.now
         self.actions: list[Action] = []
         self.settled: set[tuple[str, str]] = set()
-        self.starting: set[str] = set()
         self.gone: list[Gone] = []
         self.wakes: list[float] = []
         # Ports and metadata that some guest needs now or is about to need.
@@ -155,7 +153,6 @@ class _Planner:
         return Plan(
             actions=self.actions,
             settled=frozenset(self.settled),
-            starting=frozenset(self.starting),
             gone=self.gone,
             strangers=sorted(set(self.seen.guests) - known),
             wake_at=min(self.wakes, default=None),
@@ -200,7 +197,6 @@ class _Planner:
                 self._settle(order, quiet=not waits and len(self.actions) == before)
             elif should_run(order, record):
                 self._need(order.spec)
-                self.starting.add(order.key)
                 if self._has_all(order.spec):
                     self.actions.append(StartGuest(order.spec))
             else:

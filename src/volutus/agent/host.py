@@ -137,6 +137,10 @@ class Host:
             if key[1] in in_motion:
                 continue
             self._applied[key] = self._orders[key].generation
+        # What is not to be done any more has not failed any more.
+        planned = {action.key for action in self._plan.actions}
+        for name in [name for name in self._failures if name not in planned]:
+            self._failures.pop(name, None)
         return self._plan
 
     def due(self, action: Action, now: float) -> bool:

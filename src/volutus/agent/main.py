@@ -7,6 +7,7 @@ end. `run_simulated` pretends to be many hosts.
 import contextlib
 import functools
 import logging
+import resource
 import signal
 import sys
 import time
@@ -58,6 +59,9 @@ def run_simulated(path: Path, count: int) -> None:
 
     config = configuration.load(path)
     logging.basicConfig(level=config.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s")
+    # Each host has a connection of its own.
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     identities = []
     for number in range(count):
         one = enrolment.ensure_simulated(config, number)

@@ -22,6 +22,7 @@ from volutus.agent.converge import Plan
 from volutus.agent.faults import HostFault
 from volutus.agent.host import Host
 from volutus.agent.hypervisor import Hypervisor
+from volutus.agent.polling import Polling
 from volutus.agent.reporting import Item, Key
 from volutus.wire import Desired, HostFacts, Observed, Received
 
@@ -38,6 +39,8 @@ BACK_OFF_FIRST_S = 0.5
 BACK_OFF_LONGEST_S = 15.0
 # Making disks and ports waits for the disk and other programs, so more than cores.
 WORKERS = 6
+# In the state directory; made when the control plane has received the host's facts.
+READY_FILE = "ready"
 # An emulated guest that boots takes a whole core: three at once make all of them late.
 STARTING_AT_ONCE = {"tcg": 2, "kvm": 6}
 TIDY_S = 3600.0
@@ -106,6 +109,7 @@ class Runner:
         self._starts_max = config.starting_at_once or STARTING_AT_ONCE[accelerator]
         self._facts: HostFacts | None = None
         self._facts_told = False
+        self._ready_told = False
         self._report_under_way = False
         self._heartbeat_at = 0.0
         self._look_at = 0.0
@@ -171,7 +175,15 @@ class Runner:
                 self._report_under_way = False
                 if answer is not None:
                     self._facts_told = (self._facts_told or with_facts) and not answer.resend_all
+                    self._tell_ready()
                     self._host.received(said, answer)
+
+    def _tell_ready(self) -> None:
+        """Once the control plane has this host's facts it may place guests here: whoever started us can see
+        it by a file."""
+        if self._facts_told and not self._ready_told:
+            (self._config.state_dir / READY_FILE).touch()
+            self._ready_told = True
 
     def _turn(self, now: float) -> None:
         if now >= self._look_at:
@@ -245,11 +257,11 @@ class Runner:
 
     def _poll(self) -> None:
         back_off = BACK_OFF_FIRST_S
-        seen = 0
-        first = True
+        polling = Polling()
         while not self._stopping.is_set():
             try:
-                desired = self._polling.desired(seen, 0 if first else POLL_WAIT_S)
+                wait_s = POLL_WAIT_S if polling.complete else 0
+                desired = polling.answered(self._polling.desired(polling.seen, wait_s))
             except ConnectionTrouble as trouble:
                 if not self._stopping.is_set():
                     log.warning("no word from the control plane: %s", trouble)
@@ -257,12 +269,8 @@ class Runner:
                 back_off = min(back_off * 2, BACK_OFF_LONGEST_S)
                 continue
             back_off = BACK_OFF_FIRST_S
-            # A control plane restored from a backup may count from before: then everything is asked for anew.
-            behind = desired.generation < seen
-            seen = 0 if behind else desired.generation
-            if not behind and (desired.assignments or desired.full or first):
+            if desired is not None:
                 self._events.put(Arrived(desired))
-            first = behind
 
     def _report(self) -> None:
         channel = Channel(self._config)

@@ -20,6 +20,7 @@ from volutus.agent.facts import AGENT_VERSION
 from volutus.agent.host import Drivers, Host
 from volutus.agent.hypervisor.simulated import SimulatedHypervisor
 from volutus.agent.network.simulated import SimulatedNetwork
+from volutus.agent.polling import Polling
 from volutus.agent.records import MemoryRecords
 from volutus.agent.simulated_wire import Connection, Identity, Origin, Pool, head
 from volutus.agent.storage.simulated import SimulatedStorage
@@ -91,10 +92,11 @@ class SimulatedHost:
     async def _poll(self) -> None:
         connection = Connection(self._simulation.origin, self.identity.tls)
         back_off = BACK_OFF_FIRST_S
-        seen, wait_s = 0, 0
+        polling = Polling()
         try:
             while True:
-                path = f"{PREFIX}/desired?seen={seen}&wait={wait_s}"
+                wait_s = self._simulation.poll_wait_s if polling.complete else 0
+                path = f"{PREFIX}/desired?seen={polling.seen}&wait={wait_s}"
                 try:
                     answer = await connection.call(head("GET", path, self.identity), b"", wait_s + TIMEOUT_S)
                 except ConnectionTrouble as trouble:
@@ -103,11 +105,8 @@ class SimulatedHost:
                     back_off = min(back_off * 2, BACK_OFF_LONGEST_S)
                     continue
                 back_off = BACK_OFF_FIRST_S
-                desired = msgspec.json.decode(answer, type=Desired)
-                behind = desired.generation < seen
-                first = wait_s == 0
-                seen, wait_s = (0, 0) if behind else (desired.generation, self._simulation.poll_wait_s)
-                if not behind and (first or desired.full or desired.assignments):
+                desired = polling.answered(msgspec.json.decode(answer, type=Desired))
+                if desired is not None:
                     self.host.accept(desired)
                     self.look_again()
         finally:
@@ -136,7 +135,8 @@ class SimulatedHost:
             while not self.host.has_news() and (left := next_beat - loop.time()) > 0:
                 self._news.clear()
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._news.wait(), left)
+                    async with asyncio.timeout(left):
+                        await self._news.wait()
             if self.host.informed and not self.host.has_news():
                 self._converge()
 

@@ -44,7 +44,9 @@ class Connection:
     async def call(self, head: str, body: bytes, timeout_s: float) -> bytes:
         """Send a request of which `head` lacks only the length, and the blank line; its whole answer."""
         try:
-            return await asyncio.wait_for(self._call(head, body), timeout_s)
+            # Not wait_for, which in Python 3.11 may lose a cancellation that comes with the answer.
+            async with asyncio.timeout(timeout_s):
+                return await self._call(head, body)
         except (OSError, ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
             self.close()
             raise ConnectionTrouble(repr(error)) from error

@@ -127,7 +127,8 @@ def _stop(settings: Settings, *, keep_guests: bool) -> bool:
             "--stop",
         ]
         with open(settings.log_dir / "supervisor.log", "ab") as log:
-            subprocess.Popen([*command, *words], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            # It stops what was left and ends; its lock alone would not tell that it has begun.
+            subprocess.run([*command, *words], stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False)
     else:
         return False
     waiting.until_down(settings, progress)

@@ -17,6 +17,7 @@ from volutus.compute import (
     interfaces,
     key_pairs,
     orders,
+    rebuilds,
     servers,
     usages,
 )
@@ -48,6 +49,7 @@ __all__ = [
     "interfaces",
     "key_pairs",
     "orders",
+    "rebuilds",
     "report",
     "servers",
     "usages",

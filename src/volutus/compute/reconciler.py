@@ -3,6 +3,7 @@
 A step reads the server afresh under its row's lock and does one of these, in this order:
 
 - deletion asked: bury the guest, wait until its host reports it gone, then give everything back;
+- a rebuild asked: the same with the guest alone, then a new root disk;
 - no place yet: claim capacity, make its disks and bind its ports there;
 - placed, and its network is ready: order the guest of the host;
 - anything else the order should say by now (power, reboots, disks, cards, metadata): order it anew;
@@ -19,7 +20,7 @@ import msgspec
 from sqlalchemy import delete, insert, update
 
 from volutus import network, placement, quota, volume
-from volutus.compute import console, groups, guest_specs, history, reports, servers
+from volutus.compute import console, groups, guest_specs, history, rebuilds, reports, servers
 from volutus.compute.servers import Guest, Server
 from volutus.compute.tables import guests
 from volutus.compute.tables import servers as server_rows
@@ -42,6 +43,8 @@ NETWORK_LOOK_AGAIN_S = 0.2
 SILENT_LOOK_AGAIN_S = 15.0
 # After this long an operator is told what a deletion waits for.
 HOST_DEADLINE_S = 60.0
+# A host may look at a guest just before it starts it, and tell of it just after; a second look is right.
+STOPPED_FOR_SURE = timedelta(seconds=3)
 GUEST = "guest"
 
 
@@ -77,6 +80,8 @@ def step(tx: Tx, server: Server) -> Outcome:
     if server.fault_code is not None:
         # Nothing more is done for it until it is deleted or its state is reset.
         return Done()
+    if server.rebuilt < server.rebuilds:
+        return _rebuild(tx, server)
     if server.guest is None:
         return _place(tx, server)
     if server.guest.assigned_at is None:
@@ -161,6 +166,8 @@ def _keep(tx: Tx, server: Server, guest: Guest) -> Outcome:
         )
         return Again(0, "it runs for the first time")
     if _stopped_itself(server, guest):
+        if guest.state_since is not None and tx.now - guest.state_since < STOPPED_FOR_SURE:
+            return Again(STOPPED_FOR_SURE.total_seconds(), "it seems to have stopped by itself")
         crashed = guest.state == "crashed"
         servers.write(tx, server.id, power="off")
         history.ended(tx, server.id, "The guest crashed." if crashed else None)
@@ -226,16 +233,8 @@ def _digest(spec: GuestSpec, power_orders: int) -> str:
 
 def _delete(tx: Tx, server: Server) -> Outcome:
     """Bury the guest; once its host reported it gone, give everything back."""
-    guest = server.guest
-    if guest is not None and guest.gone_at is None:
-        if guest.buried_at is None:
-            known = placement.bury(tx, guest.host_id, GUEST, server.id)
-            values = {"buried_at": tx.now} if known else {"buried_at": tx.now, "gone_at": tx.now}
-            tx.execute(update(guests).where(guests.c.server_id == server.id).values(**values))
-            if not known:
-                return Again(0, "its host was never told of it")
-        why = f"host {guest.host_name} has not reported it gone"
-        return Again(LOOK_AGAIN_S * 5, why, deadline_s=HOST_DEADLINE_S)
+    if server.guest is not None and server.guest.gone_at is None:
+        return _bury(tx, server.guest)
     network.release_ports(tx, server.id)
     volume.release_server(tx, server.id)
     placement.release(tx, server.id)
@@ -245,6 +244,26 @@ def _delete(tx: Tx, server: Server) -> Outcome:
     servers.write(tx, server.id, deleted_at=tx.now, user_data=None, admin_pass=None)
     history.ended(tx, server.id)
     return Done()
+
+
+def _rebuild(tx: Tx, server: Server) -> Outcome:
+    """Remove the guest; once it is gone, replace its root disk and build it anew."""
+    if server.guest is not None and server.guest.gone_at is None:
+        return _bury(tx, server.guest)
+    rebuilds.replace_root(tx, server)
+    return Again(0, "its root disk was replaced")
+
+
+def _bury(tx: Tx, guest: Guest) -> Outcome:
+    """Have the guest removed from its host, and wait until that is reported."""
+    if guest.buried_at is None:
+        known = placement.bury(tx, guest.host_id, GUEST, guest.server_id)
+        values = {"buried_at": tx.now} if known else {"buried_at": tx.now, "gone_at": tx.now}
+        tx.execute(update(guests).where(guests.c.server_id == guest.server_id).values(**values))
+        if not known:
+            return Again(0, "its host was never told of it")
+    why = f"host {guest.host_name} has not reported it gone"
+    return Again(LOOK_AGAIN_S * 5, why, deadline_s=HOST_DEADLINE_S)
 
 
 def quota_of(server: Server) -> dict[str, int]:

@@ -45,8 +45,10 @@ _RECORD = text(
         WHERE g.host_id = :host_id AND g.gone_at IS NULL ORDER BY g.server_id FOR UPDATE OF g
     )
     UPDATE guests g SET
-        state = r.state, generation = r.generation, soft_reboots = r.soft_reboots,
-        hard_reboots = r.hard_reboots, disks = coalesce(r.disks, '[]'), nics = coalesce(r.nics, '[]'),
+        state = r.state, generation = r.generation,
+        state_since = CASE WHEN g.state IS DISTINCT FROM r.state THEN :now ELSE g.state_since END,
+        soft_reboots = r.soft_reboots, hard_reboots = r.hard_reboots,
+        disks = coalesce(r.disks, '[]'), nics = coalesce(r.nics, '[]'),
         counters = coalesce(r.counters, '[]'), cpu_time_ns = r.cpu_time_ns, started_at = r.started_at,
         fault = r.fault, fault_detail = r.fault_detail, vnc_socket = r.vnc_socket,
         serial_socket = r.serial_socket, observed_at = :now,

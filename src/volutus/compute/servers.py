@@ -41,6 +41,7 @@ class Guest:
     assigned_power_orders: int | None
     buried_at: datetime | None
     state: str | None
+    state_since: datetime | None
     generation: int
     soft_reboots: int
     hard_reboots: int
@@ -92,6 +93,8 @@ class Server:
     power_orders: int
     soft_reboots: int
     hard_reboots: int
+    rebuilds: int
+    rebuilt: int
     delete_asked_at: datetime | None
     locked: bool
     locked_reason: str | None
@@ -148,10 +151,17 @@ class Server:
                 placed=guest is not None,
                 assigned=guest is not None and guest.assigned_at is not None,
                 seen=guest.state if guest else None,
+                rebuilding=self.is_rebuilding,
                 soft_done=guest.soft_reboots if guest else 0,
                 hard_done=guest.hard_reboots if guest else 0,
             )
         )
+
+    @property
+    def is_rebuilding(self) -> bool:
+        """Whether a new root disk was asked for and no guest has run from it yet."""
+        fresh = self.launched_at is not None and (self.guest is None or self.guest.launched_at is None)
+        return self.rebuilt < self.rebuilds or (fresh and self.rebuilds > 0 and self.power == "on")
 
     @property
     def first_launched_at(self) -> datetime | None:
@@ -316,7 +326,8 @@ def fail(tx: Tx, server_id: str, message: str, detail: str = "") -> None:
 def from_row(row: Row[Any]) -> Server:
     """A server from a row of all columns of both tables."""
     guest = Guest(*row[_WIDTH:]) if row[_WIDTH] is not None else None
-    return Server(*row[:_WIDTH], guest)
+    values: tuple[Any, ...] = (*row[:_WIDTH], guest)
+    return Server(*values)
 
 
 def select_all() -> Select[Any]:
@@ -419,6 +430,8 @@ def unsettled(tx: Tx, limit: int) -> list[str]:
         servers.c.delete_asked_at.isnot(None),
         and_(servers.c.fault_code.is_(None), servers.c.launched_at.is_(None)),
         and_(servers.c.fault_code.is_(None), guests.c.assigned_power != servers.c.power),
+        and_(servers.c.fault_code.is_(None), guests.c.server_id.is_(None)),
+        servers.c.rebuilt < servers.c.rebuilds,
         and_(servers.c.power == "on", guests.c.state.in_(("stopped", "crashed"))),
     )
     rows = tx.rows(

@@ -38,6 +38,7 @@ class Facts:
     deleted: bool = False
     faulted: bool = False
     launched: bool = False
+    rebuilding: bool = False
     placed: bool = False
     assigned: bool = False
     seen: str | None = None
@@ -80,6 +81,7 @@ class _Sides:
     deleted: Any
     faulted: Any
     launched: Any
+    rebuilding: Any
     placed: Any
     assigned: Any
     seen: Any
@@ -93,6 +95,7 @@ def _conditions(side: _Sides, both: Any) -> Sequence[tuple[Any, Any, Any, Any]]:
         (side.deleted, "DELETED", "deleted", None),
         (side.faulted, "ERROR", "error", None),
         (side.seen == "failed", "ERROR", "error", None),
+        (both(launched, side.rebuilding), "REBUILD", "active", "rebuilding"),
         (
             both(launched, on, side.hard_done < side.hard_wanted),
             "HARD_REBOOT",
@@ -122,6 +125,7 @@ def status_of(facts: Facts) -> Status:
         deleted=facts.deleted,
         faulted=facts.faulted,
         launched=facts.launched,
+        rebuilding=facts.rebuilding,
         placed=facts.placed,
         assigned=facts.assigned,
         seen=facts.seen,
@@ -148,6 +152,15 @@ def status_column(word: str = "name") -> ColumnElement[Any]:
         deleted=servers.c.deleted_at.isnot(None),
         faulted=servers.c.fault_code.isnot(None),
         launched=or_(servers.c.launched_at.isnot(None), guests.c.launched_at.isnot(None)),
+        rebuilding=or_(
+            servers.c.rebuilt < servers.c.rebuilds,
+            and_(
+                servers.c.launched_at.isnot(None),
+                guests.c.launched_at.is_(None),
+                servers.c.rebuilds > 0,
+                servers.c.power == "on",
+            ),
+        ),
         placed=guests.c.server_id.isnot(None),
         assigned=guests.c.assigned_at.isnot(None),
         seen=func.coalesce(guests.c.state, ""),
@@ -163,5 +176,16 @@ def status_column(word: str = "name") -> ColumnElement[Any]:
 
 # Statuses that a filter may name; unknown ones match nothing, as in Nova.
 STATUSES = frozenset(
-    {"ACTIVE", "BUILD", "DELETED", "ERROR", "HARD_REBOOT", "PAUSED", "REBOOT", "SHUTOFF", "SOFT_DELETED"}
+    {
+        "ACTIVE",
+        "BUILD",
+        "DELETED",
+        "ERROR",
+        "HARD_REBOOT",
+        "PAUSED",
+        "REBOOT",
+        "REBUILD",
+        "SHUTOFF",
+        "SOFT_DELETED",
+    }
 )

@@ -4,6 +4,7 @@ A range opens and closes in the transaction that observed the change, so usage a
 Prices and charges are billing's; nothing here knows money.
 """
 
+from volutus.metering.counts import Counter, count_usage
 from volutus.metering.ranges import Usage, change_usage, close_usage, open_usage
 
-__all__ = ["Usage", "change_usage", "close_usage", "open_usage"]
+__all__ = ["Counter", "Usage", "change_usage", "close_usage", "count_usage", "open_usage"]

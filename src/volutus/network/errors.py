@@ -91,6 +91,22 @@ class OutOfBoundsAllocationPool(Invalid):
     code = "network.subnet.pool_out_of_bounds"
 
 
+class SubnetPoolNotFound(NotFound):
+    code = "network.subnet_pool.not_found"
+
+
+class SubnetPoolInUse(Conflict):
+    code = "network.subnet_pool.in_use"
+
+
+class SubnetAllocationError(Conflict):
+    code = "network.subnet_pool.exhausted"
+
+
+class SubnetPoolQuotaExceeded(Conflict):
+    code = "network.subnet_pool.quota"
+
+
 class PortInUse(Conflict):
     code = "network.port.in_use"
 

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 from volutus import audit, quota
 from volutus.db import Tx
 from volutus.identity import Caller
-from volutus.network import allocation, metadata_ports, networks, prefixes, units
+from volutus.network import allocation, metadata_ports, networks, prefixes, subnet_pools, units
 from volutus.network.allocation import Pool, Space
 from volutus.network.changes import check_revision, given
 from volutus.network.errors import (
@@ -83,12 +83,15 @@ class Subnet:
 
 @dataclass(frozen=True)
 class SubnetOrder:
-    """What a new subnet should be. `gateway` UNSET is the first address, None is none at all."""
+    """What a new subnet should be: `cidr` as it stands, or cut from a pool. `gateway` UNSET is the first
+    address, None is none at all."""
 
     project_id: str
     network_id: str
-    cidr: str
+    cidr: str | None
     ip_version: int | None = None
+    subnet_pool_id: str | None = None
+    prefix_length: int | None = None
     name: str = ""
     description: str = ""
     gateway: str | UnsetType | None = UNSET
@@ -155,7 +158,7 @@ def create(tx: Tx, caller: Caller, order: SubnetOrder) -> Subnet:
     """A new subnet on one's own network. Raises InvalidInput and the pools' own errors for what makes no
     sense, QuotaExceeded."""
     network = networks.get_own(tx, caller, order.network_id, lock=True)
-    cidr = prefixes.parse_cidr(order.cidr, order.ip_version)
+    cidr = _cut(tx, caller, order)
     if cidr.prefixlen == 0:
         raise InvalidInput("Invalid input for cidr. Reason: 0 is not allowed as CIDR prefix length.")
     gateway = prefixes.default_gateway(cidr) if order.gateway is UNSET else order.gateway
@@ -278,6 +281,18 @@ def _visible(caller: Caller) -> Sequence[ColumnElement[bool]]:
     )
 
 
+def _cut(tx: Tx, caller: Caller, order: SubnetOrder) -> prefixes.Network:
+    given_cidr = None if order.cidr is None else prefixes.parse_cidr(order.cidr, order.ip_version)
+    if order.subnet_pool_id is None:
+        if given_cidr is None:
+            raise InvalidInput(
+                "Bad subnets request: a subnetpool must be specified in the absence of a cidr.", field="cidr"
+            )
+        return given_cidr
+    wanted = order.prefix_length if given_cidr is None else str(given_cidr)
+    return subnet_pools.cut(tx, caller, order.subnet_pool_id, order.project_id, wanted)
+
+
 def _check_told(version: int, dns_servers: Sequence[str], host_routes: Sequence[HostRoute]) -> None:
     if len(dns_servers) > DNS_SERVERS_MAX:
         raise InvalidInput(f"At most {DNS_SERVERS_MAX} DNS servers can be set.", field="dns_nameservers")
@@ -342,6 +357,7 @@ def _insert(tx: Tx, order: SubnetOrder, cidr: str, gateway: str | None) -> str:
         dns_servers=list(order.dns_servers),
         host_routes=[[route.destination, route.next_hop] for route in order.host_routes],
         service_types=list(order.service_types),
+        subnet_pool_id=order.subnet_pool_id,
     )
     return str(tx.value(statement.returning(subnets.c.id)))
 

@@ -52,6 +52,19 @@ subnets = Table(
     Column("service_types", ARRAY(Text)),
     Column("subnet_pool_id", Text),
 )
+subnet_pools = Table(
+    "subnet_pools",
+    metadata,
+    *_common(),
+    Column("ip_version", Integer),
+    Column("prefixes", ARRAY(CIDR)),
+    Column("default_prefix_length", Integer),
+    Column("min_prefix_length", Integer),
+    Column("max_prefix_length", Integer),
+    Column("default_quota", Integer),
+    Column("shared", Boolean),
+    Column("is_default", Boolean),
+)
 allocation_pools = Table(
     "allocation_pools",
     metadata,

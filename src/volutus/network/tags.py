@@ -15,6 +15,7 @@ from volutus.network import (
     routers,
     security_group_rules,
     security_groups,
+    subnet_pools,
     subnets,
     tables,
 )
@@ -39,6 +40,7 @@ class Tagged(Protocol):
 _KINDS: Mapping[str, tuple[Callable[[Tx, Caller, str], Tagged], Table]] = {
     "network": (networks.get, tables.networks),
     "subnet": (subnets.get, tables.subnets),
+    "subnetpool": (subnet_pools.get, tables.subnet_pools),
     "port": (ports.get, tables.ports),
     "router": (routers.get, tables.routers),
     "floatingip": (floating_ips.get, tables.floating_ips),

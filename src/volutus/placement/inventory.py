@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import update
+from sqlalchemy import func, select, update
 
 from volutus.db import Tx
 from volutus.placement.tables import inventories
@@ -37,3 +37,15 @@ def set_totals(tx: Tx, host_id: str, facts: HostFacts, overcommit: Overcommit) -
             disk_gib=facts.disk_gib,
         )
     )
+
+
+def capacities(tx: Tx) -> dict[str, tuple[int, int]]:
+    """What all hosts together have of `mhz`, `memory_mib` and `disk_gib`, and how much of it is claimed."""
+    names = ("mhz", "memory_mib", "disk_gib")
+    columns = [
+        func.coalesce(func.sum(inventories.c[f"{name}{suffix}"]), 0)
+        for name in names
+        for suffix in ("", "_used")
+    ]
+    row = tx.execute(select(*columns)).one()
+    return {name: (int(row[2 * at]), int(row[2 * at + 1])) for at, name in enumerate(names)}

@@ -16,6 +16,9 @@ def child(settings: Settings) -> Child:
         argv=tuple(daemon.libvirtd_command(described)),
         prepare=lambda: _configure(described),
         ready=lambda: accepts(described.socket),
+        # It waits until processes that it killed are buried. Those of one that outlived its supervisor fall
+        # to process 1, which may bury nobody; those of one started anew fall to the new supervisor.
+        adoptable=False,
     )
 
 

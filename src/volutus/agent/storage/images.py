@@ -8,6 +8,7 @@ import contextlib
 import hashlib
 import os
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +25,11 @@ FORMATS = {"raw": "raw", "qcow2": "qcow2", "vmdk": "vmdk", "vdi": "vdi", "vhd": 
 
 # A tiny upload may say that it is a huge disk; flattened it must still not fill the pool.
 FLAT_BYTES_MAX = 1 << 40
+
+FLAT_SUFFIX, BOOT_SUFFIX = ".qcow2", ".boot"
+
+# The next server of an image mostly comes within a day; fetching and flattening it takes seconds.
+UNUSED_KEPT_S = 24 * 3600
 
 # The pool keeps this much free for running guests' writes: new disks are refused before guests are paused.
 RESERVE_BYTES = 512 << 20
@@ -51,29 +57,35 @@ class ImageCache:
     def flat(self, source: DiskSource, fetch: Fetch) -> DiskLocation:
         """The image as a flat qcow2."""
         image_id = _name(source)
-        path = self._directory / f"{image_id}.qcow2"
+        path = self._directory / f"{image_id}{FLAT_SUFFIX}"
         with self._one_at_a_time(image_id):
             if not path.exists():
                 with self._fetched(source, fetch) as upload:
                     self._flatten(source, upload, path)
+            # The time of the last use, for `drop_except`.
+            path.touch()
         return DiskLocation(path, "qcow2")
 
     def boot_file(self, source: DiskSource, fetch: Fetch) -> Path:
         """The image as it is."""
         image_id = _name(source)
-        path = self._directory / f"{image_id}.boot"
+        path = self._directory / f"{image_id}{BOOT_SUFFIX}"
         with self._one_at_a_time(image_id):
             if not path.exists():
                 with self._fetched(source, fetch) as upload:
                     self._publish(upload, path)
+            path.touch()
         return path
 
     def drop_except(self, image_ids: frozenset[str]) -> None:
-        """Remove images not named, and what interrupted work left."""
+        """Remove what interrupted work left, and images not named that were not used for long."""
         with self._guard:
             busy = {image_id for image_id, lock in self._locks.items() if lock.locked()}
         for path in self._directory.iterdir():
-            if path.name.split(".")[0] not in image_ids | busy:
+            whole = path.suffix in (FLAT_SUFFIX, BOOT_SUFFIX)
+            if path.name.split(".")[0] in image_ids | busy:
+                continue
+            if not whole or time.time() - path.stat().st_mtime > UNUSED_KEPT_S:
                 path.unlink(missing_ok=True)
 
     @contextmanager

@@ -63,6 +63,23 @@ _NETWORKS = """
     CREATE INDEX subnets_project ON subnets (project_id);
     CREATE INDEX subnets_name ON subnets (name);
 
+    CREATE TABLE subnet_pools (
+        COMMON_COLUMNS,
+        ip_version integer NOT NULL CHECK (ip_version IN (4, 6)),
+        prefixes cidr[] NOT NULL,
+        default_prefix_length integer NOT NULL,
+        min_prefix_length integer NOT NULL,
+        max_prefix_length integer NOT NULL,
+        default_quota integer,
+        shared boolean NOT NULL DEFAULT false,
+        is_default boolean NOT NULL DEFAULT false,
+        CHECK (min_prefix_length <= default_prefix_length AND default_prefix_length <= max_prefix_length)
+    );
+    CREATE INDEX subnet_pools_project ON subnet_pools (project_id);
+    CREATE INDEX subnet_pools_name ON subnet_pools (name);
+    ALTER TABLE subnets ADD FOREIGN KEY (subnet_pool_id) REFERENCES subnet_pools;
+    CREATE INDEX subnets_pool ON subnets (subnet_pool_id);
+
     CREATE TABLE allocation_pools (
         subnet_id text NOT NULL REFERENCES subnets ON DELETE CASCADE,
         first inet NOT NULL,

@@ -6,6 +6,7 @@ from volutus.http.openstack.compute import faults, routes, versions
 # Clients that ask for the root get the list of versions; everything else is below the version.
 ROOT = "/compute"
 PREFIX = "/compute/v2.1"
+LEGACY_PREFIX = "/compute/v2"
 
 
 def dialect() -> Dialect:
@@ -16,7 +17,7 @@ def dialect() -> Dialect:
         *routes.PROJECTS,
         *routes.OPERATORS,
     ]
-    return Dialect("compute", (PREFIX,), tuple(below), faults.TABLE, versions.MICROVERSIONS)
+    return Dialect("compute", (PREFIX, LEGACY_PREFIX), tuple(below), faults.TABLE, versions.MICROVERSIONS)
 
 
 def discovery() -> Dialect:

@@ -152,5 +152,6 @@ OPERATORS = (
 
 VERSIONS = (
     Route("GET", "", versions.root, open=True),
+    Route("GET", "/v2", versions.v2, open=True),
     Route("GET", "/v2.1", versions.v2_1, open=True),
 )

@@ -99,6 +99,23 @@ class ServerCreateBody(Struct, forbid_unknown_fields=True):
     old_hints: dict[str, Any] | None = msgspec.field(name="OS-SCH-HNT:scheduler_hints", default=None)
 
 
+class ServerRebuild(Struct, forbid_unknown_fields=True):
+    image: str = msgspec.field(name="imageRef")
+    name: Name | None = None
+    admin_pass: str | UnsetType = msgspec.field(name="adminPass", default=UNSET)
+    metadata: Items | None = None
+    access_ipv4: str | None = msgspec.field(name="accessIPv4", default=None)
+    access_ipv6: str | None = msgspec.field(name="accessIPv6", default=None)
+    disk_config: str | None = msgspec.field(name="OS-DCF:diskConfig", default=None)
+    preserve_ephemeral: Flag | None = None
+    description: str | UnsetType | None = UNSET
+    key_name: str | UnsetType | None = UNSET
+    user_data: str | UnsetType | None = UNSET
+    trusted_image_certificates: list[str] | UnsetType | None = UNSET
+    hostname: str | UnsetType = UNSET
+    personality: list[Any] | UnsetType = UNSET
+
+
 class ServerUpdate(Struct, forbid_unknown_fields=True):
     name: Name | None = None
     access_ipv4: str | None = msgspec.field(name="accessIPv4", default=None)
@@ -135,7 +152,7 @@ _SINCE = {
 }
 
 
-def check_version(body: ServerCreate | ServerUpdate, version: Version) -> None:
+def check_version(body: ServerCreate | ServerRebuild | ServerUpdate, version: Version) -> None:
     """Raise Invalid for a field that the version asked for does not have."""
     for name, since in _SINCE.items():
         if version < since and getattr(body, name, UNSET) is not UNSET:

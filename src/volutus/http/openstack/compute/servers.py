@@ -22,7 +22,7 @@ from volutus.http.openstack.compute.schemas import BlockDeviceBody, NetworkBody,
 from volutus.network import NicMode, NicRequest
 
 # Enough for a password nobody guesses; Nova's are 12 characters.
-_PASSWORD_BYTES = 12
+PASSWORD_BYTES = 12
 # Filters that only an administrator may use are dropped from another's request without a word, as in Nova.
 _FOR_ADMIN = {
     "host",
@@ -45,7 +45,7 @@ def create(request: Request) -> Response:
     if schemas.flag(body.server.return_reservation_id, "return_reservation_id"):
         return accepted({"reservation_id": made[0].reservation_id})
     # A password that was not asked for is shown because clients insist on one, and works nowhere.
-    password = order.admin_pass or secrets.token_urlsafe(_PASSWORD_BYTES)
+    password = order.admin_pass or secrets.token_urlsafe(PASSWORD_BYTES)
     view = views.server_created(request, made[0], order.security_groups, password)
     return accepted({"server": view}, {"Location": view["links"][0]["href"]})
 
@@ -80,12 +80,12 @@ def update(request: Request) -> Response:
     schemas.check_version(body, request.microversion)
     change = ServerChange(
         name=schemas.name_of(body.name, "name") if body.name is not None else None,
-        hostname=_hostname(body.hostname) if isinstance(body.hostname, str) else None,
+        hostname=hostname_of(body.hostname) if isinstance(body.hostname, str) else None,
         description=body.description if isinstance(body.description, str) else None,
         describe=body.description is not UNSET,
-        access_ipv4=_address(body.access_ipv4, 4, "accessIPv4"),
-        access_ipv6=_address(body.access_ipv6, 6, "accessIPv6"),
-        disk_config=_disk_config(body.disk_config),
+        access_ipv4=address_of(body.access_ipv4, 4, "accessIPv4"),
+        access_ipv6=address_of(body.access_ipv6, 6, "accessIPv6"),
+        disk_config=disk_config_of(body.disk_config),
     )
     changed = compute.servers.change(request.tx, request.caller, request.params["id"], change)
     found = detailed.of(request.tx, request.caller, [changed])[0]
@@ -124,11 +124,11 @@ def _order(request: Request, body: schemas.ServerCreateBody) -> ServerOrder:
         zone=zone,
         host=host,
         description=server.description if isinstance(server.description, str) else None,
-        hostname=_hostname(server.hostname) if isinstance(server.hostname, str) else None,
+        hostname=hostname_of(server.hostname) if isinstance(server.hostname, str) else None,
         hints=body.hints or body.old_hints or server.hints or {},
-        access_ipv4=_address(server.access_ipv4, 4, "accessIPv4") or "",
-        access_ipv6=_address(server.access_ipv6, 6, "accessIPv6") or "",
-        disk_config=_disk_config(server.disk_config) or "MANUAL",
+        access_ipv4=address_of(server.access_ipv4, 4, "accessIPv4") or "",
+        access_ipv6=address_of(server.access_ipv6, 6, "accessIPv6") or "",
+        disk_config=disk_config_of(server.disk_config) or "MANUAL",
         client_token=request.headers.get("x-client-token"),
     )
 
@@ -190,13 +190,15 @@ def _block_device(body: BlockDeviceBody) -> BlockDevice:
     )
 
 
-def _disk_config(value: str | None) -> str | None:
+def disk_config_of(value: str | None) -> str | None:
+    """AUTO or MANUAL. Raises Invalid."""
     if value is not None and value not in ("AUTO", "MANUAL"):
         raise Invalid("OS-DCF:diskConfig must be either 'MANUAL' or 'AUTO'.", field="OS-DCF:diskConfig")
     return value
 
 
-def _hostname(text: str) -> str:
+def hostname_of(text: str) -> str:
+    """A host name, perhaps with its domain. Raises Invalid."""
     labels = text.split(".")
     good = all(0 < len(x) <= 63 and x.replace("-", "").isalnum() and x.isascii() for x in labels)
     if not good or len(text) > 255 or text[0] == "-" or text[-1] == "-":
@@ -204,7 +206,8 @@ def _hostname(text: str) -> str:
     return text
 
 
-def _address(text: str | None, version: int, field: str) -> str | None:
+def address_of(text: str | None, version: int, field: str) -> str | None:
+    """An address of that version of IP, in its short form. Raises Invalid."""
     if not text:
         return text
     try:
@@ -213,6 +216,7 @@ def _address(text: str | None, version: int, field: str) -> str | None:
         raise Invalid(f"Invalid input for field/attribute {field}. Value: {text}.", field=field) from error
     if address.version != version:
         raise Invalid(f"{field} is an address of IP version {version}.", field=field)
+    # In its short form, whatever form it came in.
     return str(address)
 
 

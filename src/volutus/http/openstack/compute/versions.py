@@ -10,12 +10,18 @@ from volutus.http.kernel import MicroversionRange, Request, Version, document
 MICROVERSIONS = MicroversionRange("compute", Version(2, 1), Version(2, 96), "X-OpenStack-Nova-API-Version")
 
 _UPDATED = "2013-07-23T11:33:21Z"
+_UPDATED_LEGACY = "2011-01-21T11:33:21Z"
 _MEDIA_TYPES = [{"base": "application/json", "type": "application/vnd.openstack.compute+json;version=2.1"}]
 
 
 def root(request: Request) -> Response:
-    """`GET /compute`: all versions, of which there is one."""
-    return document({"versions": [_version(request)]})
+    """`GET /compute`: all versions. v2.0 is v2.1 without microversions, for clients from before 2015."""
+    return document({"versions": [_legacy(request), _version(request)]})
+
+
+def v2(request: Request) -> Response:
+    """`GET /compute/v2`: the version for old clients."""
+    return document({"version": {**_legacy(request), "media-types": _MEDIA_TYPES}})
 
 
 def v2_1(request: Request) -> Response:
@@ -28,6 +34,17 @@ def v2_1(request: Request) -> Response:
     version = _version(request)
     version["links"].append(described)
     return document({"version": {**version, "media-types": _MEDIA_TYPES}})
+
+
+def _legacy(request: Request) -> dict[str, Any]:
+    return {
+        "id": "v2.0",
+        "status": "SUPPORTED",
+        "version": "",
+        "min_version": "",
+        "updated": _UPDATED_LEGACY,
+        "links": [{"rel": "self", "href": f"{request.origin}/compute/v2/"}],
+    }
 
 
 def _version(request: Request) -> dict[str, Any]:

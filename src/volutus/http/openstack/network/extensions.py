@@ -37,5 +37,6 @@ EXTENSIONS: Mapping[str, tuple[str, str]] = {
     "standard-attr-tag": ("Tags", "Every object can be tagged"),
     "standard-attr-timestamp": ("Timestamps", "Every object says when it was made and changed"),
     "stateful-security-group": ("Stateful Security Groups", "A group may be stateless"),
+    "subnet_allocation": ("Subnet Allocation", "Subnets cut from pools of prefixes"),
     "subnet-service-types": ("Subnet Service Types", "Subnets for ports of some owners only"),
 }

@@ -14,6 +14,7 @@ from volutus.network.errors import InvalidQuotaValue, PolicyNotAuthorized
 RESOURCES = (
     "network",
     "subnet",
+    "subnetpool",
     "port",
     "router",
     "floatingip",

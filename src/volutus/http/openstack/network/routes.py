@@ -13,6 +13,7 @@ from volutus.http.openstack.network import (
     routers,
     security_groups,
     service,
+    subnet_pools,
     subnets,
     tags,
 )
@@ -106,6 +107,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v2.0/agents/{id}", service.agent, "network:agents:show"),
     *_five("/v2.0/networks", "network:networks", networks),
     *_five("/v2.0/subnets", "network:subnets", subnets),
+    *_five("/v2.0/subnetpools", "network:subnet_pools", subnet_pools),
     *_five("/v2.0/ports", "network:ports", ports),
     *_five("/v2.0/routers", "network:routers", routers),
     *_router_actions(),

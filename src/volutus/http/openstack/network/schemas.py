@@ -55,6 +55,18 @@ class SubnetBody(Named):
     prefixlen: int | UnsetType = UNSET
 
 
+class SubnetPoolBody(Named):
+    name: str | UnsetType = UNSET
+    description: str | UnsetType = UNSET
+    prefixes: list[str] | UnsetType = UNSET
+    default_prefixlen: int | UnsetType = UNSET
+    min_prefixlen: int | UnsetType = UNSET
+    max_prefixlen: int | UnsetType = UNSET
+    default_quota: int | UnsetType | None = UNSET
+    shared: bool | UnsetType = UNSET
+    is_default: bool | UnsetType = UNSET
+
+
 class FixedIpPart(Part):
     subnet_id: str | None = None
     ip_address: str | None = None
@@ -151,6 +163,7 @@ class QuotaBody(Named):
     force: bool | UnsetType = UNSET
     network: int | UnsetType = UNSET
     subnet: int | UnsetType = UNSET
+    subnetpool: int | UnsetType = UNSET
     port: int | UnsetType = UNSET
     router: int | UnsetType = UNSET
     floatingip: int | UnsetType = UNSET

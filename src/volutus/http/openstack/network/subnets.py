@@ -91,16 +91,14 @@ def routes(parts: Sequence[RoutePart] | None) -> tuple[HostRoute, ...]:
 def _order(request: Request, body: SubnetBody) -> SubnetOrder:
     if not body.network_id:
         raise InvalidInput("Failed to parse request. Required attribute 'network_id' not specified")
-    if not body.cidr:
-        raise InvalidInput("Bad subnets request: a subnetpool must be specified in the absence of a cidr.")
-    if value_or(body.subnetpool_id, ""):
-        raise InvalidInput("There are no subnet pools here; give a cidr.", field="subnetpool_id")
     if body.ip_version is UNSET:
         raise InvalidInput("Failed to parse request. Required attribute 'ip_version' not specified")
     return SubnetOrder(
         project_id=project_of(request, body),
         network_id=body.network_id,
-        cidr=str(body.cidr),
+        cidr=value_or(body.cidr, "") or None,
+        subnet_pool_id=value_or(body.subnetpool_id, "") or None,
+        prefix_length=value_or(body.prefixlen, 0) or None,
         ip_version=_version(body.ip_version),
         name=value_or(body.name, ""),
         description=value_or(body.description, ""),

@@ -12,6 +12,7 @@ from volutus.network import tags
 RESOURCES: Mapping[str, str] = {
     "networks": "network",
     "subnets": "subnet",
+    "subnetpools": "subnetpool",
     "ports": "port",
     "routers": "router",
     "floatingips": "floatingip",

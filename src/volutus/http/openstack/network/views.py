@@ -11,6 +11,7 @@ from volutus.network.router_interfaces import Interface
 from volutus.network.routers import Router
 from volutus.network.security_group_rules import Rule
 from volutus.network.security_groups import SecurityGroup
+from volutus.network.subnet_pools import SubnetPool
 from volutus.network.subnets import HostRoute, Subnet
 
 
@@ -55,6 +56,22 @@ def subnet(it: Subnet) -> dict[str, Any]:
         "service_types": it.service_types,
         "subnetpool_id": it.subnet_pool_id,
         "router:external": it.external,
+    }
+
+
+def subnet_pool(it: SubnetPool) -> dict[str, Any]:
+    """Lengths come as numbers; there are no address scopes."""
+    return _common(it) | {
+        "name": it.name,
+        "ip_version": it.ip_version,
+        "prefixes": it.prefixes,
+        "default_prefixlen": it.default_prefix_length,
+        "min_prefixlen": it.min_prefix_length,
+        "max_prefixlen": it.max_prefix_length,
+        "default_quota": it.default_quota,
+        "address_scope_id": None,
+        "shared": it.shared,
+        "is_default": it.is_default,
     }
 
 
@@ -180,7 +197,7 @@ def time(at: datetime) -> str:
 
 
 def _common(
-    it: Network | Subnet | Port | Router | FloatingIp | SecurityGroup | Rule,
+    it: Network | Subnet | Port | Router | FloatingIp | SecurityGroup | Rule | SubnetPool,
 ) -> dict[str, Any]:
     return {
         "id": it.id,

@@ -1,0 +1,168 @@
+"""Invoices: a month of an account added up, numbered without a gap, with the tax of its country.
+
+Tax rates are dated data by country. An invoice is made once all cycles of its time are rated, and never
+changed.
+"""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import text
+
+from volutus import audit
+from volutus.billing import accounts, ledger, money, rating, statements
+from volutus.billing.cycles import cycle_of, start_of
+from volutus.billing.ledger import TAX, Side, Transfer
+from volutus.db import Tx
+from volutus.errors import Conflict, Invalid, NotFound
+from volutus.identity import Caller
+
+LIST_MAX = 1000
+
+
+class InvoiceNotFound(NotFound):
+    code = "billing.invoice.not_found"
+
+
+@dataclass(frozen=True)
+class TaxRate:
+    """So many percent on what customers of a country buy, from a moment on."""
+
+    country: str
+    name: str
+    percent: Decimal
+    valid_from: datetime
+
+
+@dataclass(frozen=True)
+class Invoice:
+    """`gross` is `net` and `tax`; the lines add up to `net`."""
+
+    number: int
+    account_id: str
+    period_from: datetime
+    period_to: datetime
+    currency: str
+    net: Decimal
+    tax_name: str
+    tax_percent: Decimal
+    tax: Decimal
+    gross: Decimal
+    lines: list[dict[str, Any]]
+    issued_at: datetime
+
+
+_COLUMNS = (
+    "number, account_id, period_from, period_to, currency, net, tax_name, tax_percent, tax, gross, lines,"
+    " issued_at"
+)
+_TAX = text(
+    """
+    INSERT INTO billing_tax (country, name, percent, valid_from) VALUES (:country, :name, :percent,
+    :valid_from)
+    ON CONFLICT DO NOTHING
+    """
+)
+_RATE = text(
+    """
+    SELECT country, name, percent, valid_from FROM billing_tax WHERE country = :country AND valid_from <= :at
+    ORDER BY valid_from DESC LIMIT 1
+    """
+)
+# Numbers have no gap, so two invoices cannot be made at once.
+_TURN = text("SELECT pg_advisory_xact_lock(7215002)")
+_NUMBER = text("SELECT number FROM billing_invoice ORDER BY number DESC LIMIT 1")
+_INSERT = text(
+    f"""
+    INSERT INTO billing_invoice ({_COLUMNS})
+    VALUES (:number, :account_id, :period_from, :period_to, :currency, :net, :tax_name, :tax_percent, :tax,
+    :gross,
+        CAST(:lines AS jsonb), :issued_at)
+    """  # noqa: S608
+)
+_MADE = text(
+    f"""
+    SELECT {_COLUMNS} FROM billing_invoice WHERE account_id = :account_id AND period_from = :period_from
+    LIMIT 1
+    """  # noqa: S608
+)
+_GET = text(f"SELECT {_COLUMNS} FROM billing_invoice WHERE number = :number LIMIT 1")  # noqa: S608
+_LIST = text(
+    f"SELECT {_COLUMNS} FROM billing_invoice WHERE account_id = :account_id ORDER BY number DESC LIMIT :limit"  # noqa: S608
+)
+
+
+def set_tax(tx: Tx, caller: Caller, rate: TaxRate) -> None:
+    """A country's rate from a moment on."""
+    if rate.valid_from < tx.now:
+        raise Invalid("A rate cannot be changed for a time that is over.", field="valid_from")
+    if not tx.changed(_TAX, vars(rate)):
+        raise Conflict("There is a rate from that moment on already.")
+    audit.record(tx, caller, "set_tax", "billing.tax", rate.country, {"percent": str(rate.percent)})
+
+
+def issue(tx: Tx, caller: Caller, account_id: str, period_from: datetime, period_to: datetime) -> Invoice:
+    """The invoice of an account's time, made now or before."""
+    account = accounts.fetch(tx, account_id)
+    if account.mode != accounts.PAYING:
+        raise Conflict("A showback account is not asked for money.")
+    for at in (period_from, period_to):
+        if start_of(cycle_of(at)) != at:
+            raise Invalid("An invoice begins and ends with a cycle.", field="period")
+    rated = rating.next_cycle(tx)
+    if period_to > tx.now or rated is None or cycle_of(period_to) > rated:
+        raise Conflict("Not all of this time is rated yet.")
+    tx.execute(_TURN)
+    if (made := tx.row(_MADE, {"account_id": account_id, "period_from": period_from})) is not None:
+        return Invoice(**made._mapping)
+    lines = statements.statement(tx, account_id, period_from, period_to)
+    net = sum((line.amount for line in lines), Decimal(0))
+    rate = tx.row(_RATE, {"country": account.country, "at": period_to})
+    percent = rate.percent if rate else Decimal(0)
+    tax = money.ratio(net, Decimal(100), percent)
+    invoice = Invoice(
+        number=(tx.value(_NUMBER) or 0) + 1,
+        account_id=account_id,
+        period_from=period_from,
+        period_to=period_to,
+        currency=account.currency,
+        net=net,
+        tax_name=rate.name if rate else "",
+        tax_percent=percent,
+        tax=tax,
+        gross=net + tax,
+        lines=[
+            {
+                "project_id": line.project_id,
+                "kind": line.kind,
+                "meter": line.meter,
+                "quantity": f"{line.quantity:f}",
+                "amount": f"{line.amount:f}",
+            }
+            for line in lines
+        ],
+        issued_at=tx.now,
+    )
+    tx.execute(_INSERT, {**vars(invoice), "lines": json.dumps(invoice.lines)})
+    if tax > 0:
+        target = Side(TAX, account.country, account.currency)
+        purpose = f"tax/{invoice.number}"
+        ledger.post(tx, [Transfer(purpose, "tax", account.side, target, tax, account_id)])
+    audit.record(tx, caller, "issue", "billing.invoice", str(invoice.number))
+    return invoice
+
+
+def get(tx: Tx, caller: Caller, number: int) -> Invoice:
+    """An invoice of an account that the caller may see."""
+    row = tx.row(_GET, {"number": number})
+    if row is None or not (caller.is_admin or accounts.mine(tx, caller).id == row.account_id):
+        raise InvoiceNotFound(f"Invoice {number} could not be found.")
+    return Invoice(**row._mapping)
+
+
+def list_(tx: Tx, account_id: str) -> list[Invoice]:
+    """An account's invoices, newest first."""
+    return [Invoice(**row._mapping) for row in tx.rows(_LIST, {"account_id": account_id, "limit": LIST_MAX})]

@@ -1,0 +1,36 @@
+"""Exact arithmetic of amounts: decimals of 20 places, rounded half away from zero, as PostgreSQL's are.
+
+Cents appear only where people read or pay; what is added up has all its places.
+"""
+
+from decimal import ROUND_HALF_UP, Context, Decimal
+
+PLACES = Decimal(1).scaleb(-20)
+# Room for the largest amount, its 20 places, and as many again while multiplying.
+_CONTEXT = Context(prec=80, rounding=ROUND_HALF_UP)
+# Currencies are shown with two decimals but for these.
+_WHOLE = frozenset({"JPY", "KRW", "VND", "CLP", "ISK"})
+SYMBOLS = {"CNY": "¥", "USD": "$", "EUR": "€", "GBP": "£"}
+
+
+def charge(quantity: Decimal, price: Decimal, per: Decimal) -> Decimal:
+    """What a quantity costs."""
+    return ratio(_CONTEXT.multiply(quantity, price), per)
+
+
+def ratio(amount: Decimal, divisor: Decimal, factor: Decimal = Decimal(1)) -> Decimal:
+    """`amount` times `factor` by `divisor`, to 20 places."""
+    exact = _CONTEXT.divide(_CONTEXT.multiply(amount, factor), divisor)
+    return exact.quantize(PLACES, context=_CONTEXT)
+
+
+def cents(amount: Decimal, currency: str) -> Decimal:
+    """The amount as people pay it."""
+    return amount.quantize(Decimal(1) if currency in _WHOLE else Decimal("0.01"), context=_CONTEXT)
+
+
+def shown(amount: Decimal, currency: str) -> str:
+    """`¥45.00`, `45.00 SEK`."""
+    rounded = cents(amount, currency)
+    symbol = SYMBOLS.get(currency)
+    return f"{symbol}{rounded}" if symbol else f"{rounded} {currency}"

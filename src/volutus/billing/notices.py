@@ -1,0 +1,50 @@
+"""What accounts are told: rows that a mailer, the console or the API show. The purpose makes one unique."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import text
+
+from volutus.db import Tx
+
+NOTICES_MAX = 500
+
+
+@dataclass(frozen=True)
+class Notice:
+    """`kind` is a word such as `out_of_money_soon`; `detail` what the text needs."""
+
+    id: int
+    account_id: str
+    kind: str
+    at: datetime
+    detail: dict[str, Any]
+
+
+_TELL = text(
+    """
+    INSERT INTO billing_notice (account_id, kind, purpose, at, detail)
+    VALUES (:account_id, :kind, :purpose, :now, CAST(:detail AS jsonb)) ON CONFLICT (purpose) DO NOTHING
+    """
+)
+_LIST = text(
+    """
+    SELECT id, account_id, kind, at, detail FROM billing_notice
+    WHERE account_id = :account_id ORDER BY id DESC LIMIT :limit
+    """
+)
+
+
+def tell(tx: Tx, account_id: str, kind: str, purpose: str, detail: Mapping[str, Any] | None = None) -> bool:
+    """Tell an account something once; whether it is news."""
+    keys = {"account_id": account_id, "kind": kind, "purpose": purpose, "now": tx.now}
+    return bool(tx.changed(_TELL, {**keys, "detail": json.dumps(dict(detail or {}))}))
+
+
+def list_(tx: Tx, account_id: str) -> list[Notice]:
+    """What an account was told, newest first."""
+    rows = tx.rows(_LIST, {"account_id": account_id, "limit": NOTICES_MAX})
+    return [Notice(**row._mapping) for row in rows]

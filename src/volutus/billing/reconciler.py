@@ -1,0 +1,81 @@
+"""Billing's long work: rates each cycle once it is settled, catching up one by one after any time away;
+decides the next burst levels; renews what ends; warns and stops who does not pay."""
+
+from collections.abc import Mapping, Sequence
+
+from volutus.billing import accounts, budgets, burst, packages, payments, rating, standing, subscriptions
+from volutus.billing.cycles import CYCLE_S, SETTLE_S, cycle_of, end_of
+from volutus.billing.standing import Enforce
+from volutus.db import Database, Tx
+from volutus.identity.caller import CLOUD
+from volutus.reconcile import Again, Item, Outcome
+
+KIND = "billing_cycle"
+UPKEEP_KIND = "billing_upkeep"
+# There is one chain of cycles, so there is one object.
+KEY = "region"
+# A step must end within its lease; the next one goes on at once.
+CYCLES_PER_STEP = 20
+
+
+class CycleReconciler:
+    """One transaction a cycle."""
+
+    kind = KIND
+    batch = 1
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def step(self, items: Sequence[Item]) -> Mapping[str, Outcome]:
+        """Rate what is due."""
+        with self._database.read() as tx:
+            waiting = rating.due(tx)
+            now = tx.now
+        for cycle in waiting[:CYCLES_PER_STEP]:
+            with self._database.begin() as tx:
+                rating.rate(tx, cycle)
+        if len(waiting) > CYCLES_PER_STEP:
+            outcome = Again(0, f"{len(waiting) - CYCLES_PER_STEP} cycles are waiting")
+        else:
+            ready_in = (end_of(cycle_of(now)) - now).total_seconds() + SETTLE_S
+            # While a cycle settles the one before it is done: then the next is ready sooner.
+            outcome = Again(ready_in % CYCLE_S or CYCLE_S, "the present cycle is not over")
+        return {item.key: outcome for item in items}
+
+    def scan(self, tx: Tx) -> Sequence[str]:
+        """The one object, when something is due."""
+        return [KEY] if rating.due(tx) else []
+
+
+class UpkeepReconciler:
+    """What is looked at once a cycle, at its beginning: each part in a transaction of its own, so that one
+    that
+    fails does not hold up the others' work of the cycle."""
+
+    kind = UPKEEP_KIND
+    batch = 1
+
+    def __init__(self, database: Database, enforce: Enforce | None = None) -> None:
+        self._database = database
+        self._enforce = enforce
+
+    def step(self, items: Sequence[Item]) -> Mapping[str, Outcome]:
+        """One round."""
+        with self._database.begin() as tx:
+            burst.decide(tx, burst.measured(tx))
+            now = tx.now
+        for act in (subscriptions.renew_due, packages.renew_due, payments.expire_due):
+            with self._database.begin() as tx:
+                act(tx, CLOUD)
+        for review in (standing.review, budgets.review):
+            with self._database.begin() as tx:
+                review(tx, self._enforce)
+        ready_in = (end_of(cycle_of(now)) - now).total_seconds()
+        return {item.key: Again(ready_in, "the present cycle is not over") for item in items}
+
+    def scan(self, tx: Tx) -> Sequence[str]:
+        """The one object, where nothing was decided for the next cycle yet."""
+        if accounts.region(tx) is None or burst.is_decided(tx):
+            return []
+        return [KEY]

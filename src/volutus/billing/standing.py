@@ -1,0 +1,124 @@
+"""How accounts stand: warned while there is still time, stopped when funds are gone, deleted after a grace
+time.
+
+Each step is announced, and each but the last is undone by paying. What stopping means for servers is not
+known
+here: whoever builds the cloud passes in a function that does it.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import text
+
+from volutus import audit
+from volutus.billing import accounts, notices
+from volutus.billing.cycles import CYCLES_PER_DAY, cycle_of
+from volutus.db import Tx
+from volutus.identity.caller import CLOUD
+
+GOOD, WARNED, STOPPED, DELETED = "good", "warned", "stopped", "deleted"
+# Funds for less than this at the present pace: the warning comes on a working day whatever the calendar.
+WARN_DAYS = 5
+# Nobody is stopped sooner after the warning than this, even when the funds go at once.
+STOP_AFTER = timedelta(hours=24)
+# How long stopped servers are kept for somebody who pays late.
+DELETE_AFTER = timedelta(days=14)
+CHANGES_MAX = 1000
+
+# Called with the transaction, the new state and the projects concerned.
+Enforce = Callable[[Tx, str, Sequence[str]], None]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The state of an account, since when, and what it has left to spend."""
+
+    state: str
+    since: datetime | None
+    why: str = ""
+
+
+# The pace is what the last day's cycles cost; money is in the last entry of the payer's chain.
+_CHANGES = text(
+    """
+    WITH pace AS (
+        SELECT account_id, sum(amount) AS a_day FROM billing_transfer
+        WHERE cycle > :since AND kind = 'usage' GROUP BY account_id
+    ), now AS (
+        SELECT a.id, coalesce(h.after, 0) + a.credit_limit AS funds, coalesce(p.a_day, 0) AS a_day,
+            coalesce(s.state, 'good') AS state, s.since
+        FROM billing_account a
+        LEFT JOIN billing_ledger_account l ON (l.kind, l.owner, l.currency) = ('payer', a.id, a.currency)
+        LEFT JOIN LATERAL (SELECT after FROM billing_entry e WHERE e.account_id = l.id
+                           ORDER BY number DESC LIMIT 1) h ON true
+        LEFT JOIN pace p ON p.account_id = a.id
+        LEFT JOIN billing_standing s ON s.account_id = a.id
+        WHERE a.mode = 'paying'
+    ), wanted AS (
+        SELECT *, CASE
+            WHEN state = 'deleted' THEN 'deleted'
+            WHEN funds >= 0 AND funds >= a_day * :warn_days THEN 'good'
+            WHEN state = 'stopped' AND funds < 0 AND since <= :delete_before THEN 'deleted'
+            WHEN state = 'stopped' AND funds < 0 THEN 'stopped'
+            WHEN state = 'warned' AND funds < 0 AND since <= :stop_before THEN 'stopped'
+            ELSE 'warned' END AS next
+        FROM now
+    )
+    SELECT id, funds, a_day, state, next FROM wanted WHERE next <> state ORDER BY id LIMIT :limit
+    """
+)
+_SET = text(
+    """
+    INSERT INTO billing_standing (account_id, state, since, why) VALUES (:account_id, :state, :now, :why)
+    ON CONFLICT (account_id) DO UPDATE SET state = excluded.state, since = excluded.since, why = excluded.why
+    """
+)
+_GET = text("SELECT state, since, why FROM billing_standing WHERE account_id = :account_id LIMIT 1")
+_KINDS = {
+    WARNED: "out_of_money_soon",
+    STOPPED: "stop_servers",
+    DELETED: "drives_deleted",
+    GOOD: "servers_may_run",
+}
+
+
+def get(tx: Tx, account_id: str) -> Standing:
+    """How an account stands."""
+    row = tx.row(_GET, {"account_id": account_id})
+    return Standing(GOOD, None) if row is None else Standing(row.state, row.since, row.why)
+
+
+def may_run(tx: Tx, project_id: str) -> bool:
+    """Whether servers of this project may be on."""
+    return get(tx, accounts.payer_of(tx, project_id)).state not in (STOPPED, DELETED)
+
+
+def review(tx: Tx, enforce: Enforce | None = None) -> list[tuple[str, str]]:
+    """Move accounts to the state their funds ask for; which went where."""
+    keys = {
+        "since": cycle_of(tx.now) - CYCLES_PER_DAY - 1,
+        "warn_days": Decimal(WARN_DAYS),
+        "stop_before": tx.now - STOP_AFTER,
+        "delete_before": tx.now - DELETE_AFTER,
+        "limit": CHANGES_MAX,
+    }
+    moved = []
+    for row in tx.rows(_CHANGES, keys):
+        _move(tx, row, enforce)
+        moved.append((row.id, row.next))
+    return moved
+
+
+def _move(tx: Tx, row: Any, enforce: Enforce | None) -> None:
+    why = f"funds of {row.funds:f}, {row.a_day:f} used a day"
+    tx.execute(_SET, {"account_id": row.id, "state": row.next, "now": tx.now, "why": why})
+    detail = {"funds": f"{row.funds:f}", "a_day": f"{row.a_day:f}", "from": row.state}
+    purpose = f"standing/{row.id}/{row.next}/{tx.now.isoformat()}"
+    notices.tell(tx, row.id, _KINDS[row.next], purpose, detail)
+    audit.record(tx, CLOUD, row.next, "billing.account", row.id, detail)
+    if enforce is not None and (row.next in (STOPPED, DELETED) or row.state == STOPPED):
+        enforce(tx, row.next, accounts.projects(tx, row.id) or [row.id])

@@ -1,0 +1,86 @@
+"""Rebuilding: the server keeps its name, place and addresses, and gets a new root disk made from an image.
+
+The order is a count, as reboots are: `rebuilds` is what was asked, `rebuilt` what the root disk is. The
+reconciler has the guest removed, the disk replaced, and a new guest made on the same host.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import delete, update
+
+from volutus import image, volume
+from volutus.compute import actions, console, history, orders, reports, server_disks, servers
+from volutus.compute.servers import Server
+from volutus.compute.tables import guests
+from volutus.compute.tables import servers as rows
+from volutus.db import Tx
+from volutus.errors import Conflict, Invalid, NotFound
+from volutus.identity import Caller
+from volutus.reconcile import wake
+from volutus.volume import Role, RootDisk
+
+_STATES = frozenset({"active", "stopped", "error"})
+
+
+@dataclass(frozen=True)
+class Rebuild:
+    """The new image, and what else changes with it; None keeps what there is. `changes` are columns that a
+    rebuild may set anew as they are: key, description, user data, addresses, disk configuration."""
+
+    image_id: str
+    name: str | None = None
+    metadata: Mapping[str, str] | None = None
+    admin_pass: str | None = None
+    changes: Mapping[str, Any] | None = None
+
+
+def rebuild(tx: Tx, caller: Caller, server_id: str, wanted: Rebuild) -> Server:
+    """Order a rebuild. Raises WrongState, Invalid for an image that does not fit."""
+    server = actions.changeable(tx, caller, server_id, "rebuild", _STATES)
+    if server.first_launched_at is None or not server.root_volume_gib:
+        raise Conflict("Only a server that ran, from a disk of its own, can be rebuilt.")
+    try:
+        found = image.get_usable(
+            tx, caller, wanted.image_id, disk_gib=server.root_volume_gib, memory_mib=server.memory_mib
+        )
+        boot = image.boot_parts(tx, caller, found)
+    except (NotFound, Conflict) as error:
+        raise Invalid(error.message, field="imageRef") from error
+    if wanted.metadata is not None:
+        orders.check_metadata(tx, server.project_id, wanted.metadata)
+    values: dict[str, Any] = {
+        **(wanted.changes or {}),
+        "image_id": found.id,
+        "image_properties": dict(found.properties),
+        "kernel_image": server_disks.source_of(boot.kernel),
+        "ramdisk_image": server_disks.source_of(boot.ramdisk),
+        "rebuilds": server.rebuilds + 1,
+        "admin_pass": wanted.admin_pass,
+        **actions.NO_FAULT,
+    }
+    values |= {"name": wanted.name} if wanted.name is not None else {}
+    values |= {"metadata": dict(wanted.metadata)} if wanted.metadata is not None else {}
+    servers.write(tx, server.id, **values)
+    history.began(tx, caller, server.id, "rebuild")
+    wake(tx, reports.SERVER, server.id)
+    return servers.get(tx, caller, server.id)
+
+
+def replace_root(tx: Tx, server: Server) -> None:
+    """The guest is gone: put a disk of the new image in the old one's place, and forget the guest."""
+    owner = Caller(user_id=server.user_id, project_id=server.project_id)
+    found = image.get(tx, _as_admin(owner), server.image_id or "")
+    made = volume.order_root(tx, owner, RootDisk(server.id, found, server.root_volume_gib))
+    volume.discard(tx, server.id, Role.ROOT, keep=made)
+    tx.execute(delete(guests).where(guests.c.server_id == server.id))
+    console.forget(tx, server.id)
+    tx.execute(update(rows).where(rows.c.id == server.id).values(rebuilt=server.rebuilds))
+
+
+def _as_admin(owner: Caller) -> Caller:
+    """The image was the tenant's to use when it was ordered; whether it still is does not matter now."""
+    return Caller(
+        user_id=owner.user_id, project_id=owner.project_id, roles=frozenset({"admin", "member", "reader"})
+    )
