@@ -79,7 +79,7 @@ def _step(tx: Tx, item: Item) -> Outcome:
         return _find_host(tx, item, row) if row.claims_room else Done()
     if row.assigned_gib != row.size_gib:
         tell_host(tx, row, row.host_id)
-        return Again(LOOK_S, "told the host")
+        return Again(LOOK_S, "told the host", deadline_s=MAKE_DEADLINE_S)
     return _await_host(tx, item, row)
 
 
@@ -111,7 +111,7 @@ def _find_host(tx: Tx, item: Item, row: Row[Any]) -> Outcome:
             return _fail(tx, row, "No valid host was found: no host has enough free disk space.")
         return Again(SHORT_LOOK_S, "for a host with room", deadline_s=ROOM_DEADLINE_S)
     tell_host(tx, row, host_id)
-    return Again(LOOK_S, "told the host")
+    return Again(LOOK_S, "told the host", deadline_s=MAKE_DEADLINE_S)
 
 
 def _lacking(tx: Tx, disk_id: str) -> str:
