@@ -101,7 +101,7 @@ class SimulatedMachine:
         self.restart_agent()
 
     def restart_agent(self) -> None:
-        drivers = Drivers(self.hypervisor, self.storage, self.network, self.records, _no_image)
+        drivers = Drivers(self.hypervisor, self.storage, self.network, self.records, _no_image, self.send)
         self.host = Host(drivers, f"boot-{self.boots}", lambda: EPOCH)
         self.seen = 0
         self.told = False

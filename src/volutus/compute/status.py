@@ -39,6 +39,7 @@ class Facts:
     faulted: bool = False
     launched: bool = False
     rebuilding: bool = False
+    image_task: str | None = None
     placed: bool = False
     assigned: bool = False
     seen: str | None = None
@@ -135,6 +136,7 @@ def status_of(facts: Facts) -> Status:
         if holds:
             name, vm_state, task = found
             break
+    task = task or facts.image_task
     if facts.deleting and not facts.deleted:
         task = "deleting"
     power = PowerState.NOSTATE if facts.deleted else _POWER.get(facts.seen or "", PowerState.NOSTATE)
@@ -169,6 +171,7 @@ def status_column(word: str = "name") -> ColumnElement[Any]:
     rules = [(rule[0], literal(rule[position])) for rule in _conditions(side, and_)]
     column: ColumnElement[Any] = case(*rules, else_=literal(_FIRST[position - 1]))
     if word == "task_state":
+        column = func.coalesce(column, servers.c.image_task)
         deleting = and_(servers.c.delete_asked_at.isnot(None), servers.c.deleted_at.is_(None))
         column = case((deleting, literal("deleting")), else_=column)
     return column

@@ -35,6 +35,17 @@ class DiskSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, ta
     source: DiskSource | None = None
 
 
+class UploadSpec(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="upload"
+):
+    """A disk to be copied as it is at one instant, in use or not, and sent as the bytes of an image by
+    `PUT /agent/v1/images/{id}/file`. `id` is the image's; `format` is what the image says it is."""
+
+    id: str
+    disk_id: str
+    format: str = "qcow2"
+
+
 class GuestDisk(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A disk as one guest sees it. `target` is the device name asked for (`vda`, `vdb` …); `serial` is what
     the guest reads in `/sys/block/*/serial` (20 characters of it)."""
@@ -101,7 +112,7 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     kind: str
     key: str
     generation: int
-    spec: GuestSpec | DiskSpec | None = None
+    spec: GuestSpec | DiskSpec | UploadSpec | None = None
     tombstone: bool = False
 
 

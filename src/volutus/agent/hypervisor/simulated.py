@@ -100,6 +100,12 @@ class SimulatedHypervisor:
         self.trouble("grow_disk")
         self._running(guest_id)
 
+    def copy_disk(self, guest_id: str, disk_id: str, target: Path) -> None:
+        """Here the copy is the storage's alone."""
+        self.trouble("copy_disk")
+        if disk_id not in self._running(guest_id).disks:
+            raise HostFault("The disk is not plugged into the guest.")
+
     def attach_nic(self, guest_id: str, nic: GuestNic, tap: str) -> None:
         self.trouble("attach_nic")
         guest = self._running(guest_id)

@@ -9,7 +9,7 @@ from volutus import compute
 from volutus.errors import Conflict, Invalid
 from volutus.http.kernel import Request, Version, document, empty
 from volutus.http.kernel.bodies import decode
-from volutus.http.openstack.compute import rebuilds, schemas
+from volutus.http.openstack.compute import images, rebuilds, schemas
 
 V2_73 = Version(2, 73)
 
@@ -130,6 +130,7 @@ ACTIONS: dict[str, tuple[str, _Handler]] = {
     "os-stop": ("stop", _stop),
     "reboot": ("reboot", _reboot),
     "rebuild": ("rebuild", rebuilds.rebuild),
+    "createImage": ("create_image", images.create),
     "lock": ("lock", _lock),
     "unlock": ("unlock", _unlock),
     "os-getConsoleOutput": ("console_output", _console_output),
