@@ -242,7 +242,9 @@ def _delete(tx: Tx, server: Server) -> Outcome:
     """Bury the guest; once its host reported it gone, give everything back."""
     if server.guest is not None and server.guest.gone_at is None:
         return _bury(tx, server.guest)
-    volume.uploads.dismiss(tx, server.id)
+    if server.image_task is not None:
+        volume.uploads.dismiss(tx, server.id)
+        history.image_ended(tx, server.id, "The server was deleted.")
     network.release_ports(tx, server.id)
     volume.release_server(tx, server.id)
     placement.release(tx, server.id)
