@@ -198,6 +198,16 @@ class TestHypervisor:
         assert rig.storage.disks()[disk_id].size_bytes == 8 << 20
         rig.end(spec.id)
 
+    def test_a_guest_is_held_and_goes_on(self, rig: Rig) -> None:
+        spec = rig.started()
+        for _ in range(2):
+            rig.hypervisor.pause(spec.id)
+            assert rig.hypervisor.guests()[spec.id].state is GuestState.PAUSED
+        for _ in range(2):
+            rig.hypervisor.resume(spec.id)
+            assert rig.hypervisor.guests()[spec.id].state is GuestState.RUNNING
+        rig.end(spec.id)
+
     def test_an_open_disk_is_copied_whole(self, rig: Rig) -> None:
         spec = rig.started()
         source = DiskSource(disk_id=spec.disks[0].disk_id)

@@ -295,6 +295,44 @@ def test_a_paused_guest_is_resumed() -> None:
     assert world.state(guest_id) is GuestState.RUNNING
 
 
+def test_a_guest_is_held_and_let_go_and_its_host_may_start_anew() -> None:
+    world = World()
+    guest_id = world.make_guest()
+    world.settle()
+    world.change(guest_id, power=Power.PAUSED)
+    world.settle()
+    assert world.state(guest_id) is GuestState.PAUSED
+    said = world.host.said()[(GUEST, guest_id)]
+    assert isinstance(said, GuestObserved) and said.fault is None
+    assert said.generation == world.orders[(GUEST, guest_id)].generation
+    world.restart_agent()
+    world.settle()
+    assert world.state(guest_id) is GuestState.PAUSED
+    world.change(guest_id, power=Power.ON)
+    world.settle()
+    assert world.state(guest_id) is GuestState.RUNNING and world.hypervisor.starts == {guest_id: 1}
+
+
+def test_a_reboot_before_the_pause_is_done_first() -> None:
+    world = World()
+    guest_id = world.make_guest()
+    world.settle()
+    world.change(guest_id, power=Power.PAUSED, hard_reboots=1)
+    world.settle()
+    assert world.state(guest_id) is GuestState.PAUSED and world.hypervisor.starts == {guest_id: 2}
+
+
+def test_what_does_not_run_is_not_started_to_be_held() -> None:
+    world = World()
+    guest_id = world.make_guest()
+    world.settle()
+    world.change(guest_id, power=Power.PAUSED)
+    world.settle()
+    world.reboot_host()
+    world.settle()
+    assert world.state(guest_id) is GuestState.STOPPED
+
+
 def test_a_full_pool_is_said_in_words() -> None:
     world = World()
     world.storage.capacity_bytes = GIB // 2
@@ -421,7 +459,7 @@ def _check_end(world: World, guests: list[str], halted: set[str]) -> None:
     for guest_id in guests:
         spec = world.spec(guest_id)
         running = guest_id in seen and seen[guest_id].state is GuestState.RUNNING
-        if spec.power is Power.OFF:
+        if spec.power is not Power.ON:
             assert not running
         elif guest_id not in halted:
             assert running

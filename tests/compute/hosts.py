@@ -127,12 +127,16 @@ class SimpleHost:
             guest.state, guest.halted_at = GuestState.STOPPED, None
             return
         stays_halted = guest.halted_at is not None and generation <= guest.halted_at and not rebooted
+        if spec.power is Power.PAUSED and not rebooted:
+            if guest.state in (GuestState.RUNNING, GuestState.PAUSED):
+                guest.state = GuestState.PAUSED
+            return
         if not stays_halted and all(disk.disk_id in self.disks for disk in spec.disks):
             guest.state, guest.halted_at = GuestState.RUNNING, None
             guest.soft_done, guest.hard_done = spec.soft_reboots, spec.hard_reboots
 
     def _guest(self, guest: SimpleGuest) -> GuestObserved:
-        alive = guest.state is GuestState.RUNNING
+        alive = guest.state in (GuestState.RUNNING, GuestState.PAUSED)
         return GuestObserved(
             id=guest.spec.id,
             generation=guest.generation,

@@ -294,7 +294,7 @@ class World:
         self._act(actions.delete)
 
     def power(self) -> None:
-        self._act(self.dice.choice((actions.start, actions.stop)))
+        self._act(self.dice.choice((actions.start, actions.stop, actions.pause, actions.unpause)))
 
     def reboot(self) -> None:
         self._act(actions.reboot, hard=self.dice.random() < 0.5)

@@ -120,6 +120,11 @@ class ResumeGuest:
 
 
 @dataclass(frozen=True)
+class PauseGuest:
+    key: str
+
+
+@dataclass(frozen=True)
 class SetCpu:
     key: str
     mhz: int
@@ -171,6 +176,7 @@ Action = (
     | AskShutdown
     | AskReboot
     | KillGuest
+    | PauseGuest
     | ResumeGuest
     | SetCpu
     | AttachDisk

@@ -35,6 +35,7 @@ from volutus.agent.actions import (
     DropMetadata,
     GrowDisk,
     KillGuest,
+    PauseGuest,
     PlugPort,
     RemoveGuest,
     ResumeGuest,
@@ -121,8 +122,11 @@ def reboot_is_due(spec: GuestSpec, record: Record) -> bool:
 def should_run(order: Assignment, record: Record) -> bool:
     """Whether a guest that does not run has to be started."""
     spec = order.spec
-    if not isinstance(spec, GuestSpec) or order.tombstone or spec.power is not Power.ON:
+    if not isinstance(spec, GuestSpec) or order.tombstone or spec.power is Power.OFF:
         return False
+    if spec.power is Power.PAUSED:
+        # What does not run cannot be held; but a reboot ordered before the pause is still to be done.
+        return reboot_is_due(spec, record)
     stays = record.halted_at is not None and record.halted_at >= order.generation
     return reboot_is_due(spec, record) or not stays
 
@@ -251,8 +255,9 @@ class _Planner:
             return True
         if spec.soft_reboots > record.soft_done:
             return self._ask_then_kill(spec, guest, record, AskReboot(spec.id, spec.soft_reboots))
-        if guest.state is GuestState.PAUSED:
-            self.actions.append(ResumeGuest(spec.id))
+        held = guest.state is GuestState.PAUSED
+        if held is not (spec.power is Power.PAUSED):
+            self.actions.append(ResumeGuest(spec.id) if held else PauseGuest(spec.id))
             return True
         return self._adjust(spec, guest)
 

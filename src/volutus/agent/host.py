@@ -29,6 +29,7 @@ from volutus.agent.actions import (
     DropMetadata,
     GrowDisk,
     KillGuest,
+    PauseGuest,
     PlugPort,
     RemoveGuest,
     ResumeGuest,
@@ -251,6 +252,8 @@ class Host:
                 # Remembered first: a guest found dead after a crash in between was not its own doing.
                 self._update(guest_id, ran=False, asked_at=None)
                 self._drivers.hypervisor.kill(guest_id)
+            case PauseGuest(guest_id):
+                self._drivers.hypervisor.pause(guest_id)
             case ResumeGuest(guest_id):
                 self._drivers.hypervisor.resume(guest_id)
                 return True

@@ -18,6 +18,7 @@ from volutus.wire import (
     GuestSpec,
     GuestState,
     NicCounters,
+    Power,
     UploadObserved,
 )
 
@@ -77,7 +78,7 @@ def _guest(sight: Sight, order: Assignment) -> GuestObserved:
     fault, detail = None, None
     if failure is not None:
         fault, detail = failure.message, failure.detail
-    elif guest is not None and guest.state is GuestState.PAUSED:
+    elif guest is not None and guest.state is GuestState.PAUSED and not _to_be_paused(order):
         fault, detail = PAUSED_FAULT, guest.cause
     return GuestObserved(
         id=order.key,
@@ -93,6 +94,10 @@ def _guest(sight: Sight, order: Assignment) -> GuestObserved:
         fault=fault,
         fault_detail=detail,
     )
+
+
+def _to_be_paused(order: Assignment) -> bool:
+    return isinstance(order.spec, GuestSpec) and order.spec.power is Power.PAUSED
 
 
 def _guest_state(

@@ -204,8 +204,8 @@ def _stopped_itself(server: Server, guest: Guest) -> bool:
     return (
         guest.state in ("stopped", "crashed")
         and guest.launched_at is not None
-        and server.power == "on"
-        and guest.assigned_power == "on"
+        and server.power != "off"
+        and guest.assigned_power == server.power
         and guest.assigned_power_orders == server.power_orders
         and guest.caught_up
         and guest.soft_reboots >= server.soft_reboots
@@ -251,7 +251,7 @@ def _delete(tx: Tx, server: Server) -> Outcome:
     quota.release(tx, server.project_id, quota_of(server))
     tx.execute(delete(guests).where(guests.c.server_id == server.id))
     console.forget(tx, server.id)
-    servers.write(tx, server.id, deleted_at=tx.now, user_data=None, admin_pass=None)
+    servers.write(tx, server.id, deleted_at=tx.now, user_data=None, admin_pass=None, image_task=None)
     history.ended(tx, server.id)
     return Done()
 

@@ -435,7 +435,7 @@ def unsettled(tx: Tx, limit: int) -> list[str]:
         and_(servers.c.fault_code.is_(None), guests.c.server_id.is_(None)),
         servers.c.rebuilt < servers.c.rebuilds,
         servers.c.image_task.isnot(None),
-        and_(servers.c.power == "on", guests.c.state.in_(("stopped", "crashed"))),
+        and_(servers.c.power != "off", guests.c.state.in_(("stopped", "crashed"))),
     )
     rows = tx.rows(
         select(servers.c.id)

@@ -91,7 +91,7 @@ class _Sides:
 def _conditions(side: _Sides, both: Any) -> Sequence[tuple[Any, Any, Any, Any]]:
     """The first condition that holds decides: (condition, status, vm_state, task_state). `both` is `and`."""
     launched, on = side.launched, side.power == "on"
-    off = side.power == "off"
+    off, held = side.power == "off", side.power == "paused"
     return (
         (side.deleted, "DELETED", "deleted", None),
         (side.faulted, "ERROR", "error", None),
@@ -109,6 +109,8 @@ def _conditions(side: _Sides, both: Any) -> Sequence[tuple[Any, Any, Any, Any]]:
         (both(launched, on), "SHUTOFF", "stopped", "powering-on"),
         (both(launched, off, side.seen == "running"), "ACTIVE", "active", "powering-off"),
         (both(launched, off, side.seen == "paused"), "PAUSED", "paused", "powering-off"),
+        (both(launched, held, side.seen == "paused"), "PAUSED", "paused", None),
+        (both(launched, held, side.seen == "running"), "ACTIVE", "active", "pausing"),
         (launched, "SHUTOFF", "stopped", None),
         (side.assigned, "BUILD", "building", "spawning"),
         (side.placed, "BUILD", "building", "networking"),

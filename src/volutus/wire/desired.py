@@ -10,10 +10,12 @@ import msgspec
 
 
 class Power(Enum):
-    """Whether a guest should run. `OFF` first asks the guest to shut down, then cuts the power."""
+    """Whether a guest should run. `OFF` first asks the guest to shut down, then cuts the power. `PAUSED`
+    holds a guest that runs; one that does not is not started for it."""
 
     ON = "on"
     OFF = "off"
+    PAUSED = "paused"
 
 
 class DiskSource(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -145,6 +145,12 @@ class LibvirtHypervisor:
         with _faults("The guest could not be stopped."), _absent_is_fine(_NOT_RUNNING):
             self._get(guest_id).destroy()
 
+    def pause(self, guest_id: str) -> None:
+        with _faults("The guest could not be paused."):
+            found = self._get(guest_id)
+            if found.state()[0] != libvirt.VIR_DOMAIN_PAUSED:
+                found.suspend()
+
     def resume(self, guest_id: str) -> None:
         with _faults("The guest could not be resumed."):
             found = self._get(guest_id)

@@ -69,6 +69,11 @@ class SimulatedHypervisor:
         self.trouble("kill")
         self.stop_inside(guest_id)
 
+    def pause(self, guest_id: str) -> None:
+        self.trouble("pause")
+        guest = self._running(guest_id)
+        self._guests[guest_id] = replace(guest, state=GuestState.PAUSED, cause="user")
+
     def resume(self, guest_id: str) -> None:
         self.trouble("resume")
         guest = self._guest(guest_id)

@@ -38,6 +38,16 @@ def _stop(request: Request, server_id: str, _arguments: Any) -> Response:
     return empty()
 
 
+def _pause(request: Request, server_id: str, _arguments: Any) -> Response:
+    compute.actions.pause(request.tx, request.caller, server_id)
+    return empty()
+
+
+def _unpause(request: Request, server_id: str, _arguments: Any) -> Response:
+    compute.actions.unpause(request.tx, request.caller, server_id)
+    return empty()
+
+
 def _reboot(request: Request, server_id: str, arguments: Any) -> Response:
     kind = str(_dict(arguments).get("type", "")).upper()
     if kind not in ("SOFT", "HARD"):
@@ -128,6 +138,8 @@ _Handler = Callable[[Request, str, Any], Response]
 ACTIONS: dict[str, tuple[str, _Handler]] = {
     "os-start": ("start", _start),
     "os-stop": ("stop", _stop),
+    "pause": ("pause", _pause),
+    "unpause": ("pause", _unpause),
     "reboot": ("reboot", _reboot),
     "rebuild": ("rebuild", rebuilds.rebuild),
     "createImage": ("create_image", images.create),
