@@ -31,7 +31,8 @@ _USING = ("running", "paused")
 
 # The rows are locked in the order of their ids, whatever order the host named them in. Disks and cards
 # plugged in, and states, count as changes; counters alone do not. What was reported gone stays gone: a report
-# that comes twice must not bring it back.
+# that comes twice must not bring it back. A guest that is off though the host did all it was told has run,
+# and stopped before anyone saw it.
 _RECORD = text(
     """
     WITH reported AS (
@@ -52,7 +53,10 @@ _RECORD = text(
         counters = coalesce(r.counters, '[]'), cpu_time_ns = r.cpu_time_ns, started_at = r.started_at,
         fault = r.fault, fault_detail = r.fault_detail, vnc_socket = r.vnc_socket,
         serial_socket = r.serial_socket, observed_at = :now,
-        launched_at = CASE WHEN r.state = 'running' THEN coalesce(g.launched_at, :now) ELSE g.launched_at END
+        launched_at = CASE
+            WHEN r.state = 'running' OR (r.state IN ('stopped', 'crashed') AND g.assigned_power <> 'off'
+                                         AND r.generation >= g.assigned_generation)
+            THEN coalesce(g.launched_at, :now) ELSE g.launched_at END
     FROM reported r JOIN before b ON b.server_id = r.id JOIN servers s ON s.id = r.id
     WHERE g.server_id = r.id
     RETURNING g.server_id, g.state, b.state AS state_before, g.disks, s.project_id, s.mhz, s.memory_mib,
