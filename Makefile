@@ -20,8 +20,10 @@ client: setup
 	  .cache/client/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-client.lock && \
 	  touch .cache/client/.done; }
 
+# Those that drive real guests or start whole clouds need both cores for themselves.
 test: check client
-	$(PYTHON) -m pytest
+	$(PYTHON) -m pytest -n 2 -m "not machine and not live"
+	$(PYTHON) -m pytest -m "machine or live"
 
 format: setup
 	$(PYTHON) -m ruff check --fix --quiet . ; $(PYTHON) -m ruff format .

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import uvicorn
 
-from volutus import compute, image, network
+from volutus import billing, compute, image, network
 from volutus.clock import Clock, SystemClock
 from volutus.db import Database
 from volutus.db.migrate import upgrade
@@ -17,6 +17,7 @@ from volutus.http.agent.trust import CertificateProtocol
 from volutus.http.kernel import Dialect, Kernel, Plane
 from volutus.http.kernel.plane import Authenticator
 from volutus.http.listening import SharingServer
+from volutus.http.openstack import billing as billing_dialect
 from volutus.http.openstack import compute as compute_dialect
 from volutus.http.openstack import identity as identity_dialect
 from volutus.http.openstack import image as image_dialect
@@ -56,6 +57,7 @@ def dialects() -> list[Dialect]:
         compute_dialect.dialect(),
         compute_dialect.discovery(),
         placement_dialect.dialect(),
+        billing_dialect.dialect(),
     ]
 
 
@@ -84,6 +86,8 @@ def reconcilers(settings: Settings, database: Database, northbound: Northbound) 
         UploadReconciler(database),
         *network_reconcilers(database, northbound, database.clock),
         ImageCollector(database, ImageStore(settings.image_dir)),
+        billing.CycleReconciler(database),
+        billing.UpkeepReconciler(database),
     ]
 
 
@@ -101,6 +105,7 @@ def bootstrap(settings: Settings) -> None:
     with database.begin() as tx:
         made = bootstrap_identity(tx, open_identity(settings), _beginnings(settings))
         compute.bootstrap(tx)
+        billing.bootstrap(tx, settings.region)
         network.bootstrap(
             tx, network.FirstNetworks(made.admin_project_id, made.demo_project_id, settings.external_cidr)
         )
