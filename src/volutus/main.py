@@ -37,7 +37,7 @@ from volutus.network.reconcilers import reconcilers as network_reconcilers
 from volutus.reconcile import Reconciler, Worker
 from volutus.settings import Settings
 from volutus.setup import first_image, keys
-from volutus.volume import VolumeReconciler
+from volutus.volume import UploadReconciler, VolumeReconciler
 
 # An operator's own rules, read after ours.
 POLICY_OVERRIDE = "policy.toml"
@@ -83,6 +83,7 @@ def reconcilers(settings: Settings, database: Database, northbound: Northbound) 
     return [
         compute.ServerReconciler(database),
         VolumeReconciler(database),
+        UploadReconciler(database),
         *network_reconcilers(database, northbound, database.clock),
         ImageCollector(database, ImageStore(settings.image_dir)),
         billing.CycleReconciler(database),

@@ -14,7 +14,7 @@ from volutus import placement
 from volutus.db import Database, Tx
 from volutus.errors import NoCapacity
 from volutus.reconcile import Again, Done, Item, Outcome
-from volutus.volume import messages
+from volutus.volume import messages, uploads
 from volutus.volume.capabilities import lacking
 from volutus.volume.disks import ASSIGNMENT, KIND, finish_removal, tell_host
 from volutus.volume.status import GIB, WANTED_BYTES
@@ -130,7 +130,7 @@ def _await_host(tx: Tx, item: Item, row: Row[Any]) -> Outcome:
 
 
 def _remove(tx: Tx, item: Item, row: Row[Any]) -> Outcome:
-    if _copies_under_way(tx, row.id) or _snapshots_left(tx, row.id):
+    if uploads.reads_disk(tx, row.id) or _copies_under_way(tx, row.id) or _snapshots_left(tx, row.id):
         return Again(SHORT_LOOK_S, "for copies and snapshots of it")
     if row.host_id is None or not placement.bury(tx, row.host_id, ASSIGNMENT, row.id):
         finish_removal(tx, [row.id])

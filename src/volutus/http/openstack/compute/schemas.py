@@ -116,6 +116,11 @@ class ServerRebuild(Struct, forbid_unknown_fields=True):
     personality: list[Any] | UnsetType = UNSET
 
 
+class ImageCreate(Struct, forbid_unknown_fields=True):
+    name: Name
+    metadata: Items | None = None
+
+
 class ServerUpdate(Struct, forbid_unknown_fields=True):
     name: Name | None = None
     access_ipv4: str | None = msgspec.field(name="accessIPv4", default=None)

@@ -276,9 +276,9 @@ def _plain_filter(query: Mapping[str, str], version: Version) -> ServerFilter:
         hostname=query.get("hostname"),
         locked=flags("locked") if version >= views.V2_73 else None,
         config_drive=flags("config_drive"),
-        changed_since=_time(query, "changes-since"),
-        changed_before=_time(query, "changes-before"),
-        created_at=_time(query, "created_at"),
+        changed_since=moment_of(query, "changes-since"),
+        changed_before=moment_of(query, "changes-before"),
+        created_at=moment_of(query, "created_at"),
         deleted=bool(flags("deleted")),
         tags=texts("tags"),
         tags_any=texts("tags-any"),
@@ -287,7 +287,7 @@ def _plain_filter(query: Mapping[str, str], version: Version) -> ServerFilter:
     )
 
 
-def _time(query: Mapping[str, Any], name: str) -> datetime | None:
+def moment_of(query: Mapping[str, Any], name: str) -> datetime | None:
     text = query.get(name)
     if not text:
         return None
