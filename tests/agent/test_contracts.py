@@ -6,7 +6,6 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -196,16 +195,6 @@ class TestHypervisor:
         rig.hypervisor.grow_disk(spec.id, disk_id, 8 << 20)
         rig.storage.grown(disk_id, 8 << 20)
         assert rig.storage.disks()[disk_id].size_bytes == 8 << 20
-        rig.end(spec.id)
-
-    def test_a_disk_is_copied_under_a_running_guest(self, rig: Rig) -> None:
-        spec = rig.started()
-        source = DiskSource(disk_id=spec.disks[0].disk_id)
-        copy = DiskSpec(id=str(uuid.uuid4()), size_bytes=16 << 20, source=source)
-        rig.storage.create_from_open(copy, partial(rig.hypervisor.copy_disk, spec.id))
-        assert rig.storage.disks()[copy.id].size_bytes == copy.size_bytes
-        assert rig.hypervisor.guests()[spec.id].state is GuestState.RUNNING
-        rig.storage.destroy(copy.id)
         rig.end(spec.id)
 
     def test_a_guest_without_an_agent_does_not_reboot_from_inside(self, rig: Rig) -> None:

@@ -175,18 +175,6 @@ def test_a_copy_waits_for_its_source() -> None:
     assert world.storage.disks().keys() == {source, "copy"}
 
 
-def test_a_disk_that_a_guest_writes_to_is_copied_through_the_guest() -> None:
-    world = World()
-    guest_id = world.make_guest()
-    world.settle()
-    source = world.spec(guest_id).disks[0].disk_id
-    asked = []
-    world.hypervisor.trouble = asked.append
-    world.order(DISK, "copy", DiskSpec(id="copy", size_bytes=GIB, source=DiskSource(disk_id=source)))
-    world.settle()
-    assert "copy" in world.storage.disks() and asked == ["copy_disk"]
-
-
 def test_devices_come_and_go_while_it_runs() -> None:
     world = World()
     guest_id = world.make_guest()

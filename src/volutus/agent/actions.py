@@ -10,10 +10,7 @@ from volutus.wire import DiskSpec, GuestDisk, GuestNic, GuestSpec, MetadataPort
 
 @dataclass(frozen=True)
 class CreateDisk:
-    """`guest_id` is the running guest that has open what it is to be a copy of, which then must copy it."""
-
     spec: DiskSpec
-    guest_id: str | None = None
 
     @property
     def key(self) -> str:

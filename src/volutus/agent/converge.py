@@ -175,10 +175,8 @@ class _Planner:
         disk = self.seen.disks.get(spec.id)
         if disk is None:
             source = spec.source.disk_id if spec.source else None
-            if source is None:
+            if source is None or (source in self.seen.disks and source not in self.opened):
                 self.actions.append(CreateDisk(spec))
-            elif source in self.seen.disks:
-                self.actions.append(CreateDisk(spec, self.opened.get(source)))
         elif disk.size_bytes < spec.size_bytes:
             self.actions.append(GrowDisk(spec.id, spec.size_bytes, self.opened.get(spec.id)))
         else:

@@ -4,7 +4,6 @@ It has no thread and no clock of its own: `runner` calls it for a real host, `si
 tests with a made-up time. `perform` may run in several threads at once, for different things.
 """
 
-import functools
 import logging
 import threading
 from collections.abc import Callable
@@ -247,11 +246,8 @@ class Host:
     def _act_on_disk(self, action: CreateDisk | GrowDisk | DestroyDisk) -> None:
         storage = self._drivers.storage
         match action:
-            case CreateDisk(spec, None):
+            case CreateDisk(spec):
                 storage.create(spec, self._drivers.fetch)
-            case CreateDisk(spec, guest_id):
-                copy = functools.partial(self._drivers.hypervisor.copy_disk, guest_id)
-                storage.create_from_open(spec, copy)
             case GrowDisk(disk_id, size_bytes, guest_id):
                 if guest_id is None:
                     storage.grow(disk_id, size_bytes)

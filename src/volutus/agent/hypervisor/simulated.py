@@ -95,11 +95,6 @@ class SimulatedHypervisor:
         guest = self._running(guest_id)
         self._guests[guest_id] = replace(guest, disks=guest.disks - {disk_id})
 
-    def copy_disk(self, guest_id: str, disk_id: str, copy: DiskLocation) -> None:
-        self.trouble("copy_disk")
-        if disk_id not in self._guests[guest_id].disks:
-            raise HostFault("The disk is not plugged into the guest.")
-
     def grow_disk(self, guest_id: str, disk_id: str, size_bytes: int) -> None:
         """Here the size is the storage's alone."""
         self.trouble("grow_disk")

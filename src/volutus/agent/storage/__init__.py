@@ -1,7 +1,6 @@
 """Disks on one host, behind one protocol: a directory of qcow2 files, and a simulated twin.
 
-A backend knows nothing of guests, except that a disk open in a running guest is grown and copied through
-that guest.
+A backend knows nothing of guests, except that a disk open in a running guest is grown through that guest.
 """
 
 from collections.abc import Callable, Iterator
@@ -26,10 +25,6 @@ class DiskLocation:
     format: str
 
 
-CopyOpen = Callable[[str, DiskLocation], None]
-"""Copies an open disk by id into a file, which has its size already."""
-
-
 class StorageBackend(Protocol):
     """What keeps disks. All calls block, may be made from any thread, and raise HostFault."""
 
@@ -39,10 +34,6 @@ class StorageBackend(Protocol):
 
     def create(self, spec: DiskSpec, fetch: Fetch) -> None:
         """Make a disk: wholly, or not at all. Its image is fetched at most once for all disks."""
-        ...
-
-    def create_from_open(self, spec: DiskSpec, copy: CopyOpen) -> None:
-        """Make a copy of a disk that a running guest has open, through that guest."""
         ...
 
     def grow(self, disk_id: str, size_bytes: int) -> None:

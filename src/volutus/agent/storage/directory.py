@@ -8,12 +8,11 @@ name.
 import os
 import pwd
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
 from volutus.agent.faults import HostFault
 from volutus.agent.state import DiskSeen
-from volutus.agent.storage import CopyOpen, DiskLocation, Fetch
+from volutus.agent.storage import DiskLocation, Fetch
 from volutus.agent.storage.images import ImageCache, Owner, check_room
 from volutus.agent.storage.qcow2 import read_header
 from volutus.agent.storage.qemu_img import CONVERT_TIMEOUT_S, Limits, qemu_img
@@ -52,14 +51,7 @@ class DirectoryStorage:
         return seen
 
     def create(self, spec: DiskSpec, fetch: Fetch) -> None:
-        self._whole(spec.id, lambda part: self._make(spec, part, fetch))
-
-    def create_from_open(self, spec: DiskSpec, copy: CopyOpen) -> None:
-        self._whole(spec.id, lambda part: self._copy_open(spec, part, copy))
-
-    def _whole(self, disk_id: str, make: Callable[[Path], None]) -> None:
-        """Have a disk appear under its name once it is whole."""
-        path = self._path(disk_id)
+        path = self._path(spec.id)
         part = path.with_suffix(PART)
         if path.exists():
             return
@@ -67,7 +59,7 @@ class DirectoryStorage:
         with self._lock:
             self._busy.add(part.name)
         try:
-            make(part)
+            self._make(spec, part, fetch)
             os.chown(part, self._owner.uid, self._owner.gid)
             part.chmod(0o600)
             with part.open("rb") as file:
@@ -139,27 +131,9 @@ class DirectoryStorage:
         source = str(self._path(disk_id))
         message = "The disk could not be copied."
         qemu_img(["convert", "-q", "-f", "qcow2", "-O", "qcow2", source, str(part)], message, limits)
-        self._enlarge(part, size_bytes)
-
-    def _copy_open(self, spec: DiskSpec, part: Path, copy: CopyOpen) -> None:
-        source = spec.source.disk_id if spec.source else None
-        header = read_header(self._path(source)) if source else None
-        if source is None or header is None:
-            raise HostFault("What the disk was to be copied from is not there.")
-        qemu_img(
-            ["create", "-q", "-f", "qcow2", str(part), str(header.size_bytes)],
-            "The disk could not be copied.",
-        )
-        # QEMU writes it from within the guest's process.
-        os.chown(part, self._owner.uid, self._owner.gid)
-        copy(source, DiskLocation(part, "qcow2"))
-        self._enlarge(part, spec.size_bytes)
-
-    def _enlarge(self, part: Path, size_bytes: int) -> None:
         header = read_header(part)
         if header is not None and header.size_bytes < size_bytes:
-            command = ["resize", "-q", "-f", "qcow2", str(part), str(size_bytes)]
-            qemu_img(command, "The disk could not be copied.")
+            qemu_img(["resize", "-q", "-f", "qcow2", str(part), str(size_bytes)], message)
 
     def _backing_images(self) -> frozenset[str]:
         return frozenset(

@@ -9,7 +9,7 @@ from pathlib import Path
 from volutus.agent.faults import HostFault
 from volutus.agent.hypervisor.simulated import never
 from volutus.agent.state import DiskSeen
-from volutus.agent.storage import CopyOpen, DiskLocation, Fetch
+from volutus.agent.storage import DiskLocation, Fetch
 from volutus.wire import DiskSource, DiskSpec
 
 
@@ -31,11 +31,6 @@ class SimulatedStorage:
         if sum(disk.size_bytes for disk in self._disks.values()) + spec.size_bytes > self.capacity_bytes:
             raise HostFault("The host's disk pool is full.")
         self._disks[spec.id] = DiskSeen(spec.size_bytes)
-
-    def create_from_open(self, spec: DiskSpec, copy: CopyOpen) -> None:
-        if spec.id not in self._disks and spec.source is not None and spec.source.disk_id is not None:
-            copy(spec.source.disk_id, self.location(spec.id))
-            self._disks[spec.id] = DiskSeen(spec.size_bytes)
 
     def grow(self, disk_id: str, size_bytes: int) -> None:
         self.trouble("grow")
