@@ -15,7 +15,7 @@ from volutus.compute import BlockDevice, ServerChange, ServerFilter, ServerOrder
 from volutus.compute import details as detailed
 from volutus.compute.status import STATUSES
 from volutus.db import Page
-from volutus.errors import Forbidden, Invalid
+from volutus.errors import Forbidden, Invalid, NotFound
 from volutus.http.kernel import Request, Version, accepted, document, next_links, no_content, parse_page
 from volutus.http.openstack.compute import schemas, views
 from volutus.http.openstack.compute.schemas import BlockDeviceBody, NetworkBody, ServerCreate
@@ -41,7 +41,11 @@ def create(request: Request) -> Response:
     """Order one or more servers."""
     body = request.read(schemas.ServerCreateBody)
     order = _order(request, body)
-    made = compute.orders.create(request.tx, request.caller, order)
+    try:
+        made = compute.orders.create(request.tx, request.caller, order)
+    except NotFound as error:
+        # What is missing is named in the body, while 404 speaks of the address.
+        raise Invalid(error.message, field=error.field) from error
     if schemas.flag(body.server.return_reservation_id, "return_reservation_id"):
         return accepted({"reservation_id": made[0].reservation_id})
     # A password that was not asked for is shown because clients insist on one, and works nowhere.
@@ -232,7 +236,7 @@ def _filter(request: Request) -> tuple[ServerFilter | None, Page]:
             raise Forbidden("Policy does not allow compute:servers:detail:get_all_tenants to be performed.")
         query = {name: value for name, value in query.items() if name not in _FOR_ADMIN}
     statuses = tuple(status.upper() for status in request.query.getlist("status"))
-    if statuses and not set(statuses) & STATUSES:
+    if (statuses and not set(statuses) & STATUSES) or request.query.get("limit") == "0":
         return None, page
     if "DELETED" in statuses and not admin:
         raise Forbidden("Only administrators may list deleted instances")
@@ -241,7 +245,9 @@ def _filter(request: Request) -> tuple[ServerFilter | None, Page]:
         wanted,
         statuses=statuses,
         deleted=wanted.deleted or statuses == ("DELETED",),
-        all_projects=admin and (_everyones(query) or wanted.project_id is not None),
+        # As in Nova a project is named in vain unless all are asked for.
+        project_id=wanted.project_id if _everyones(query) else None,
+        all_projects=admin and _everyones(query),
     )
     patterns = {v: query[name] for v, name in ((4, "ip"), (6, "ip6")) if query.get(name)}
     return detailed.with_addresses(request.tx, request.caller, wanted, patterns), page
