@@ -150,6 +150,8 @@ def _networks(wanted: list[NetworkBody] | str | None) -> tuple[tuple[NicRequest,
         return (), NicMode(wanted)
     requests = tuple(NicRequest(n.uuid, n.port, n.fixed_ip, n.tag) for n in wanted or ())
     for request in requests:
+        if request.fixed_ip is not None:
+            _check_address(request.fixed_ip)
         if request.network_id is None and request.port_id is None:
             raise Invalid("Bad networks format: a network needs a uuid or a port.", field="networks")
     return requests, NicMode.AUTO
@@ -208,6 +210,13 @@ def hostname_of(text: str) -> str:
     if not good or len(text) > 255 or text[0] == "-" or text[-1] == "-":
         raise Invalid(f"Invalid input for field/attribute hostname. Value: {text}.", field="hostname")
     return text
+
+
+def _check_address(text: str) -> None:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError as error:
+        raise Invalid(f"Invalid fixed IP address ({text})", field="networks.fixed_ip") from error
 
 
 def address_of(text: str | None, version: int, field: str) -> str | None:

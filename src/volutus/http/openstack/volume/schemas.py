@@ -137,6 +137,13 @@ class ImageMetadataKey(msgspec.Struct):
     key: str
 
 
+class Connector(msgspec.Struct):
+    """What is read of a connector; the rest is kept as it came."""
+
+    host: Name | None = None
+    mountpoint: Name | None = None
+
+
 class AttachmentCreate(msgspec.Struct):
     """`POST /attachments`."""
 
