@@ -5,6 +5,7 @@ from sqlalchemy import text
 
 from volutus import compute, image, volume
 from volutus.compute.faults import WrongState
+from volutus.compute.images import Backup
 from volutus.errors import NotFound
 from volutus.image import ImageFields
 from volutus.volume import VolumeOrder
@@ -148,3 +149,23 @@ def test_only_the_host_that_was_told_may_send(plane) -> None:
             volume.uploads.sender(tx, "another", image_id)
         with pytest.raises(NotFound):
             volume.uploads.sender(tx, plane.hosts[0].host_id, "another")
+
+
+def test_backups_of_a_kind_take_turns(plane) -> None:
+    server = plane.create()
+    images = []
+    for number, kind in enumerate(["daily", "weekly", "daily", "daily"]):
+        with plane.database.begin() as tx:
+            wanted = Backup(f"backup-{number}", kind, 2, {})
+            images.append(compute.images.back_up(tx, plane.caller, server.id, wanted).id)
+        plane.settle()
+        plane.settle()
+    with pytest.raises(NotFound):
+        found(plane, images[0])
+    assert [found(plane, one).properties["backup_type"] for one in images[1:]] == ["weekly", "daily", "daily"]
+    with plane.database.begin() as tx:
+        assert compute.images.back_up(tx, plane.caller, server.id, Backup("none", "daily", 0, {})) is None
+    assert found(plane, images[1]).status == "active"
+    for one in images[2:]:
+        with pytest.raises(NotFound):
+            found(plane, one)

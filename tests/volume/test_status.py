@@ -12,7 +12,7 @@ from volutus.volume.tables import attachments, disks, volumes
 
 DISK = dict.fromkeys(("removed", "stuck", "failed", "away", "unmade"), False)
 VOLUME = DISK | dict.fromkeys(
-    ("small", "claimed", "reserved", "plugging", "plugged", "unplugging", "offered"), False
+    ("small", "claimed", "reserved", "plugging", "plugged", "unplugging", "offered", "uploading"), False
 )
 TABLE = [
     ("", "available"),
@@ -35,6 +35,8 @@ VOLUMES = [
     ("plugged claimed", "in-use"),
     ("unplugging", "detaching"),
     ("offered", "awaiting-transfer"),
+    ("uploading", "uploading"),
+    ("plugged uploading", "uploading"),
     ("plugged away failed", "error"),
     ("unmade reserved", "creating"),
     ("removed plugged", "deleting"),

@@ -5,13 +5,14 @@ the volume domain. While it is under way `image_task` says how far it is.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from volutus import audit, image, volume
 from volutus.compute import actions, history, orders, reports, servers
 from volutus.compute.faults import WrongState
 from volutus.compute.servers import Server
-from volutus.db import Tx
+from volutus.db import Page, SortKey, Tx
 from volutus.errors import Conflict, NotFound
 from volutus.identity import Caller
 from volutus.identity.caller import CLOUD
@@ -23,7 +24,33 @@ _STATES = frozenset({"active", "stopped", "paused", "suspended"})
 # Properties of the image a server was made from that are not its copy's: what tells a built image from a
 # tenant's, and what Nova itself says of each snapshot anew.
 _NOT_INHERITED = ("volutus_recipe", "volutus_build")
+# How many backups of its kind a backup leaves, kept with it until it is there.
+ROTATION = "volutus_backup_rotation"
+# More backups of one kind than anyone keeps; what is over goes with the next one.
+BACKUPS_MAX = 1000
 SNAPSHOT, UPLOADING = "image_snapshot", "image_uploading"
+
+
+@dataclass(frozen=True)
+class Backup:
+    """An image of a kind (`daily`, `weekly` …) of which the newest `rotation` are kept; with 0, none."""
+
+    name: str
+    kind: str
+    rotation: int
+    metadata: Mapping[str, str]
+
+
+def back_up(tx: Tx, caller: Caller, server_id: str, wanted: Backup) -> Image | None:
+    """Order a backup. Older ones go once it is there, so that a failure costs none; with a rotation of 0
+    they go at once and none is made."""
+    if wanted.rotation == 0:
+        server = actions.changeable(tx, caller, server_id, "createBackup", _STATES)
+        _rotate(tx, server, wanted.kind, 0)
+        audit.record(tx, caller, "createBackup", "compute.server", server_id, {"kind": wanted.kind})
+        return None
+    kept = {"image_type": "backup", "backup_type": wanted.kind, ROTATION: str(wanted.rotation)}
+    return create(tx, caller, server_id, wanted.name, {**wanted.metadata, **kept})
 
 
 def create(tx: Tx, caller: Caller, server_id: str, name: str, metadata: Mapping[str, str]) -> Image:
@@ -65,7 +92,31 @@ def follow(tx: Tx, server: Server) -> None:
         return
     volume.uploads.dismiss(tx, server.id)
     servers.write(tx, server.id, image_task=None)
+    if upload is not None and upload.failure is None:
+        _make_room(tx, server, upload.image_id)
     history.image_ended(tx, server.id, upload.failure if upload else None)
+
+
+def _make_room(tx: Tx, server: Server, image_id: str) -> None:
+    """If that was a backup, its kind's oldest ones go."""
+    try:
+        properties = image.get(tx, CLOUD, image_id).properties
+    except NotFound:
+        return
+    rotation, kind = properties.get(ROTATION, ""), properties.get("backup_type")
+    # A tenant may change properties; what is no number any more asks for nothing.
+    if kind and rotation.isascii() and rotation.isdigit():
+        _rotate(tx, server, kind, int(rotation))
+
+
+def _rotate(tx: Tx, server: Server, kind: str, rotation: int) -> None:
+    properties = {"instance_uuid": server.id, "image_type": "backup", "backup_type": kind}
+    newest_first = Page(BACKUPS_MAX, None, (SortKey("created_at", descending=True),))
+    owner = Caller(user_id=server.user_id, project_id=server.project_id, roles=frozenset({"member"}))
+    wanted = image.ImageFilter(exact={"status": ["active"]}, properties=properties)
+    for old in image.page(tx, owner, wanted, newest_first)[rotation:]:
+        if not old.protected and old.owner == server.project_id:
+            image.delete(tx, owner, old.id)
 
 
 def _min_ram_mib(tx: Tx, server: Server) -> int:

@@ -52,3 +52,21 @@ def test_images_are_listed_and_changed_through_old_paths(nova, plane):
     assert nova.delete(one).status_code == 204
     assert nova.get(one).status_code == 404
     assert at(nova, "2.36").get(f"{ROOT}/images").status_code == 404
+
+
+def test_a_backup_is_an_image_and_none_with_no_rotation(nova, plane):
+    server_id = make(nova, plane)
+    body = {"name": "nightly", "backup_type": "daily", "rotation": "2"}
+    answer = nova.post(f"{ROOT}/servers/{server_id}/action", {"createBackup": body})
+    assert answer.status_code == 202
+    image_id = answer.headers["Location"].rsplit("/", 1)[1]
+    assert nova.get(f"{ROOT}/images/{image_id}/metadata").json()["metadata"]["backup_type"] == "daily"
+    assert nova.get(f"/image/v2/images/{image_id}/tasks").json() == {"tasks": []}
+    plane.settle()
+    plane.settle()
+    for wrong in ({"rotation": -1}, {"rotation": "x"}, {"name": ""}):
+        answer = nova.post(f"{ROOT}/servers/{server_id}/action", {"createBackup": {**body, **wrong}})
+        assert answer.status_code == 400
+    answer = nova.post(f"{ROOT}/servers/{server_id}/action", {"createBackup": {**body, "rotation": 0}})
+    assert answer.status_code == 202 and "Location" not in answer.headers
+    assert nova.get(f"{ROOT}/images/{image_id}").status_code == 404

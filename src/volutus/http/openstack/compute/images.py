@@ -41,6 +41,20 @@ def create(request: Request, server_id: str, arguments: Any) -> Response:
     return empty(202, {"Location": f"{request.origin}/compute/v2.1/images/{made.id}"})
 
 
+def back_up(request: Request, server_id: str, arguments: Any) -> Response:
+    """Order an image of a server that takes the place of the oldest of its kind."""
+    body = convert(arguments, schemas.BackupCreate)
+    rotation = schemas.number(body.rotation, "rotation")
+    name, kind = schemas.name_of(body.name, "name"), schemas.name_of(body.backup_type, "backup_type")
+    wanted = compute.images.Backup(name, kind, rotation or 0, body.metadata or {})
+    made = compute.images.back_up(request.tx, request.caller, server_id, wanted)
+    if made is None:
+        return empty()
+    if request.microversion >= V2_45:
+        return accepted({"image_id": made.id})
+    return empty(202, {"Location": f"{request.origin}/compute/v2.1/images/{made.id}"})
+
+
 def index(request: Request) -> Response:
     """The short list."""
     found, more = _matching(request)
@@ -67,6 +81,11 @@ def delete(request: Request) -> Response:
     except ImageProtected as error:
         raise Invalid(error.message) from error
     return no_content()
+
+
+def delete_nothing(_: Request) -> Response:
+    """An image whose id is empty."""
+    raise NotFound("The resource could not be found.")
 
 
 def metadata(request: Request) -> Response:

@@ -106,6 +106,7 @@ PRESETS = (
 
 PROJECTS = (
     Route("GET", "/images", images.index, "compute:images:show"),
+    Route("DELETE", "/images", images.delete_nothing, "compute:images:change"),
     Route("GET", "/images/detail", images.detail, "compute:images:show"),
     Route("GET", "/images/{id}", images.show, "compute:images:show"),
     Route("DELETE", "/images/{id}", images.delete, "compute:images:change"),

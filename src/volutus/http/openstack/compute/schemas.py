@@ -123,6 +123,13 @@ class ImageCreate(Struct, forbid_unknown_fields=True):
     metadata: Items | None = None
 
 
+class BackupCreate(Struct, forbid_unknown_fields=True):
+    name: Name
+    backup_type: Name
+    rotation: Number
+    metadata: Items | None = None
+
+
 class ServerUpdate(Struct, forbid_unknown_fields=True):
     name: Name | None = None
     access_ipv4: str | None = msgspec.field(name="accessIPv4", default=None)

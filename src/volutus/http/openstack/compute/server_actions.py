@@ -143,6 +143,7 @@ ACTIONS: dict[str, tuple[str, _Handler]] = {
     "reboot": ("reboot", _reboot),
     "rebuild": ("rebuild", rebuilds.rebuild),
     "createImage": ("create_image", images.create),
+    "createBackup": ("create_image", images.back_up),
     "lock": ("lock", _lock),
     "unlock": ("unlock", _unlock),
     "os-getConsoleOutput": ("console_output", _console_output),

@@ -23,6 +23,12 @@ def create(request: Request) -> Response:
     return created(views.image(made), headers)
 
 
+def tasks(request: Request) -> Response:
+    """The tasks of an image: none, for its data is taken in by the call that brings it."""
+    image.get(request.tx, request.caller, request.params["image_id"])
+    return document({"tasks": []})
+
+
 def listed(request: Request) -> Response:
     """One page of the caller's list."""
     _require_no_empty_id(request)

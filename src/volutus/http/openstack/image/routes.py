@@ -18,6 +18,7 @@ ROUTES = (
     Route("GET", "/v2/images", images.listed, "image:read"),
     Route("DELETE", "/v2/images", images.delete_nothing, "image:delete"),
     Route("GET", _IMAGE, images.show, "image:read"),
+    Route("GET", f"{_IMAGE}/tasks", images.tasks, "image:read"),
     Route("PATCH", _IMAGE, images.change, "image:change"),
     Route("DELETE", _IMAGE, images.delete, "image:delete"),
     Route("PUT", f"{_IMAGE}/file", data.upload, "image:upload", streams=True),
