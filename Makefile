@@ -2,7 +2,7 @@
 PYTHON = .venv/bin/python
 RUN = ./volutus
 
-.PHONY: setup check test lock format client
+.PHONY: setup check test lock format client bench
 
 setup:
 	@$(RUN) install --dev >/dev/null
@@ -20,11 +20,17 @@ client: setup
 	  .cache/client/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-client.lock && \
 	  touch .cache/client/.done; }
 
+# Those that drive real guests or start whole clouds need both cores for themselves.
 test: check client
-	$(PYTHON) -m pytest
+	$(PYTHON) -m pytest -n 2 -m "not machine and not live"
+	$(PYTHON) -m pytest -m "machine or live"
 
 format: setup
 	$(PYTHON) -m ruff check --fix --quiet . ; $(PYTHON) -m ruff format .
 
 lock: setup
 	$(PYTHON) tools/lock.py
+
+# Figures, not a test: what they say depends on the machine. `make bench QUICK=--quick` takes a minute.
+bench: setup
+	$(PYTHON) bench/control_plane.py $(QUICK)

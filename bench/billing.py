@@ -13,7 +13,8 @@ from decimal import Decimal
 from importlib.resources import files
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
+for folder in ("src", "."):
+    sys.path.insert(0, str(Path(__file__).parent.parent / folder))
 
 from sqlalchemy import text
 

@@ -1,4 +1,4 @@
-"""A whole cloud of real processes with simulated hosts, in a temporary directory, for benchmarks and for tests
+"""A whole cloud of real processes with simulated hosts in a temporary directory, for benchmarks and tests
 that kill its parts.
 
 The real supervisor runs the real parts: a durable PostgreSQL, API workers, the agents' listener, the
@@ -183,7 +183,7 @@ class Cloud:
 
     def _registered(self) -> bool:
         try:
-            if not self.count("pg_tables WHERE tablename IN ('hosts', 'inventories')") == 2:
+            if self.count("pg_tables WHERE tablename IN ('hosts', 'inventories')") != 2:
                 return False
             database = self.database()
             with database.begin() as tx:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import uvicorn
 
-from volutus import compute, image, network
+from volutus import billing, compute, image, network
 from volutus.clock import Clock, SystemClock
 from volutus.db import Database
 from volutus.db.migrate import upgrade
@@ -16,6 +16,8 @@ from volutus.http import agent
 from volutus.http.agent.trust import CertificateProtocol
 from volutus.http.kernel import Dialect, Kernel, Plane
 from volutus.http.kernel.plane import Authenticator
+from volutus.http.listening import SharingServer
+from volutus.http.openstack import billing as billing_dialect
 from volutus.http.openstack import compute as compute_dialect
 from volutus.http.openstack import identity as identity_dialect
 from volutus.http.openstack import image as image_dialect
@@ -39,6 +41,8 @@ from volutus.volume import VolumeReconciler
 
 # An operator's own rules, read after ours.
 POLICY_OVERRIDE = "policy.toml"
+# Long polls would hold a stopping process for their whole wait; agents simply ask again.
+STOP_WITHIN_S = 3
 # The northbound database of a cloud whose hosts are simulated: there is nobody to carry it out.
 NO_NORTHBOUND = "memory"
 
@@ -53,6 +57,7 @@ def dialects() -> list[Dialect]:
         compute_dialect.dialect(),
         compute_dialect.discovery(),
         placement_dialect.dialect(),
+        billing_dialect.dialect(),
     ]
 
 
@@ -80,6 +85,8 @@ def reconcilers(settings: Settings, database: Database, northbound: Northbound) 
         VolumeReconciler(database),
         *network_reconcilers(database, northbound, database.clock),
         ImageCollector(database, ImageStore(settings.image_dir)),
+        billing.CycleReconciler(database),
+        billing.UpkeepReconciler(database),
     ]
 
 
@@ -97,6 +104,7 @@ def bootstrap(settings: Settings) -> None:
     with database.begin() as tx:
         made = bootstrap_identity(tx, open_identity(settings), _beginnings(settings))
         compute.bootstrap(tx)
+        billing.bootstrap(tx, settings.region)
         network.bootstrap(
             tx, network.FirstNetworks(made.admin_project_id, made.demo_project_id, settings.external_cidr)
         )
@@ -162,6 +170,7 @@ def _serve(
         ssl_certfile=settings.secrets_dir / "server.pem" if encrypted else None,
         ssl_keyfile=settings.secrets_dir / "server.key" if encrypted else None,
         ssl_ca_certs=str(settings.secrets_dir / "ca.pem") if encrypted else None,
+        timeout_graceful_shutdown=STOP_WITHIN_S,
         ssl_cert_reqs=ssl.CERT_OPTIONAL if encrypted else ssl.CERT_NONE,
     )
-    uvicorn.Server(config).run(sockets=[socket.socket(fileno=fd)])
+    SharingServer(config).run(sockets=[socket.socket(fileno=fd)])

@@ -7,7 +7,12 @@ from volutus.http.kernel import Dialect
 
 # Signing in, and changing a password that may have expired, prove who one is by the password. The rest are
 # version documents, which clients read to find out how to sign in.
+# Prices are public: whoever compares has no account yet.
 OPEN = {
+    ("GET", "/billing/v1/price-lists"),
+    ("GET", "/billing/v1/price-lists/{list_id}"),
+    ("GET", "/billing/v1/prices"),
+    ("GET", "/billing/v1/prices/history"),
     ("GET", "/image/versions"),
     ("POST", "/identity/v3/auth/tokens"),
     ("POST", "/identity/v3/users/{user_id}/password"),

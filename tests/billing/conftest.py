@@ -1,21 +1,17 @@
 """What tests of billing start with: an open region with the example lists."""
 
-from importlib.resources import files
-
 import pytest
 
 from tests.billing.books import ADMIN
-from volutus.billing import accounts, price_files, prices
+from volutus.billing import accounts, prices
+from volutus.billing.bootstrap import SHIPPED, shipped
 
-
-def shipped(name):
-    """One of the lists that come with the program."""
-    return price_files.read_toml(files("volutus.billing").joinpath("lists", f"{name}.toml").read_text())
+__all__ = ["open_billing", "shipped"]
 
 
 def open_billing(tx, currency="CNY", mode="paying"):
     accounts.open_region(tx, "us-west", currency, mode)
-    for name in ("us-west.cny", "us-west.usd", "cn-north.cny"):
+    for name in SHIPPED:
         prices.publish(tx, ADMIN, shipped(name))
 
 

@@ -39,6 +39,8 @@ BACK_OFF_FIRST_S = 0.5
 BACK_OFF_LONGEST_S = 15.0
 # Making disks and ports waits for the disk and other programs, so more than cores.
 WORKERS = 6
+# In the state directory; made when the control plane has received the host's facts.
+READY_FILE = "ready"
 # An emulated guest that boots takes a whole core: three at once make all of them late.
 STARTING_AT_ONCE = {"tcg": 2, "kvm": 6}
 TIDY_S = 3600.0
@@ -107,6 +109,7 @@ class Runner:
         self._starts_max = config.starting_at_once or STARTING_AT_ONCE[accelerator]
         self._facts: HostFacts | None = None
         self._facts_told = False
+        self._ready_told = False
         self._report_under_way = False
         self._heartbeat_at = 0.0
         self._look_at = 0.0
@@ -172,7 +175,15 @@ class Runner:
                 self._report_under_way = False
                 if answer is not None:
                     self._facts_told = (self._facts_told or with_facts) and not answer.resend_all
+                    self._tell_ready()
                     self._host.received(said, answer)
+
+    def _tell_ready(self) -> None:
+        """Once the control plane has this host's facts it may place guests here: whoever started us can see
+        it by a file."""
+        if self._facts_told and not self._ready_told:
+            (self._config.state_dir / READY_FILE).touch()
+            self._ready_told = True
 
     def _turn(self, now: float) -> None:
         if now >= self._look_at:

@@ -169,6 +169,13 @@ def open_region(tx: Tx, name: str, currency: str, mode: str) -> Region:
     return found
 
 
+def set_mode(tx: Tx, caller: Caller, mode: str) -> Region:
+    """The mode of accounts that come to be from now on."""
+    tx.execute(text("UPDATE billing_region SET mode = :mode"), {"mode": _mode(mode)})
+    audit.record(tx, caller, "set_mode", "billing.region", "region", {"mode": mode})
+    return needed_region(tx)
+
+
 def needed_region(tx: Tx) -> Region:
     """The region, where nothing makes sense without one."""
     found = region(tx)

@@ -131,10 +131,10 @@ _LOCK = text(
 _ENTRIES = text(
     """
     WITH sides AS (
-        SELECT from_id AS account_id, -1 AS side, id, from_id, to_id, amount
+        SELECT from_id AS account_id, -1 AS side, id, from_id, to_id, amount, purpose
         FROM billing_transfer WHERE posting = :posting
         UNION ALL
-        SELECT to_id, 1, id, from_id, to_id, amount FROM billing_transfer WHERE posting = :posting
+        SELECT to_id, 1, id, from_id, to_id, amount, purpose FROM billing_transfer WHERE posting = :posting
     ), heads AS (
         SELECT a.account_id, coalesce(h.number, 0) AS number, coalesce(h.after, 0) AS balance
         FROM (SELECT DISTINCT account_id FROM sides) a
@@ -144,7 +144,7 @@ _ENTRIES = text(
         SELECT s.*, h.number + row_number() OVER w AS number,
             h.balance + sum(s.side * s.amount) OVER w AS after
         FROM sides s JOIN heads h USING (account_id)
-        WINDOW w AS (PARTITION BY s.account_id ORDER BY s.id ROWS UNBOUNDED PRECEDING)
+        WINDOW w AS (PARTITION BY s.account_id ORDER BY s.purpose COLLATE "C" ROWS UNBOUNDED PRECEDING)
     )
     INSERT INTO billing_entry (account_id, number, transfer_id, side, from_id, to_id, magnitude, before,
     after)

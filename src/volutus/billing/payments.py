@@ -13,8 +13,9 @@ from decimal import Decimal
 from sqlalchemy import text
 
 from volutus import audit
-from volutus.billing import accounts, ledger, notices
+from volutus.billing import accounts, ledger, notices, rating
 from volutus.billing.accounts import Account
+from volutus.billing.cycles import start_of
 from volutus.billing.ledger import CASH, CREDIT, Side, Transfer
 from volutus.db import Tx
 from volutus.errors import Conflict, Invalid, NotFound
@@ -69,10 +70,12 @@ _EXPIRED = text(
     ORDER BY c.expires_at LIMIT :limit
     """
 )
+# Usage was spent in its cycle, however late that was rated.
 _SPENT = text(
     """
-    SELECT t.at, t.amount FROM billing_transfer t
-    WHERE t.account_id = :account_id AND t.at >= :since AND t.at < :until
+    SELECT CASE t.kind WHEN 'usage' THEN to_timestamp(t.cycle * 300 + 299) ELSE t.at END AS at, t.amount
+    FROM billing_transfer t
+    WHERE t.account_id = :account_id AND t.at >= :since
         AND t.kind IN ('usage', 'correction', 'subscription', 'package', 'tax') AND t.from_id = :payer
     ORDER BY t.posting, t.id
     """
@@ -137,16 +140,21 @@ def credits_of(tx: Tx, account_id: str) -> list[Credit]:
 
 def expire_due(tx: Tx, _caller: Caller) -> int:
     """Take back what is left of credits that ended; how many ended."""
-    rows = tx.rows(_EXPIRED, {"now": tx.now, "limit": LIST_MAX})
-    return sum(_expire(tx, account_id) for account_id in sorted({row.account_id for row in rows}))
+    following = rating.next_cycle(tx)
+    if following is None:
+        return 0
+    # Not before all usage of its time is charged: that may still take from it.
+    settled = min(tx.now, start_of(following))
+    rows = tx.rows(_EXPIRED, {"now": settled, "limit": LIST_MAX})
+    return sum(_expire(tx, name, settled) for name in sorted({row.account_id for row in rows}))
 
 
-def _expire(tx: Tx, account_id: str) -> int:
+def _expire(tx: Tx, account_id: str, settled: datetime) -> int:
     account = accounts.fetch(tx, account_id)
     granted = credits_of(tx, account_id)
     left = remaining(tx, account, granted)
     ended = 0
-    for credit in (one for one in granted if one.expires_at <= tx.now):
+    for credit in (one for one in granted if one.expires_at <= settled):
         rest = left[credit.id]
         purpose = f"credit_expired/{credit.id}"
         if not notices.tell(tx, account_id, "credit_expired", purpose, {"amount": str(rest)}):
@@ -167,7 +175,6 @@ def remaining(tx: Tx, account: Account, granted: Sequence[Credit]) -> dict[str, 
     keys = {
         "account_id": account.id,
         "since": min(credit.granted_at for credit in granted),
-        "until": tx.now,
         "payer": tx.value(_SIDE_ID, {"owner": account.id, "currency": account.currency}),
     }
     for row in tx.rows(_SPENT, keys):  # bounded: one account's charges while it has credits

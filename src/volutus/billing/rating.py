@@ -103,6 +103,11 @@ def next_cycle(tx: Tx) -> int | None:
     return home.first_cycle if found is None else found
 
 
+def first_cycle(tx: Tx) -> int:
+    """The cycle in which billing began."""
+    return accounts.needed_region(tx).first_cycle
+
+
 def due(tx: Tx) -> list[int]:
     """The cycles that are settled and not rated, oldest first."""
     first = next_cycle(tx)

@@ -6,7 +6,9 @@ import socket
 import sys
 from pathlib import Path
 
+from volutus import logs
 from volutus import settings as settings_module
+from volutus.settings import Settings
 from volutus.supervise.sockets import host_and_port
 
 _BACKLOG = 1024
@@ -17,7 +19,7 @@ def prepare(arguments: argparse.Namespace) -> int:
     from volutus import main
     from volutus.setup import local_agent
 
-    settings = settings_module.current(arguments.state_dir)
+    settings = _settings(arguments)
     main.upgrade_database(settings)
     main.bootstrap(settings)
     local_agent.invite(settings)
@@ -28,7 +30,7 @@ def api(arguments: argparse.Namespace) -> int:
     """Answer the public APIs."""
     from volutus import main
 
-    settings = settings_module.current(arguments.state_dir)
+    settings = _settings(arguments)
     main.run_api(settings, _descriptor(arguments.fd, settings.listen))
     return 0
 
@@ -37,7 +39,7 @@ def agents(arguments: argparse.Namespace) -> int:
     """Answer agents."""
     from volutus import main
 
-    settings = settings_module.current(arguments.state_dir)
+    settings = _settings(arguments)
     main.run_agents_api(settings, _descriptor(arguments.fd, settings.agent_listen))
     return 0
 
@@ -46,7 +48,7 @@ def reconcile(arguments: argparse.Namespace) -> int:
     """Do the long work."""
     from volutus import main
 
-    main.run_reconcile(settings_module.current(arguments.state_dir))
+    main.run_reconcile(_settings(arguments))
     return 0
 
 
@@ -74,6 +76,13 @@ def join_token(arguments: argparse.Namespace) -> int:
     settings = settings_module.current(arguments.state_dir)
     sys.stdout.write(joining.new_token(settings) + "\n")
     return 0
+
+
+def _settings(arguments: argparse.Namespace) -> Settings:
+    """Of one part of the control plane, which from now on logs as they say."""
+    settings = settings_module.current(arguments.state_dir)
+    logs.configure(settings.log_level)
+    return settings
 
 
 def _descriptor(given: int | None, address: str) -> int:

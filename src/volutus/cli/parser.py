@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from volutus import __version__
-from volutus.cli import configuration, control, database, diagnosis, identity, images, lifecycle
+from volutus.cli import billing, configuration, control, database, diagnosis, identity, images, lifecycle
 from volutus.settings import Settings
 
 _DESCRIPTION = """\
@@ -73,6 +73,11 @@ def _add_operation(commands: Commands) -> None:
     restore.add_argument("file", type=Path, metavar="FILE")
     identities = _group(commands, "identity", "the keys that seal tokens")
     _command(identities, "rotate-keys", identity.rotate_keys, "seal new tokens with the next key")
+    money = _group(commands, "billing", "the ledger")
+    audit = _command(money, "audit", billing.audit, "recompute charges from usage, name what differs")
+    audit.add_argument(
+        "--cycles", type=int, metavar="N", default=288, help="how many of the newest (default a day's 288)"
+    )
     image = _group(commands, "image", "images built from Debian packages")
     build = _command(image, "build", images.build, "build an image, ready to be uploaded")
     build.add_argument("name", metavar="NAME", help="micro or debian-12")

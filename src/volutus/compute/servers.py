@@ -326,7 +326,8 @@ def fail(tx: Tx, server_id: str, message: str, detail: str = "") -> None:
 def from_row(row: Row[Any]) -> Server:
     """A server from a row of all columns of both tables."""
     guest = Guest(*row[_WIDTH:]) if row[_WIDTH] is not None else None
-    return Server(*(*row[:_WIDTH], guest))
+    values: tuple[Any, ...] = (*row[:_WIDTH], guest)
+    return Server(*values)
 
 
 def select_all() -> Select[Any]:

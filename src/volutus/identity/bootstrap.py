@@ -25,6 +25,7 @@ SERVICES = (
     ("network", "neutron", "/network"),
     ("image", "glance", "/image"),
     ("placement", "placement", "/placement"),
+    ("billing", "billing", "/billing/v1"),
     ("block-storage", "cinder", "/volume/v3/$(project_id)s"),
     ("volumev3", "cinderv3", "/volume/v3/$(project_id)s"),
 )

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Protocol
@@ -21,6 +22,8 @@ LEASE_S = 60.0
 IDLE_S = 0.5
 # How often every kind is scanned for objects that need work though nobody woke them.
 SCAN_S = 15.0
+# How often a row is tried to be given back while the database is away or chose us to end a deadlock.
+FINISH_AGAIN_S = 1.0
 # The wait after the first failure; it doubles up to the maximum.
 BACKOFF_S = 0.5
 BACKOFF_MAX_S = 60.0
@@ -94,16 +97,30 @@ class Worker:
         raise RuntimeError(f"work was still due after {rounds_max} rounds")
 
     def _step(self, reconciler: Reconciler) -> int:
-        with self._database.begin() as tx:
+        with self._database.read() as tx:
             items = take(tx, reconciler.kind, reconciler.batch, LEASE_S)
         if not items:
             return 0
+        until = time.monotonic() + LEASE_S
         outcomes = self._outcomes(reconciler, items)
-        with self._database.begin() as tx:
-            for item in items:
-                outcome = outcomes.get(item.key)
-                finish(tx, item, outcome or _failure(item, "the step said nothing about this object"))
+        for item in items:
+            outcome = outcomes.get(item.key) or _failure(item, "the step said nothing about this object")
+            self._finish(item, outcome, until)
         return len(items)
+
+    def _finish(self, item: Item, outcome: Outcome, until: float) -> None:
+        """Give one row back. Each by itself: whoever holds one lock and waits for none is part of no
+        deadlock, and verbs wake objects in any order. As long as the lease runs nobody else looks at the
+        object, so it is worth trying again."""
+        while True:
+            try:
+                with self._database.read() as tx:
+                    finish(tx, item, outcome)
+                return
+            except Unavailable as error:
+                if time.monotonic() + FINISH_AGAIN_S > until or self._stop.wait(FINISH_AGAIN_S):
+                    raise
+                log.warning("%s %s is not given back yet: %s", item.kind, item.key, error.detail)
 
     def _outcomes(self, reconciler: Reconciler, items: Sequence[Item]) -> Mapping[str, Outcome]:
         try:

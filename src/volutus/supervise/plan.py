@@ -73,11 +73,15 @@ def _control_plane(settings: Settings) -> tuple[Child, ...]:
 
 def _agent(settings: Settings) -> Child:
     simulated = ("--simulated", str(settings.simulated_hosts)) if settings.simulated_hosts else ()
+    # The file by which the agent says that guests may be placed here. Simulated hosts have none.
+    told = settings.state_dir / "agent" / "ready"
     return Child(
         name="agent",
         argv=(*_volutus(settings), "agent", "--config", f"{settings.state_dir}/agent/agent.toml", *simulated),
         environment=_python_environment() | switch.environment(settings),
         after=("agents", "libvirtd", "ovn-controller"),
+        prepare=lambda: told.unlink(missing_ok=True),
+        ready=told.exists if not settings.simulated_hosts else lambda: True,
     )
 
 

@@ -39,6 +39,7 @@ def test_the_catalog_is_whole_and_for_the_project(cloud):
         "placement",
         "block-storage",
         "volumev3",
+        "billing",
     }
 
 

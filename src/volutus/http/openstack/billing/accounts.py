@@ -1,0 +1,100 @@
+"""The account that pays for the caller's project: balance, ledger, usage, statements, notices."""
+
+from starlette.responses import Response
+
+from volutus.billing import accounts, ledger, notices, standing, statements
+from volutus.billing.accounts import Account
+from volutus.billing.ledger import LineFilter
+from volutus.db.paging import PAGE_MAX
+from volutus.http.kernel import Request, document
+from volutus.http.openstack.billing import queries, views
+from volutus.http.openstack.billing.paging import next_page
+
+
+def balance(request: Request) -> Response:
+    """What the caller's account has."""
+    account = accounts.mine(request.tx, request.caller)
+    return document({"balance": _balance(request, account)})
+
+
+def show(request: Request) -> Response:
+    """An account that pays for the caller's project; any account for administrators."""
+    account = accounts.get(request.tx, request.caller, request.params["account_id"])
+    projects = accounts.projects(request.tx, account.id)
+    body = {**views.shown(account), "projects": projects, "balance": _balance(request, account)}
+    return document({"account": body})
+
+
+def ledger_mine(request: Request) -> Response:
+    """The caller's account, line by line, newest first."""
+    return _ledger(request, accounts.mine(request.tx, request.caller))
+
+
+def ledger_of(request: Request) -> Response:
+    """The same of an account named in the path."""
+    return _ledger(request, accounts.get(request.tx, request.caller, request.params["account_id"]))
+
+
+def usage(request: Request) -> Response:
+    """What is in use now, what of it is covered, and what is charged by use."""
+    account = accounts.mine(request.tx, request.caller)
+    projects = accounts.projects(request.tx, account.id) or [account.id]
+    found = statements.using(request.tx, account.id, projects)
+    return document({"usage": views.shown(found)})
+
+
+def statement_mine(request: Request) -> Response:
+    """What the caller's account spent in a time, by project and meter."""
+    return _statement(request, accounts.mine(request.tx, request.caller))
+
+
+def statement_of(request: Request) -> Response:
+    """The same of an account named in the path."""
+    return _statement(request, accounts.get(request.tx, request.caller, request.params["account_id"]))
+
+
+def notices_mine(request: Request) -> Response:
+    """What the account was told."""
+    account = accounts.mine(request.tx, request.caller)
+    return document({"notices": views.shown(notices.list_(request.tx, account.id))})
+
+
+def _balance(request: Request, account: Account) -> dict[str, object]:
+    stands = standing.get(request.tx, account.id)
+    return {
+        "account_id": account.id,
+        "balance": views.shown(accounts.balance(request.tx, account)),
+        "currency": account.currency,
+        "credit_limit": views.shown(account.credit_limit),
+        "mode": account.mode,
+        "standing": stands.state,
+    }
+
+
+def _ledger(request: Request, account: Account) -> Response:
+    query = request.query
+    wanted = LineFilter(
+        project_id=query.get("project_id"),
+        meter=query.get("meter"),
+        kind=query.get("kind"),
+        since=queries.moment(request, "since"),
+        until=queries.moment(request, "until"),
+        before_number=queries.number(request, "marker", 0, 2**62) or None,
+        limit=queries.number(request, "limit", PAGE_MAX, PAGE_MAX),
+    )
+    lines = [views.ledger_line(line) for line in ledger.lines(request.tx, account.id, wanted)]
+    if views.wants_csv(request):
+        return views.table(lines, "ledger")
+    return document({"ledger": lines, **next_page(request, "ledger", lines, wanted.limit)})
+
+
+def _statement(request: Request, account: Account) -> Response:
+    since, until = queries.span(request)
+    project_id = request.query.get("project_id")
+    lines = statements.statement(request.tx, account.id, since, until, project_id)
+    rows = [views.shown(line) for line in lines]
+    if views.wants_csv(request):
+        return views.table(rows, "statement")
+    total = sum(line.amount for line in lines)
+    head = {"account_id": account.id, "since": views.moment(since), "until": views.moment(until)}
+    return document({"statement": {**head, "total": f"{total:f}", "lines": rows}})

@@ -1,0 +1,178 @@
+"""What operators do: accounts, price lists, payments, tax, and the audit of the ledger."""
+
+from dataclasses import replace
+from typing import Any
+
+from starlette.responses import Response
+
+from volutus.billing import (
+    accounts,
+    auditing,
+    invoices,
+    ledger,
+    payments,
+    price_files,
+    prices,
+    rating,
+    traffic,
+)
+from volutus.billing.accounts import ACCOUNTS_MAX, AccountOrder
+from volutus.billing.cycles import CYCLES_PER_DAY
+from volutus.billing.invoices import TaxRate
+from volutus.billing.payments import Payment
+from volutus.billing.prices import Rate
+from volutus.errors import Invalid
+from volutus.http.kernel import Request, created, document, no_content
+from volutus.http.openstack.billing import queries, schemas, views
+
+# A request that recomputes more than a day holds its connection too long: ask day by day.
+AUDIT_CYCLES_MAX = CYCLES_PER_DAY
+
+
+def set_region(request: Request) -> Response:
+    """The mode of accounts that come to be from now on: paying, or showback without money."""
+    mode = request.read(schemas.RegionBody).region.mode
+    return document({"region": views.shown(accounts.set_mode(request.tx, request.caller, mode))})
+
+
+def accounts_all(request: Request) -> Response:
+    """All accounts."""
+    limit = queries.number(request, "limit", ACCOUNTS_MAX, ACCOUNTS_MAX)
+    found = accounts.list_(request.tx, request.query.get("marker"), limit)
+    return document({"accounts": views.shown(found)})
+
+
+def create_account(request: Request) -> Response:
+    """A new account."""
+    body = request.read(schemas.AccountBody).account
+    order = AccountOrder(**{name: getattr(body, name) for name in body.__struct_fields__})
+    return created({"account": views.shown(accounts.create(request.tx, request.caller, order))})
+
+
+def change_account(request: Request) -> Response:
+    """Change what is given."""
+    body = request.read(schemas.AccountChangeBody).account
+    found = accounts.fetch(request.tx, request.params["account_id"])
+    given = {name: value for name in body.__struct_fields__ if (value := getattr(body, name)) is not None}
+    changed = accounts.update(request.tx, request.caller, replace(found, **given))
+    return document({"account": views.shown(changed)})
+
+
+def pay_for(request: Request) -> Response:
+    """The account pays for a project from now on."""
+    account_id, project_id = request.params["account_id"], request.params["project_id"]
+    accounts.pay_for(request.tx, request.caller, account_id, [project_id])
+    return no_content()
+
+
+def use_list(request: Request) -> Response:
+    """The account has another price list from now on."""
+    account_id = request.params["account_id"]
+    accounts.fetch(request.tx, account_id)
+    prices.edition(request.tx, request.params["list_id"])
+    accounts.use_list(request.tx, request.caller, account_id, request.params["list_id"])
+    return no_content()
+
+
+def pay_in(request: Request) -> Response:
+    """Note money that arrived. The same reference again changes nothing."""
+    body = request.read(schemas.PaymentBody).payment
+    payment = Payment(request.params["account_id"], body.amount, body.reference, body.source)
+    is_new = payments.pay_in(request.tx, request.caller, payment)
+    account = accounts.fetch(request.tx, payment.account_id)
+    balance = views.shown(accounts.balance(request.tx, account))
+    return document({"payment": {"booked": is_new, "balance": balance}}, 201 if is_new else 200)
+
+
+def grant(request: Request) -> Response:
+    """Give a credit."""
+    body = request.read(schemas.CreditBody).credit
+    account_id = request.params["account_id"]
+    credit = payments.grant(request.tx, request.caller, account_id, body.amount, body.expires_at, body.note)
+    return created({"credit": views.shown(credit)})
+
+
+def issue_invoice(request: Request) -> Response:
+    """Make the invoice of a time, or show the one that was made."""
+    body = request.read(schemas.InvoiceBody).invoice
+    account_id = request.params["account_id"]
+    made = invoices.issue(request.tx, request.caller, account_id, body.period_from, body.period_to)
+    return created({"invoice": views.shown(made)})
+
+
+def publish(request: Request) -> Response:
+    """A new edition of a list, as TOML or CSV: it is in force from the next cycle on, or from when it
+    says."""
+    try:
+        text = request.body.decode()
+    except UnicodeDecodeError as error:
+        raise Invalid("The list is text in UTF-8.") from error
+    if "csv" in request.headers.get("content-type", ""):
+        edition = price_files.read_csv(text)
+    else:
+        edition = price_files.read_toml(text)
+    valid_from = prices.publish(request.tx, request.caller, edition)
+    body = {"id": edition.list_id, "valid_from": views.moment(valid_from), "prices": len(edition.prices)}
+    return created({"price_list": body})
+
+
+def publish_rate(request: Request) -> Response:
+    """An exchange rate."""
+    body = request.read(schemas.ExchangeRateBody).exchange_rate
+    rate = Rate(body.base, body.quote, body.rate, body.valid_from)
+    prices.publish_rate(request.tx, request.caller, rate)
+    return created({"exchange_rate": views.shown(rate)})
+
+
+def set_tax(request: Request) -> Response:
+    """A tax rate."""
+    body = request.read(schemas.TaxRateBody).tax_rate
+    rate = TaxRate(body.country, body.name, body.percent, body.valid_from)
+    invoices.set_tax(request.tx, request.caller, rate)
+    return created({"tax_rate": views.shown(rate)})
+
+
+def make_voucher(request: Request) -> Response:
+    """A voucher. Its code is not shown again."""
+    body = request.read(schemas.VoucherBody).voucher
+    payments.make_voucher(request.tx, request.caller, body.code, body.amount, body.currency, body.expires_at)
+    return no_content()
+
+
+def set_uplink(request: Request) -> Response:
+    """How much bandwidth can be promised."""
+    traffic.set_uplink(request.tx, request.caller, request.read(schemas.UplinkBody).uplink.mbit)
+    return no_content()
+
+
+def books(request: Request) -> Response:
+    """Every account of the ledger with what it holds; the sum is zero."""
+    rows: list[dict[str, Any]] = [
+        {"kind": side.kind, "owner": side.owner, "currency": side.currency, "balance": f"{held:f}"}
+        for side, held in ledger.balances(request.tx)
+    ]
+    return views.table(rows, "books") if views.wants_csv(request) else document({"books": rows})
+
+
+def audit(request: Request) -> Response:
+    """Recompute cycles from usage and name every difference, with the usage that has no price."""
+    following = rating.next_cycle(request.tx)
+    if following is None:
+        return document({"audit": {"cycles": 0, "differences": [], "gaps": []}})
+    last = queries.number(request, "last", following - 1, 2**62)
+    first = queries.number(request, "first", last, 2**62)
+    if not 0 <= last - first < AUDIT_CYCLES_MAX:
+        raise Invalid(f"1 to {AUDIT_CYCLES_MAX} cycles at once.", field="first")
+    found = auditing.audit_cycles(request.tx, first, last)
+    gaps = rating.gaps(request.tx, first, last)
+    body = {"first": first, "last": last, "cycles": last - first + 1}
+    return document({"audit": {**body, "differences": views.shown(found), "gaps": views.shown(gaps)}})
+
+
+def correct(request: Request) -> Response:
+    """Book what a cycle lacks or has too much; answers what has no price still."""
+    text = request.params["cycle"]
+    if not text.isascii() or not text.isdigit():
+        raise Invalid("The cycle is a number.", field="cycle")
+    left = auditing.correct(request.tx, request.caller, int(text))
+    return document({"differences": views.shown(list(left))})

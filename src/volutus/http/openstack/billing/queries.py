@@ -1,0 +1,40 @@
+"""Query parameters of this API: times, whole numbers, and the page of a ledger."""
+
+from datetime import UTC, datetime, timedelta
+
+from volutus.errors import Invalid
+from volutus.http.kernel import Request
+
+# A span of time that a question without one means.
+SPAN = timedelta(days=30)
+
+
+def moment(request: Request, name: str) -> datetime | None:
+    """A time with its zone; without one it is UTC."""
+    text = request.query.get(name)
+    if text is None:
+        return None
+    try:
+        found = datetime.fromisoformat(text.replace("Z", "+00:00").replace(" ", "+"))
+    except ValueError as error:
+        raise Invalid(f"{name} is a time such as 2026-11-21T12:00:00Z, not {text!r}", field=name) from error
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def number(request: Request, name: str, default: int, most: int) -> int:
+    """A whole number above zero, no greater than `most`."""
+    text = request.query.get(name)
+    if text is None:
+        return default
+    if not text.isascii() or not text.isdigit() or not int(text):
+        raise Invalid(f"{name} is a whole number above zero, not {text!r}", field=name)
+    return min(int(text), most)
+
+
+def span(request: Request) -> tuple[datetime, datetime]:
+    """`since` and `until`; the last 30 days without them."""
+    until = moment(request, "until") or request.tx.now
+    since = moment(request, "since") or until - SPAN
+    if since >= until:
+        raise Invalid("since is before until.", field="since")
+    return since, until

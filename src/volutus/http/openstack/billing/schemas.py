@@ -1,0 +1,217 @@
+"""Bodies of requests. Amounts are strings or whole numbers: a fraction in JSON may have passed through a
+float."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+Word = Annotated[str, Meta(min_length=1, max_length=255)]
+Moment = Annotated[datetime, Meta(tz=True)]
+Currency = Annotated[str, Meta(pattern="^[A-Z]{3}$")]
+Country = Annotated[str, Meta(pattern="^([A-Z]{2})?$")]
+Language = Literal["en", "zh"]
+Months = Annotated[int, Meta(ge=1, le=36)]
+
+
+class _Strict(Struct, forbid_unknown_fields=True):
+    """Base of all: a field we do not know is an error, not silence."""
+
+
+class QuoteItem(_Strict):
+    meter: Word
+    amount: Decimal
+
+
+class Quote(_Strict):
+    items: Annotated[list[QuoteItem], Meta(min_length=1, max_length=50)]
+    method: Word = "postpaid"
+    months: Months = 1
+    traffic_cap_mbit: Decimal | None = None
+
+
+class QuoteBody(_Strict):
+    quote: Quote
+
+
+class Subscription(_Strict):
+    meter: Word
+    amount: Decimal
+    months: Months
+    starts_at: Moment | None = None
+    auto_renew: bool = False
+
+
+class SubscriptionsBody(_Strict):
+    subscriptions: Annotated[list[Subscription], Meta(min_length=1, max_length=500)]
+
+
+class SubscriptionChange(_Strict):
+    auto_renew: bool
+
+
+class SubscriptionChangeBody(_Strict):
+    subscription: SubscriptionChange
+
+
+class Extension(_Strict):
+    months: Months
+
+
+class ExtensionBody(_Strict):
+    extend: Extension
+
+
+class PackageItem(_Strict):
+    meter: Word
+    amount: Decimal
+    resource_kind: Word
+    resource_id: Word
+
+
+class Package(_Strict):
+    resource_kind: Word
+    resource_id: Word
+    items: Annotated[list[PackageItem], Meta(min_length=1, max_length=50)]
+    months: Months = 1
+    auto_renew: bool = False
+
+
+class PackageBody(_Strict):
+    package: Package
+
+
+class TrafficMode(_Strict):
+    method: Word
+    mbit: Decimal | None = None
+
+
+class TrafficBody(_Strict):
+    traffic: TrafficMode
+
+
+class Budget(_Strict):
+    name: Word
+    amount: Decimal
+    alert_percents: Annotated[tuple[int, ...], Meta(max_length=20)] = (50, 80, 100)
+    project_id: Word | None = None
+    stops: bool = False
+
+
+class BudgetBody(_Strict):
+    budget: Budget
+
+
+class Redemption(_Strict):
+    code: Word
+
+
+class RedemptionBody(_Strict):
+    voucher: Redemption
+
+
+class RegionMode(_Strict):
+    mode: Word
+
+
+class RegionBody(_Strict):
+    region: RegionMode
+
+
+class Account(_Strict):
+    name: Word
+    id: Word | None = None
+    currency: Currency | None = None
+    mode: Word | None = None
+    country: Country = ""
+    language: Language = "en"
+    contact: str = ""
+    credit_limit: Decimal = Decimal(0)
+
+
+class AccountBody(_Strict):
+    account: Account
+
+
+class AccountChange(_Strict):
+    name: Word | None = None
+    mode: Word | None = None
+    country: Country | None = None
+    language: Language | None = None
+    contact: str | None = None
+    credit_limit: Decimal | None = None
+
+
+class AccountChangeBody(_Strict):
+    account: AccountChange
+
+
+class Payment(_Strict):
+    amount: Decimal
+    reference: Word
+    source: Word = "bank"
+
+
+class PaymentBody(_Strict):
+    payment: Payment
+
+
+class Credit(_Strict):
+    amount: Decimal
+    expires_at: Moment
+    note: str = ""
+
+
+class CreditBody(_Strict):
+    credit: Credit
+
+
+class Voucher(_Strict):
+    code: Word
+    amount: Decimal
+    currency: Currency
+    expires_at: Moment
+
+
+class VoucherBody(_Strict):
+    voucher: Voucher
+
+
+class Period(_Strict):
+    period_from: Moment
+    period_to: Moment
+
+
+class InvoiceBody(_Strict):
+    invoice: Period
+
+
+class ExchangeRate(_Strict):
+    base: Currency
+    quote: Currency
+    rate: Decimal
+    valid_from: Moment | None = None
+
+
+class ExchangeRateBody(_Strict):
+    exchange_rate: ExchangeRate
+
+
+class TaxRate(_Strict):
+    country: Country
+    name: Word
+    percent: Decimal
+    valid_from: Moment
+
+
+class TaxRateBody(_Strict):
+    tax_rate: TaxRate
+
+
+class Uplink(_Strict):
+    mbit: Decimal
+
+
+class UplinkBody(_Strict):
+    uplink: Uplink
