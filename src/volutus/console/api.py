@@ -20,6 +20,7 @@ _TIMEOUT_S = 60.0
 _ORIGIN = "http://console.invalid"
 
 Document = dict[str, Any]
+Query = Mapping[str, str | int | None]
 
 
 class ApiProblem(Exception):
@@ -49,7 +50,7 @@ class Api:
         self._token = token
 
     async def call(
-        self, method: str, path: str, body: Document | None = None, **query: str | int | None
+        self, method: str, path: str, body: Document | None = None, query: Query | None = None
     ) -> Answer:
         """One request. Raises ApiProblem for every answer that is not a success."""
         headers = dict(_VERSIONS)
@@ -57,7 +58,7 @@ class Api:
             headers |= _VOLUME_VERSION
         if self._token:
             headers["X-Auth-Token"] = self._token
-        wanted = {name: str(value) for name, value in query.items() if value not in (None, "")}
+        wanted = {name: str(value) for name, value in (query or {}).items() if value not in (None, "")}
         async with httpx.AsyncClient(
             transport=self._transport, base_url=_ORIGIN, timeout=_TIMEOUT_S
         ) as client:
@@ -77,7 +78,7 @@ class Api:
 
     async def get(self, path: str, **query: str | int | None) -> Document:
         """A document."""
-        return (await self.call("GET", path, **query)).body
+        return (await self.call("GET", path, query=query)).body
 
     async def items(self, path: str, noun: str, **query: str | int | None) -> list[Document]:
         """The list that a document holds under a name."""

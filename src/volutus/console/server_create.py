@@ -1,6 +1,7 @@
 """Ordering a server: image, size, network, key pair, user data."""
 
 import base64
+from typing import Any
 
 from starlette.responses import Response
 
@@ -22,7 +23,7 @@ async def show(renderer: Renderer, visit: Visit) -> Response:
         visit.api.items("/compute/v2.1/os-keypairs", "keypairs", limit=CHOICES_MAX),
         visit.api.items("/network/v2.0/security-groups", "security_groups", limit=CHOICES_MAX),
     )
-    values = {
+    values: dict[str, Any] = {
         "images": images,
         "flavors": sorted(flavors, key=lambda flavor: (flavor["ram"], flavor["vcpus"])),
         "networks": [one for one in networks if not one.get("router:external")],
@@ -57,7 +58,12 @@ async def act(renderer: Renderer, visit: Visit) -> Response:
 def key_page(renderer: Renderer, visit: Visit, name: str, private_key: str, onwards: str) -> Response:
     """The private part of a new key pair, which is kept nowhere."""
     encoded = base64.b64encode(private_key.encode()).decode()
-    values = {"name": name, "private_key": private_key, "encoded": encoded, "onwards": onwards}
+    values: dict[str, Any] = {
+        "name": name,
+        "private_key": private_key,
+        "encoded": encoded,
+        "onwards": onwards,
+    }
     return renderer.page("key_made.html", visit, **values)
 
 

@@ -1,6 +1,7 @@
 """The list of servers, and the page of one: its state as it changes, and what can be done with it."""
 
 import re
+from typing import Any
 
 from starlette.responses import Response
 
@@ -32,7 +33,7 @@ async def show_list(renderer: Renderer, visit: Visit) -> Response:
         query |= {"sort_key": "display_name", "sort_dir": "asc"}
     servers, more = await page_of(visit, f"{ROOT}/detail", "servers", **query)
     searched = bool(visit.asked("q") or visit.asked("status"))
-    values = {"servers": servers, "more": more, "searched": searched, "sorts": SORTS}
+    values: dict[str, Any] = {"servers": servers, "more": more, "searched": searched, "sorts": SORTS}
     return renderer.page(
         "servers.html", visit, busy=any(is_busy(shown_state(one)) for one in servers), **values
     )
@@ -53,7 +54,7 @@ async def show(renderer: Renderer, visit: Visit) -> Response:
             for action in actions[:ACTIONS_SHOWN]
         )
     )
-    values = {
+    values: dict[str, Any] = {
         "server": server,
         "state": shown_state(server),
         "busy": is_busy(shown_state(server)),

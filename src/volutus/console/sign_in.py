@@ -32,8 +32,8 @@ def show(renderer: Renderer, request: Request, form: dict[str, str], problem: Ap
 
 async def by_password(api: Api, form: dict[str, str]) -> Session:
     """A session of the user, in no project yet. Raises ApiProblem."""
-    domain = {"name": form.get("domain", "").strip() or DEFAULT_DOMAIN}
-    user = {"name": form.get("user", "").strip(), "domain": domain}
+    name = form.get("user", "").strip()
+    user = {"name": name, "domain": {"name": form.get("domain", "").strip() or DEFAULT_DOMAIN}}
     identity: Document = {
         "methods": ["password"],
         "password": {"user": {**user, "password": form.get("password", "")}},
@@ -42,7 +42,7 @@ async def by_password(api: Api, form: dict[str, str]) -> Session:
         identity["methods"].append("totp")
         identity["totp"] = {"user": {**user, "passcode": code}}
     answer = await api.call("POST", _TOKENS, {"auth": {"identity": identity, "scope": "unscoped"}})
-    return Session.begin(answer.headers["x-subject-token"], user["name"])
+    return Session.begin(answer.headers["x-subject-token"], name)
 
 
 async def into_project(api: Api, session: Session, name: str) -> Session:
