@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from volutus.console import sign_in
 from volutus.console.api import Api, ApiProblem
 from volutus.console.pages import PAGES
-from volutus.console.rendering import SCRIPT, STYLE, Page, Renderer
+from volutus.console.rendering import MARK, SCRIPT, STYLE, Page, Renderer
 from volutus.console.sessions import Sealer, Session
 from volutus.console.visits import Refused, Visit, read_form, require_same_origin, see
 
@@ -39,7 +39,7 @@ _HEADERS = {
 _PRIVATE = "no-store"
 # Assets are addressed by their content.
 _FOR_EVER = "public, max-age=31536000, immutable"
-_TYPES = {STYLE: "text/css", SCRIPT: "text/javascript"}
+_TYPES = {STYLE: "text/css", SCRIPT: "text/javascript", MARK: "image/svg+xml"}
 _OWN = {"sign-in", "sign-out", "static"} | {
     page.path.strip("/").partition("/")[0] for page in PAGES if page.path != "/"
 }

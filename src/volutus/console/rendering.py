@@ -35,6 +35,7 @@ DONE = {
 _GOOD = {"active", "available", "in-use", "up"}
 _BAD = {"error", "error_deleting", "down", "killed"}
 STYLE = "console.css"
+MARK = "mark.svg"
 SCRIPT = "htmx.min.js"
 
 
@@ -43,7 +44,8 @@ class Renderer:
     them."""
 
     def __init__(self, assets: Path) -> None:
-        self.content = {STYLE: files("volutus.console").joinpath("static", STYLE).read_bytes()}
+        own = files("volutus.console").joinpath("static")
+        self.content = {name: own.joinpath(name).read_bytes() for name in (STYLE, MARK)}
         if (assets / SCRIPT).exists():
             self.content[SCRIPT] = (assets / SCRIPT).read_bytes()
         self._environment = Environment(
@@ -57,6 +59,7 @@ class Renderer:
         self._environment.globals |= {
             "menu": MENU,
             "style": self._address(STYLE),
+            "mark": self._address(MARK),
             "script": self._address(SCRIPT) if SCRIPT in self.content else "",
         }
 
