@@ -19,6 +19,8 @@ def test_clients_still_find_the_api_at_the_root(visitor):
         "application/json"
     )
     assert visitor.http.get("/identity/v3").status_code == 200
+    refreshing = {"Accept": "*/*", "HX-Request": "true"}
+    assert "html" in visitor.http.get("/", headers=refreshing).headers["content-type"]
 
 
 def test_a_wrong_password_says_so_and_keeps_what_was_typed(visitor):

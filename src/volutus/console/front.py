@@ -202,4 +202,6 @@ def _is_ours(scope: Scope) -> bool:
     first = scope["path"].strip("/").partition("/")[0]
     if first:
         return first in _OWN
-    return "text/html" in Headers(scope=scope).get("accept", "")
+    headers = Headers(scope=scope)
+    # A page that refreshes itself says so, and accepts anything.
+    return "text/html" in headers.get("accept", "") or "hx-request" in headers
