@@ -69,6 +69,7 @@ def test_ids_and_names_are_taken_once(tx, flavor):
 
 def test_a_flavor_that_is_not_public_needs_access(tx, caller):
     flavors.create(tx, ADMIN, Flavor("f", "f", 1, 1, 1, is_public=False))
+    assert flavors.access_of(tx, ADMIN, "f") == []
     stranger = make_caller("project-b", user="b")
     with pytest.raises(FlavorNotFound):
         flavors.get(tx, stranger, "f")

@@ -180,7 +180,7 @@ def remaining(tx: Tx, account: Account, granted: Sequence[Credit]) -> dict[str, 
     for row in tx.rows(_SPENT, keys):  # bounded: one account's charges while it has credits
         amount = row.amount
         for credit in granted:
-            if credit.granted_at <= row.at < credit.expires_at:
+            if credit.granted_at < row.at < credit.expires_at:
                 taken = min(amount, left[credit.id])
                 left[credit.id] -= taken
                 amount -= taken

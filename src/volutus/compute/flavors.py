@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, delete, exists, insert, or_, select, update
+from sqlalchemy import Row, Select, delete, exists, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from volutus import audit
@@ -148,8 +148,6 @@ def create(tx: Tx, caller: Caller, flavor: Flavor) -> Flavor:
         taken = tx.value(select(flavors.c.id).where(flavors.c.id == flavor.id))
         what = f"Flavor with ID {flavor.id}" if taken else f"Flavor with name {flavor.name}"
         raise FlavorExists(f"{what} already exists.")
-    if not flavor.is_public and caller.project_id:
-        tx.execute(insert(flavor_access), {"flavor_id": flavor.id, "project_id": caller.project_id})
     audit.record(tx, caller, "create", "compute.flavor", flavor.id, {"name": flavor.name})
     return _flavor(made)
 

@@ -112,7 +112,10 @@ def _tie(tx: Tx, caller: Caller, device: BlockDevice, wanted: DisksOrder) -> Non
         delete_on_termination=device.delete_on_termination, boot_index=device.boot_index, tag=device.tag
     )
     if device.source == "volume":
-        volume.reserve(tx, caller, device.uuid or "", wanted.server_id, device.device, options)
+        found = volume.get_volume(tx, caller, device.uuid or "")
+        if device.boot_index == 0 and not found.bootable:
+            raise Invalid(f"Block Device {found.id} is not bootable.", field="block_device_mapping_v2")
+        volume.reserve(tx, caller, found.id, wanted.server_id, device.device, options)
         return
     made = VolumeOrder(
         size_gib=device.size_gib,

@@ -18,6 +18,7 @@ import libvirt
 
 from volutus.agent.faults import HostFault
 from volutus.agent.hypervisor import StartOrder
+from volutus.agent.hypervisor.backups import Backups
 from volutus.agent.hypervisor.domain_xml import (
     DISK_ALIAS,
     NAMESPACE,
@@ -75,6 +76,7 @@ class LibvirtHypervisor:
         self._machine = machine
         self._files = files
         self._watch = watch
+        self._backups = Backups()
         self._lock = threading.Lock()
         self._open: libvirt.virConnect | None = None
         # libvirt prints each error to the terminal unless told not to; they are raised anyway.
@@ -143,6 +145,12 @@ class LibvirtHypervisor:
         with _faults("The guest could not be stopped."), _absent_is_fine(_NOT_RUNNING):
             self._get(guest_id).destroy()
 
+    def pause(self, guest_id: str) -> None:
+        with _faults("The guest could not be paused."):
+            found = self._get(guest_id)
+            if found.state()[0] != libvirt.VIR_DOMAIN_PAUSED:
+                found.suspend()
+
     def resume(self, guest_id: str) -> None:
         with _faults("The guest could not be resumed."):
             found = self._get(guest_id)
@@ -185,6 +193,10 @@ class LibvirtHypervisor:
                         )
                     return
             raise HostFault("The disk is not plugged into the guest.")
+
+    def copy_disk(self, guest_id: str, disk_id: str, target: Path) -> None:
+        with _faults("The guest's disk could not be copied."):
+            self._backups.copy(self._get(guest_id), DISK_ALIAS + disk_id, self._files.seen(target))
 
     def attach_nic(self, guest_id: str, nic: GuestNic, tap: str) -> None:
         self._attach(guest_id, nic_element(nic, tap, self._machine))

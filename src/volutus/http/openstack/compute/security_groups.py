@@ -1,12 +1,14 @@
 """Security groups in the form Nova had before 2.36, for clients that still ask here: the network's own."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from msgspec import Struct
 from starlette.responses import Response
 
 from volutus import compute
-from volutus.errors import Invalid, NotFound
+from volutus.errors import Conflict, Invalid, NotFound
 from volutus.http.kernel import Request, Version, document, empty, parse_page
 from volutus.http.openstack.compute import schemas
 from volutus.network import security_group_rules, security_groups
@@ -88,7 +90,8 @@ def update(request: Request) -> Response:
 def delete(request: Request) -> Response:
     """Remove a group."""
     _check_version(request)
-    security_groups.remove(request.tx, request.caller, request.params["id"])
+    with _conflicts_are_bad_requests():
+        security_groups.remove(request.tx, request.caller, request.params["id"])
     return empty()
 
 
@@ -113,7 +116,8 @@ def create_rule(request: Request) -> Response:
         remote_prefix=prefix,
         remote_group_id=str(body.group_id) if body.group_id is not None else None,
     )
-    made = security_group_rules.create(request.tx, request.caller, order)
+    with _conflicts_are_bad_requests():
+        made = security_group_rules.create(request.tx, request.caller, order)
     names = {group.id: group.name}
     if made.remote_group_id and made.remote_group_id not in names:
         names[made.remote_group_id] = security_groups.get(
@@ -132,6 +136,15 @@ def delete_rule(request: Request) -> Response:
 def _check_version(request: Request) -> None:
     if request.microversion >= V2_36:
         raise NotFound("The resource could not be found.")
+
+
+@contextmanager
+def _conflicts_are_bad_requests() -> Iterator[None]:
+    """Nova knew no 409 here: groups in use, default groups and rules that exist are bad requests."""
+    try:
+        yield
+    except Conflict as error:
+        raise Invalid(error.message) from error
 
 
 def _checked(request: Request) -> GroupBody:

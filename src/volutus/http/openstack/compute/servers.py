@@ -15,7 +15,7 @@ from volutus.compute import BlockDevice, ServerChange, ServerFilter, ServerOrder
 from volutus.compute import details as detailed
 from volutus.compute.status import STATUSES
 from volutus.db import Page
-from volutus.errors import Forbidden, Invalid
+from volutus.errors import Forbidden, Invalid, NotFound
 from volutus.http.kernel import Request, Version, accepted, document, next_links, no_content, parse_page
 from volutus.http.openstack.compute import schemas, views
 from volutus.http.openstack.compute.schemas import BlockDeviceBody, NetworkBody, ServerCreate
@@ -41,7 +41,11 @@ def create(request: Request) -> Response:
     """Order one or more servers."""
     body = request.read(schemas.ServerCreateBody)
     order = _order(request, body)
-    made = compute.orders.create(request.tx, request.caller, order)
+    try:
+        made = compute.orders.create(request.tx, request.caller, order)
+    except NotFound as error:
+        # What is missing is named in the body, while 404 speaks of the address.
+        raise Invalid(error.message, field=error.field) from error
     if schemas.flag(body.server.return_reservation_id, "return_reservation_id"):
         return accepted({"reservation_id": made[0].reservation_id})
     # A password that was not asked for is shown because clients insist on one, and works nowhere.
@@ -146,6 +150,8 @@ def _networks(wanted: list[NetworkBody] | str | None) -> tuple[tuple[NicRequest,
         return (), NicMode(wanted)
     requests = tuple(NicRequest(n.uuid, n.port, n.fixed_ip, n.tag) for n in wanted or ())
     for request in requests:
+        if request.fixed_ip is not None:
+            _check_address(request.fixed_ip)
         if request.network_id is None and request.port_id is None:
             raise Invalid("Bad networks format: a network needs a uuid or a port.", field="networks")
     return requests, NicMode.AUTO
@@ -206,6 +212,13 @@ def hostname_of(text: str) -> str:
     return text
 
 
+def _check_address(text: str) -> None:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError as error:
+        raise Invalid(f"Invalid fixed IP address ({text})", field="networks.fixed_ip") from error
+
+
 def address_of(text: str | None, version: int, field: str) -> str | None:
     """An address of that version of IP, in its short form. Raises Invalid."""
     if not text:
@@ -232,7 +245,7 @@ def _filter(request: Request) -> tuple[ServerFilter | None, Page]:
             raise Forbidden("Policy does not allow compute:servers:detail:get_all_tenants to be performed.")
         query = {name: value for name, value in query.items() if name not in _FOR_ADMIN}
     statuses = tuple(status.upper() for status in request.query.getlist("status"))
-    if statuses and not set(statuses) & STATUSES:
+    if (statuses and not set(statuses) & STATUSES) or request.query.get("limit") == "0":
         return None, page
     if "DELETED" in statuses and not admin:
         raise Forbidden("Only administrators may list deleted instances")
@@ -241,7 +254,9 @@ def _filter(request: Request) -> tuple[ServerFilter | None, Page]:
         wanted,
         statuses=statuses,
         deleted=wanted.deleted or statuses == ("DELETED",),
-        all_projects=admin and (_everyones(query) or wanted.project_id is not None),
+        # As in Nova a project is named in vain unless all are asked for.
+        project_id=wanted.project_id if _everyones(query) else None,
+        all_projects=admin and _everyones(query),
     )
     patterns = {v: query[name] for v, name in ((4, "ip"), (6, "ip6")) if query.get(name)}
     return detailed.with_addresses(request.tx, request.caller, wanted, patterns), page
@@ -276,9 +291,9 @@ def _plain_filter(query: Mapping[str, str], version: Version) -> ServerFilter:
         hostname=query.get("hostname"),
         locked=flags("locked") if version >= views.V2_73 else None,
         config_drive=flags("config_drive"),
-        changed_since=_time(query, "changes-since"),
-        changed_before=_time(query, "changes-before"),
-        created_at=_time(query, "created_at"),
+        changed_since=moment_of(query, "changes-since"),
+        changed_before=moment_of(query, "changes-before"),
+        created_at=moment_of(query, "created_at"),
         deleted=bool(flags("deleted")),
         tags=texts("tags"),
         tags_any=texts("tags-any"),
@@ -287,7 +302,7 @@ def _plain_filter(query: Mapping[str, str], version: Version) -> ServerFilter:
     )
 
 
-def _time(query: Mapping[str, Any], name: str) -> datetime | None:
+def moment_of(query: Mapping[str, Any], name: str) -> datetime | None:
     text = query.get(name)
     if not text:
         return None
