@@ -3,14 +3,15 @@
 import gc
 import socket
 import ssl
-from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from volutus import billing, compute, image, network
 from volutus.clock import Clock, SystemClock
+from volutus.console import mount
 from volutus.db import Database
 from volutus.http import agent
 from volutus.http.agent.trust import CertificateProtocol
@@ -36,7 +37,7 @@ from volutus.network.ovn.ovsdb import OvsdbNorthbound
 from volutus.network.reconcilers import reconcilers as network_reconcilers
 from volutus.reconcile import Reconciler, Worker
 from volutus.settings import Settings
-from volutus.setup import first_image, keys
+from volutus.setup import console_assets, first_image, keys
 from volutus.volume import UploadReconciler, VolumeReconciler
 
 # An operator's own rules, read after ours.
@@ -76,6 +77,13 @@ def plane(
     identity = open_identity(settings)
     parts = {"identity": identity, "images": ImageStore(settings.image_dir)}
     return Plane(settings, database, clock, ids, policy(settings), authenticator or identity.tokens, parts)
+
+
+def front(settings: Settings, served: Plane) -> ASGIApp:
+    """What the public port answers: the APIs, and the console before them."""
+    return mount(
+        Kernel(served, dialects()), settings.secrets_dir / "fernet", console_assets.directory(settings)
+    )
 
 
 def reconcilers(settings: Settings, database: Database, northbound: Northbound) -> list[Reconciler]:
@@ -123,7 +131,7 @@ def run_api(settings: Settings, fd: int) -> None:
     """Answer the public APIs on an inherited listening socket."""
     database = _database(settings, settings.api_threads)
     served = plane(settings, database, SystemClock(), Ids())
-    _serve(settings, dialects(), served, fd)
+    _serve(settings, front(settings, served), fd)
 
 
 def run_agents_api(settings: Settings, fd: int) -> None:
@@ -134,7 +142,7 @@ def run_agents_api(settings: Settings, fd: int) -> None:
     served.parts["authority"] = agent.Authority.load(settings.secrets_dir, clock)
     served.parts["bell"] = agent.HostBell(settings.database)
     dialect = agent.dialect(trust_host_header=settings.trust_host_header)
-    _serve(settings, [dialect], served, fd, encrypted=not settings.trust_host_header)
+    _serve(settings, Kernel(served, [dialect]), fd, encrypted=not settings.trust_host_header)
 
 
 def run_reconcile(settings: Settings) -> None:
@@ -166,13 +174,11 @@ def _keep_what_was_loaded() -> None:
     gc.freeze()
 
 
-def _serve(
-    settings: Settings, spoken: Sequence[Dialect], served: Plane, fd: int, *, encrypted: bool = False
-) -> None:
+def _serve(settings: Settings, app: ASGIApp, fd: int, *, encrypted: bool = False) -> None:
     """Answer HTTP on the socket until the process is told to end. A client certificate is asked for, not
     required: enrolment comes without one, everything else is refused by the authenticator."""
     config = uvicorn.Config(
-        Kernel(served, spoken),
+        app,
         log_level=settings.log_level,
         log_config=None,
         access_log=False,

@@ -5,6 +5,7 @@ starting: the cloud runs its own instances of those programs, in its own directo
 """
 
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,7 +40,14 @@ NEEDED = {
     "xz-utils": "the first image",
     "cpio": "the first image",
 }
-NEEDED_BY_TESTS = {"openssh-client": "logging in to guests", "make": "the tests' entry"}
+NEEDED_BY_TESTS = {
+    "openssh-client": "logging in to guests",
+    "make": "the tests' entry",
+    "chromium": "the console's pages",
+    "chromium-driver": "driving it",
+}
+# Only where there is no npm at all: Debian's cannot be installed beside another Node.js.
+_NPM = "npm"
 # Units of those packages that would run beside ours on a machine with systemd.
 SERVICES = (
     "postgresql",
@@ -76,7 +84,7 @@ class InstallationFailed(Exception):
 
 def missing(*, develop: bool = False) -> list[str]:
     """The needed packages that are not installed."""
-    wanted = [*NEEDED, *(NEEDED_BY_TESTS if develop else ())]
+    wanted = [*NEEDED, *(NEEDED_BY_TESTS if develop else ()), *([] if shutil.which(_NPM) else [_NPM])]
     query = ["dpkg-query", "-W", "-f", "${Package} ${db:Status-Abbrev}\n", *wanted]
     done = subprocess.run(query, capture_output=True, text=True)
     installed = {line.split()[0] for line in done.stdout.splitlines() if line.split()[1:] == ["ii"]}

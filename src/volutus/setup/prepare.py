@@ -10,7 +10,7 @@ from pathlib import Path
 
 from volutus.errors import Conflict
 from volutus.settings import ENVIRONMENT_PREFIX, FILE_NAME, Settings
-from volutus.setup import clouds, directories, first_image, keys, local_agent
+from volutus.setup import clouds, console_assets, directories, first_image, keys, local_agent
 from volutus.setup.files import write_secret
 from volutus.setup.progress import Progress
 from volutus.supervise import postgres, removal, switch
@@ -37,6 +37,7 @@ def prepare(settings: Settings, progress: Progress) -> Settings:
     if not settings.ovn_northbound:
         switch.create(settings)
     first_image.build(settings, progress)
+    console_assets.bring(settings, progress)
     return settings
 
 

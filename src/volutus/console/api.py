@@ -1,0 +1,122 @@
+"""Calls of the public API with the user's own token, within the process: the same application answers that
+answers the port."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+import httpx
+from starlette.types import ASGIApp
+
+# The newest versions that still have all that the pages use: from 2.92 on nobody makes keys for users.
+_VERSIONS = {
+    "OpenStack-API-Version": "compute 2.91",
+    "Accept": "application/json",
+}
+_VOLUME_VERSION = {"OpenStack-API-Version": "volume 3.59"}
+_TIMEOUT_S = 60.0
+# Only names the API to itself; links in answers are not followed.
+_ORIGIN = "http://console.invalid"
+
+Document = dict[str, Any]
+Query = Mapping[str, str | int | None]
+
+
+class ApiProblem(Exception):
+    """The API refused: what it said, and the id under which its logs have it."""
+
+    def __init__(self, status: int, message: str, request_id: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.request_id = request_id
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a call gave: its document, and its headers by lower-case names."""
+
+    body: Document
+    headers: Mapping[str, str]
+
+
+class Api:
+    """The API as one user; `token` empty is nobody yet."""
+
+    def __init__(self, app: ASGIApp, token: str = "", client: tuple[str, int] = ("", 0)) -> None:
+        # The address is the browser's, so that what the API notes and limits by address stays right.
+        self._transport = httpx.ASGITransport(app=app, client=client)
+        self._token = token
+
+    async def call(
+        self, method: str, path: str, body: Document | None = None, query: Query | None = None
+    ) -> Answer:
+        """One request. Raises ApiProblem for every answer that is not a success."""
+        headers = dict(_VERSIONS)
+        if path.startswith("/volume/"):
+            headers |= _VOLUME_VERSION
+        if self._token:
+            headers["X-Auth-Token"] = self._token
+        wanted = {name: str(value) for name, value in (query or {}).items() if value not in (None, "")}
+        async with httpx.AsyncClient(
+            transport=self._transport, base_url=_ORIGIN, timeout=_TIMEOUT_S
+        ) as client:
+            answer = await client.request(method, path, json=body, params=wanted, headers=headers)
+        if answer.is_success:
+            return Answer(_document(answer), answer.headers)
+        request_id = answer.headers.get("x-openstack-request-id", "")
+        raise ApiProblem(answer.status_code, _message(answer), request_id)
+
+    async def revoke(self) -> None:
+        """Make the token worthless."""
+        async with httpx.AsyncClient(
+            transport=self._transport, base_url=_ORIGIN, timeout=_TIMEOUT_S
+        ) as client:
+            headers = {"X-Auth-Token": self._token, "X-Subject-Token": self._token}
+            await client.delete("/identity/v3/auth/tokens", headers=headers)
+
+    async def get(self, path: str, **query: str | int | None) -> Document:
+        """A document."""
+        return (await self.call("GET", path, query=query)).body
+
+    async def items(self, path: str, noun: str, **query: str | int | None) -> list[Document]:
+        """The list that a document holds under a name."""
+        return cast(list[Document], (await self.get(path, **query))[noun])
+
+    async def post(self, path: str, body: Document) -> Document:
+        """Create, or act."""
+        return (await self.call("POST", path, body)).body
+
+    async def put(self, path: str, body: Document) -> Document:
+        """Change."""
+        return (await self.call("PUT", path, body)).body
+
+    async def delete(self, path: str) -> None:
+        """Delete."""
+        await self.call("DELETE", path)
+
+
+async def together(*calls: Any) -> list[Any]:
+    """Several calls at once; the first problem is raised."""
+    return list(await asyncio.gather(*calls))
+
+
+def _document(answer: httpx.Response) -> Document:
+    if not answer.content or "json" not in answer.headers.get("content-type", ""):
+        return {}
+    return cast(Document, answer.json())
+
+
+def _message(answer: httpx.Response) -> str:
+    """The services' envelopes differ; all have one object with a message in it somewhere."""
+    try:
+        body = answer.json()
+    except ValueError:
+        return answer.text[:500] or answer.reason_phrase
+    for value in body.values() if isinstance(body, dict) else ():
+        if isinstance(value, dict) and (text := value.get("message")):
+            return str(text)
+        if isinstance(value, str) and value:
+            return value
+    return answer.reason_phrase

@@ -1,0 +1,93 @@
+"""One request of a browser, as pages see it: who asks, what was sent, and the API on their behalf."""
+
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl, urlencode
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.status import HTTP_303_SEE_OTHER
+
+from volutus.console.api import Api, ApiProblem
+from volutus.console.sessions import Session
+
+# User data has 64 KiB at most, a public key far less.
+FORM_MAX_BYTES = 256 << 10
+FIELDS_MAX = 200
+
+
+class Refused(Exception):
+    """A form that we do not take: the text says what to do."""
+
+
+@dataclass
+class Visit:
+    """`problem` is set while a page is shown again because what its form asked for was refused; `form` then
+    has what was sent, so that nothing need be typed twice."""
+
+    request: Request
+    api: Api
+    session: Session
+    form: dict[str, str] = field(default_factory=dict)
+    problem: ApiProblem | None = None
+
+    @property
+    def path(self) -> str:
+        return self.request.url.path
+
+    def param(self, name: str) -> str:
+        """A named piece of the path."""
+        return str(self.request.path_params[name])
+
+    def asked(self, name: str) -> str:
+        """A value of the query, empty if there is none."""
+        return self.request.query_params.get(name, "").strip()
+
+    def sent(self, name: str) -> str:
+        """A field of the form, empty if there is none."""
+        return self.form.get(name, "").strip()
+
+    def chosen(self, *names: str) -> dict[str, str]:
+        """Those of the form's fields that were filled in."""
+        return {name: self.sent(name) for name in names if self.sent(name)}
+
+    def with_query(self, **changed: str) -> str:
+        """This page's address with other values; empty ones are left out."""
+        values = {**self.request.query_params, **changed}
+        values.pop("done", None)
+        kept = {name: value for name, value in values.items() if value}
+        return f"{self.path}?{urlencode(kept)}" if kept else self.path
+
+
+async def read_form(request: Request) -> dict[str, str]:
+    """The fields of a posted form; of several with one name the last. Raises Refused."""
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > FORM_MAX_BYTES:
+            raise Refused(f"The form has more than {FORM_MAX_BYTES >> 10} KiB; send less.")
+    try:
+        pairs = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=FIELDS_MAX)
+    except ValueError as error:
+        raise Refused("The form could not be read; load the page again.") from error
+    return dict(pairs)
+
+
+def require_same_origin(request: Request) -> None:
+    """Browsers say where a form came from; another site's is refused. Raises Refused."""
+    site = request.headers.get("sec-fetch-site", "same-origin")
+    origin = request.headers.get("origin", "")
+    host = request.headers.get("host", "")
+    if site not in ("same-origin", "none") or (origin and origin.partition("://")[2] != host):
+        raise Refused("The form came from another site. Open the console itself and try there.")
+
+
+def see(path: str, done: str = "") -> Response:
+    """Go on to a page; `done` names what it should say was done."""
+    target = f"{path}{'&' if '?' in path else '?'}done={done}" if done else path
+    return RedirectResponse(target, HTTP_303_SEE_OTHER)
+
+
+def safe_path(text: str) -> str:
+    """A path of ours to go on to, or the overview: never another site."""
+    good = text.startswith("/") and not text.startswith("//") and "\\" not in text and text.isprintable()
+    return text if good else "/"

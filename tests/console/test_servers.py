@@ -1,0 +1,150 @@
+"""Servers in the console: what is ordered here is what the API has."""
+
+import re
+
+import pytest
+
+
+def order(browser, **changed: str) -> dict[str, str]:
+    form = {
+        "name": "web-1",
+        "image": browser.option("/servers/new", "image", "1111"),
+        "size": "preset",
+        "flavor": "c1",
+        "network": browser.option("/servers/new", "network", "private"),
+        "group": "default",
+        "key": "",
+    }
+    return {**form, **changed}
+
+
+def create(browser, plane, **changed: str) -> str:
+    """The path of the new server's page, once it runs."""
+    page = browser.send("/servers/new", **order(browser, **changed))
+    assert page.status_code == 200, page.text
+    plane.settle()
+    return str(page.url.path)
+
+
+def test_empty_pages_say_what_to_do(browser):
+    assert "Create your first" in browser.get("/").text
+    assert "Create your first" in browser.get("/servers").text
+
+
+def test_a_server_is_ordered_becomes_active_and_is_listed(browser, plane):
+    page = browser.send("/servers/new", **order(browser))
+    assert re.search(r"/servers/[0-9a-f-]{36}$", page.url.path)
+    plane.settle()
+    shown = browser.get(page.url.path).text
+    assert "ACTIVE" in shown
+    assert "1,000 MHz in 1 core, 256 MiB, 1 GiB" in shown
+    assert re.search(r"<code>(\d+\.){3}\d+</code>", shown)
+    assert "openstack server show" in shown
+    listed = browser.get("/servers").text
+    assert "web-1" in listed
+    assert "ACTIVE" in listed
+    assert "web-1" in browser.get("/").text
+
+
+def test_any_size_can_be_ordered(browser, plane):
+    path = create(browser, plane, size="free", mhz="1500", cores="2", memory="768", disk="3")
+    assert "1,500 MHz in 2 cores, 768 MiB, 3 GiB" in browser.get(path).text
+
+
+def test_a_refused_order_keeps_what_was_typed_and_says_what_to_do(browser):
+    page = browser.send(
+        "/servers/new", **order(browser, name="kept-name", size="free", mhz="x", cores="1", memory="256")
+    )
+    assert page.status_code == 400
+    assert "whole numbers" in page.text
+    page = browser.send("/servers/new", **order(browser, name="kept-name", flavor="no-such-flavor"))
+    assert page.status_code == 400
+    assert 'value="kept-name"' in page.text
+    assert "nothing was changed" in page.text
+    assert re.search(r"req-[0-9a-f-]{36}", page.text)
+
+
+def test_a_key_made_with_the_server_is_shown_once(browser, plane):
+    page = browser.send("/servers/new", **order(browser, key="+new", key_name="mine"))
+    assert "PRIVATE KEY" in page.text
+    assert page.headers["cache-control"] == "no-store"
+    assert 'download="mine.pem"' in page.text
+    onwards = re.search(r'href="(/servers/[^"]+)">I have saved', page.text)
+    assert onwards
+    assert "mine" in browser.get(onwards[1]).text
+
+
+def test_a_key_is_shown_even_if_the_server_is_refused(browser):
+    page = browser.send("/servers/new", **order(browser, key="+new", key_name="mine", flavor="no-such"))
+    assert "PRIVATE KEY" in page.text
+    assert page.status_code == 400
+
+
+def test_user_data_keeps_unix_lines(browser, plane, database):
+    create(browser, plane, user_data="#!/bin/sh\r\necho hi")
+    import base64
+
+    from sqlalchemy import text
+
+    with database.read() as tx:
+        stored = tx.value(text("SELECT user_data FROM servers LIMIT 1"))
+    assert base64.b64decode(stored) == b"#!/bin/sh\necho hi\n"
+
+
+def test_a_server_is_stopped_started_rebooted_and_deleted(browser, plane):
+    path = create(browser, plane)
+    for act, state in (("stop", "SHUTOFF"), ("start", "ACTIVE"), ("reboot", "ACTIVE")):
+        page = browser.send(path, act=act)
+        assert page.status_code == 200, page.text
+        plane.settle()
+        assert state in browser.get(path).text
+    assert "Delete web-1" in browser.get(path).text
+    page = browser.send(path, act="delete")
+    assert page.url.path == "/servers"
+    assert "Deletion ordered" in page.text
+    plane.settle()
+    assert browser.get(path).status_code == 404
+
+
+def test_the_list_is_searched_sorted_and_paged_by_the_api(browser, plane):
+    for name in ("alpha", "beta", "a.c"):
+        create(browser, plane, name=name)
+    assert "beta" not in browser.get("/servers?q=alp").text.partition("<table")[2]
+    found = browser.get("/servers?q=a.c").text.partition("<table")[2]
+    assert "a.c" in found
+    assert "alpha" not in found
+    page = browser.get("/servers?sort=display_name").text.partition("<table")[2]
+    assert page.index("alpha") < page.index("beta")
+    assert "No server fits" in browser.get("/servers?q=nothing").text
+
+
+def test_a_long_list_has_a_next_page(browser, plane, monkeypatch):
+    monkeypatch.setattr("volutus.console.shapes.PAGE_ROWS", 1)
+    for name in ("one", "two"):
+        create(browser, plane, name=name)
+    page = browser.get("/servers").text
+    more = re.search(r'href="(/servers\?marker=[^"]+)"', page)
+    assert more
+    assert "Next page" not in browser.get(more[1]).text
+
+
+@pytest.mark.parametrize("name", ["<script>alert(1)</script>", '" onload="x'])
+def test_names_are_shown_not_run(browser, plane, name):
+    path = create(browser, plane, name=name)
+    for page in (path, "/servers", "/"):
+        text = browser.get(page).text
+        assert "<script>alert" not in text
+        assert 'onload="x' not in text
+
+
+def test_another_projects_server_is_not_found(browser):
+    page = browser.get("/servers/99999999-2222-3333-4444-555555555555")
+    assert page.status_code == 404
+    assert "req-" in page.text
+
+
+def test_the_console_log_is_shown(browser, plane):
+    path = create(browser, plane)
+    page = browser.get(f"{path}/log")
+    assert page.status_code == 200
+    assert "openstack console log show" in page.text
