@@ -249,7 +249,7 @@ class Host:
         match action:
             case CreateDisk(spec, None):
                 storage.create(spec, self._drivers.fetch)
-            case CreateDisk(spec, guest_id):
+            case CreateDisk(spec, str(guest_id)):
                 copy = functools.partial(self._drivers.hypervisor.copy_disk, guest_id)
                 storage.create_from_open(spec, copy)
             case GrowDisk(disk_id, size_bytes, guest_id):
