@@ -1,5 +1,5 @@
-"""A whole cloud of real processes with simulated hosts in a temporary directory, for benchmarks and tests
-that kill its parts.
+"""A whole cloud of real processes with simulated hosts, in a temporary directory: for benchmarks, and for
+tests that kill its parts.
 
 The real supervisor runs the real parts: a durable PostgreSQL, API workers, the agents' listener, the
 reconciler and one process of simulated hosts, which are known by a header. OVN is left out: the northbound
@@ -24,6 +24,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+import volutus
 from volutus.clock import SystemClock
 from volutus.db import Database
 from volutus.errors import Unavailable
@@ -77,9 +78,9 @@ class Cloud:
         """Run the supervisor and wait until all is ready and every host has told what it has."""
         began = time.monotonic()
         argv = [sys.executable, "-m", "volutus.supervise", "--state-dir", str(self.settings.state_dir)]
-        import volutus
-
-        environment = {**os.environ, "PYTHONPATH": str(Path(volutus.__file__).parent.parent)}
+        # Settings come from the file alone, whatever the shell or the tests have set.
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("VOLUTUS_")}
+        environment = {**inherited, "PYTHONPATH": str(Path(volutus.__file__).parent.parent)}
         with open(self.settings.log_dir / "supervisor.log", "ab") as log:
             self.supervisor = subprocess.Popen(
                 argv, stdout=log, stderr=log, env=environment, start_new_session=True

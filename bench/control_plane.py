@@ -1,4 +1,4 @@
-"""How fast the control plane is, and its cost: `python bench/control_plane.py [--quick] [--only NAME …]`.
+"""How fast the control plane is, and what it costs: `python bench/control_plane.py [--quick] [--only NAME]`.
 
 Starts a cloud of real processes on loopback with simulated hosts, measures it from outside, and prints each
 figure beside its goal and beside what OpenStack's own services did on a machine with two cores. Durable: a
@@ -13,9 +13,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
-sys.path.insert(0, str(ROOT / "src"))
+sys.path.insert(0, str(Path(__file__).parent.parent))
+sys.path.insert(0, str(Path(__file__).parent.parent / "src"))
 
 from bench import measures
 from bench.cloud import Cloud

@@ -19,6 +19,7 @@ from tests.api_client import ApiClient, TableAuthenticator
 from tests.postgres import Cluster
 from volutus import main
 from volutus.db import Database, Tx
+from volutus.db.database import reachable
 from volutus.db.migrate import upgrade
 from volutus.http.kernel import Kernel
 from volutus.identity import Caller
@@ -54,14 +55,14 @@ class RolledBackDatabase(Database):
     @contextmanager
     def begin(self, request_id: str = "") -> Iterator[Tx]:
         with self._turn:
-            with self._connection.begin_nested():
+            with reachable(), self._connection.begin_nested():
                 tx = self._tx(self._connection, request_id)
                 yield tx
             tx.committed()
 
     @contextmanager
     def read(self, request_id: str = "") -> Iterator[Tx]:
-        with self._turn:
+        with self._turn, reachable():
             yield self._tx(self._connection, request_id)
 
     def close(self) -> None:

@@ -6,7 +6,6 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -24,10 +23,11 @@ from volutus.agent.hypervisor.simulated import SimulatedHypervisor
 from volutus.agent.network import Network
 from volutus.agent.network.ovs import OvsAccess, OvsNetwork
 from volutus.agent.network.simulated import SimulatedNetwork
+from volutus.agent.state import CaptureState
 from volutus.agent.storage import StorageBackend
 from volutus.agent.storage.directory import DirectoryStorage
 from volutus.agent.storage.simulated import SimulatedStorage
-from volutus.wire import DiskSource, DiskSpec, GuestDisk, GuestNic, GuestSpec, GuestState
+from volutus.wire import DiskSource, DiskSpec, GuestDisk, GuestNic, GuestSpec, GuestState, UploadSpec
 
 QEMU_USER = "libvirt-qemu"
 
@@ -198,14 +198,43 @@ class TestHypervisor:
         assert rig.storage.disks()[disk_id].size_bytes == 8 << 20
         rig.end(spec.id)
 
-    def test_a_disk_is_copied_under_a_running_guest(self, rig: Rig) -> None:
+    def test_a_guest_is_held_and_goes_on(self, rig: Rig) -> None:
+        spec = rig.started()
+        for _ in range(2):
+            rig.hypervisor.pause(spec.id)
+            assert rig.hypervisor.guests()[spec.id].state is GuestState.PAUSED
+        for _ in range(2):
+            rig.hypervisor.resume(spec.id)
+            assert rig.hypervisor.guests()[spec.id].state is GuestState.RUNNING
+        rig.end(spec.id)
+
+    def test_an_open_disk_is_copied_whole(self, rig: Rig) -> None:
         spec = rig.started()
         source = DiskSource(disk_id=spec.disks[0].disk_id)
-        copy = DiskSpec(id=str(uuid.uuid4()), size_bytes=16 << 20, source=source)
-        rig.storage.create_from_open(copy, partial(rig.hypervisor.copy_disk, spec.id))
-        assert rig.storage.disks()[copy.id].size_bytes == copy.size_bytes
+        made = DiskSpec(id=str(uuid.uuid4()), size_bytes=8 << 20, source=source)
+
+        def fill(target: Path) -> None:
+            rig.hypervisor.copy_disk(spec.id, str(source.disk_id), target)
+
+        for _ in range(2):
+            rig.storage.create(made, rig.fetch, fill)
+        assert rig.storage.disks()[made.id].size_bytes == 8 << 20
+        image = UploadSpec(id=str(uuid.uuid4()), disk_id=str(source.disk_id), format="raw")
+        rig.storage.capture(image, fill)
+        assert rig.storage.captures()[image.id] is CaptureState.MADE
+        rig.storage.sent(image.id)
+        rig.storage.capture(image, fill)
+        assert rig.storage.captures()[image.id] is CaptureState.SENT
+        rig.storage.drop_capture(image.id)
+        assert image.id not in rig.storage.captures()
         assert rig.hypervisor.guests()[spec.id].state is GuestState.RUNNING
-        rig.storage.destroy(copy.id)
+        rig.end(spec.id)
+
+    def test_a_disk_that_is_not_plugged_in_is_not_copied(self, rig: Rig) -> None:
+        spec = rig.started()
+        target = rig.storage.location(spec.disks[0].disk_id).path.with_suffix(".part")
+        with pytest.raises(HostFault):
+            rig.hypervisor.copy_disk(spec.id, str(uuid.uuid4()), target)
         rig.end(spec.id)
 
     def test_a_guest_without_an_agent_does_not_reboot_from_inside(self, rig: Rig) -> None:

@@ -6,9 +6,19 @@ import pytest
 from msgspec.structs import replace
 
 from tests.agent.world import GIB, World, nic
-from volutus.agent.actions import KillGuest, StartGuest
-from volutus.agent.converge import DISK, GUEST
-from volutus.wire import DiskSource, DiskSpec, GuestDisk, GuestObserved, GuestState, Power
+from volutus.agent.actions import CreateDisk, KillGuest, StartGuest
+from volutus.agent.converge import DISK, GUEST, UPLOAD
+from volutus.agent.state import CaptureState
+from volutus.wire import (
+    DiskSource,
+    DiskSpec,
+    GuestDisk,
+    GuestObserved,
+    GuestState,
+    Power,
+    UploadObserved,
+    UploadSpec,
+)
 
 
 def test_a_guest_starts_once_its_disk_and_port_are_there() -> None:
@@ -175,16 +185,76 @@ def test_a_copy_waits_for_its_source() -> None:
     assert world.storage.disks().keys() == {source, "copy"}
 
 
-def test_a_disk_that_a_guest_writes_to_is_copied_through_the_guest() -> None:
+def test_a_copy_of_an_open_disk_is_made_by_the_guest_that_has_it() -> None:
     world = World()
     guest_id = world.make_guest()
-    world.settle()
     source = world.spec(guest_id).disks[0].disk_id
-    asked = []
-    world.hypervisor.trouble = asked.append
-    world.order(DISK, "copy", DiskSpec(id="copy", size_bytes=GIB, source=DiskSource(disk_id=source)))
     world.settle()
-    assert "copy" in world.storage.disks() and asked == ["copy_disk"]
+    world.order(DISK, "copy", DiskSpec(id="copy", size_bytes=GIB, source=DiskSource(disk_id=source)))
+    world.deliver()
+    (action,) = world.host.look(world.now).actions
+    assert isinstance(action, CreateDisk) and action.guest_id == guest_id
+    world.settle()
+    assert "copy" in world.storage.disks() and world.state(guest_id) is GuestState.RUNNING
+
+
+def test_a_stranger_is_not_asked_for_a_copy() -> None:
+    world = World()
+    guest_id = world.make_guest()
+    source = world.spec(guest_id).disks[0].disk_id
+    world.settle()
+    del world.orders[(GUEST, guest_id)]
+    world.order(DISK, "copy", DiskSpec(id="copy", size_bytes=GIB, source=DiskSource(disk_id=source)))
+    world.restart_agent()
+    world.settle()
+    assert "copy" not in world.storage.disks()
+    world.hypervisor.stop_inside(guest_id)
+    world.settle()
+    assert "copy" in world.storage.disks()
+
+
+@pytest.mark.parametrize("power", list(Power))
+def test_an_upload_is_sent_once_and_leaves_nothing(power: Power) -> None:
+    world = World()
+    guest_id = world.make_guest(power=power)
+    world.settle()
+    image_id = world.make_upload(world.spec(guest_id).disks[0].disk_id)
+    world.settle()
+    world.restart_agent()
+    world.settle()
+    assert world.sent == [image_id]
+    assert world.storage.captures() == {image_id: CaptureState.SENT}
+    world.order(UPLOAD, image_id, None, tombstone=True)
+    world.settle()
+    assert world.storage.captures() == {} and (UPLOAD, image_id) not in world.orders
+
+
+def test_an_upload_cut_off_sends_the_same_copy_again() -> None:
+    world = World()
+    disk_id = world.make_disk()
+    world.settle()
+    image_id = world.make_upload(disk_id)
+    world.deliver()
+    world.step(limit=1)
+    assert world.storage.captures() == {image_id: CaptureState.MADE}
+    world.order(DISK, disk_id, None, tombstone=True)
+    world.restart_agent()
+    world.settle()
+    assert world.sent == [image_id] and world.storage.disks() == {}
+
+
+def test_an_upload_that_does_not_succeed_says_why() -> None:
+    world = World()
+    disk_id = world.make_disk()
+    world.settle()
+    image_id = world.make_upload(disk_id)
+    world.trouble_rate = 1.0
+    world.deliver()
+    for _ in range(10):
+        world.step()
+        world.now += 10
+    said = world.host.said()[(UPLOAD, image_id)]
+    assert isinstance(said, UploadObserved) and said.fault == "Bad luck." and not said.captured
 
 
 def test_devices_come_and_go_while_it_runs() -> None:
@@ -223,6 +293,44 @@ def test_a_paused_guest_is_resumed() -> None:
     world.hypervisor.pause_inside(guest_id)
     world.settle()
     assert world.state(guest_id) is GuestState.RUNNING
+
+
+def test_a_guest_is_held_and_let_go_and_its_host_may_start_anew() -> None:
+    world = World()
+    guest_id = world.make_guest()
+    world.settle()
+    world.change(guest_id, power=Power.PAUSED)
+    world.settle()
+    assert world.state(guest_id) is GuestState.PAUSED
+    said = world.host.said()[(GUEST, guest_id)]
+    assert isinstance(said, GuestObserved) and said.fault is None
+    assert said.generation == world.orders[(GUEST, guest_id)].generation
+    world.restart_agent()
+    world.settle()
+    assert world.state(guest_id) is GuestState.PAUSED
+    world.change(guest_id, power=Power.ON)
+    world.settle()
+    assert world.state(guest_id) is GuestState.RUNNING and world.hypervisor.starts == {guest_id: 1}
+
+
+def test_a_reboot_before_the_pause_is_done_first() -> None:
+    world = World()
+    guest_id = world.make_guest()
+    world.settle()
+    world.change(guest_id, power=Power.PAUSED, hard_reboots=1)
+    world.settle()
+    assert world.state(guest_id) is GuestState.PAUSED and world.hypervisor.starts == {guest_id: 2}
+
+
+def test_what_does_not_run_is_not_started_to_be_held() -> None:
+    world = World()
+    guest_id = world.make_guest()
+    world.settle()
+    world.change(guest_id, power=Power.PAUSED)
+    world.settle()
+    world.reboot_host()
+    world.settle()
+    assert world.state(guest_id) is GuestState.STOPPED
 
 
 def test_a_full_pool_is_said_in_words() -> None:
@@ -289,7 +397,7 @@ def _one_history(seed: int) -> None:
 
 
 def _something_happens(world: World, dice: random.Random, guests: list[str], halted: set[str]) -> None:
-    what = dice.randrange(12)
+    what = dice.randrange(14)
     if what <= 1 or not guests:
         guests.append(world.make_guest(power=dice.choice([Power.ON, Power.ON, Power.OFF])))
         return
@@ -330,6 +438,12 @@ def _change_guest(world: World, dice: random.Random, guest_id: str, what: int, h
         case 11:
             (world.hypervisor.deaf.add if dice.random() < 0.5 else world.hypervisor.deaf.discard)(guest_id)
             _grow(world, spec.disks[0].disk_id)
+        case 12:
+            world.make_upload(dice.choice(spec.disks).disk_id)
+        case 13:
+            copy = f"copy-{world.next()}"
+            source = DiskSource(disk_id=spec.disks[0].disk_id)
+            world.order(DISK, copy, DiskSpec(id=copy, size_bytes=100 * GIB, source=source))
 
 
 def _grow(world: World, disk_id: str) -> None:
@@ -345,7 +459,7 @@ def _check_end(world: World, guests: list[str], halted: set[str]) -> None:
     for guest_id in guests:
         spec = world.spec(guest_id)
         running = guest_id in seen and seen[guest_id].state is GuestState.RUNNING
-        if spec.power is Power.OFF:
+        if spec.power is not Power.ON:
             assert not running
         elif guest_id not in halted:
             assert running
@@ -357,11 +471,21 @@ def _check_end(world: World, guests: list[str], halted: set[str]) -> None:
             wanted_networks |= {card.network_id for card in spec.nics}
     ordered = {key: o.spec for (kind, key), o in world.orders.items() if kind == DISK and not o.tombstone}
     assert {key: disk.size_bytes for key, disk in disks.items()} == {
-        key: spec.size_bytes for key, spec in ordered.items() if isinstance(spec, DiskSpec)
+        key: spec.size_bytes
+        for key, spec in ordered.items()
+        if isinstance(spec, DiskSpec) and (key in disks or _possible(world, spec))
     }
+    for (kind, key), order in world.orders.items():
+        if kind == UPLOAD and isinstance(order.spec, UploadSpec) and order.spec.disk_id in disks:
+            assert world.storage.captures()[key] is CaptureState.SENT and key in world.sent
     assert world.network.ports().keys() == wanted_ports
     assert world.network.metadata().keys() == wanted_networks
     assert StartGuest not in {type(action) for action in world.host.look(world.now).actions}
+
+
+def _possible(world: World, spec: DiskSpec) -> bool:
+    """Whether the disk's source, if it has one, was not removed before it could be copied."""
+    return spec.source is None or (DISK, str(spec.source.disk_id)) in world.orders
 
 
 @pytest.mark.parametrize("ended", [KillGuest, StartGuest])

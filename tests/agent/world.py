@@ -4,11 +4,12 @@ import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 
 from msgspec.structs import replace
 
 from volutus.agent.actions import Action, DestroyDisk, KillGuest, RemoveGuest, StartGuest
-from volutus.agent.converge import DISK, GUEST
+from volutus.agent.converge import DISK, GUEST, UPLOAD
 from volutus.agent.faults import HostFault
 from volutus.agent.host import Drivers, Host
 from volutus.agent.hypervisor.simulated import SimulatedHypervisor
@@ -18,14 +19,19 @@ from volutus.agent.storage.simulated import SimulatedStorage
 from volutus.wire import (
     Assignment,
     Desired,
+    DiskObserved,
     DiskSpec,
+    Gone,
     GuestDisk,
     GuestNic,
+    GuestObserved,
     GuestSpec,
     GuestState,
     MetadataPort,
     Power,
     Received,
+    UploadObserved,
+    UploadSpec,
 )
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
@@ -53,6 +59,17 @@ def guest(guest_id: str, **changes: object) -> GuestSpec:
     return replace(spec, **changes)
 
 
+def _kind(item: GuestObserved | DiskObserved | UploadObserved | Gone) -> str:
+    match item:
+        case Gone():
+            return item.what
+        case GuestObserved():
+            return GUEST
+        case DiskObserved():
+            return DISK
+    return UPLOAD
+
+
 class World:
     """One host and who gives it orders. `restart_agent` and `reboot_host` are what can happen to it."""
 
@@ -68,16 +85,22 @@ class World:
         self.orders: dict[tuple[str, str], Assignment] = {}
         self.generation = 0
         self.count = 0
+        self.sent: list[str] = []
         self.restart_agent()
 
     def _trouble(self, what: str) -> None:
         if self.random.random() < self.trouble_rate:
             raise HostFault("Bad luck.", what)
 
+    def send(self, image_id: str, path: Path) -> None:
+        """The control plane takes the bytes of an image, or the line breaks."""
+        self._trouble("send")
+        self.sent.append(image_id)
+
     # What happens to the host
 
     def restart_agent(self) -> None:
-        drivers = Drivers(self.hypervisor, self.storage, self.network, self.records, no_image)
+        drivers = Drivers(self.hypervisor, self.storage, self.network, self.records, no_image, self.send)
         self.host = Host(drivers, self.boot, lambda: EPOCH)
         self.deliver(full=True)
 
@@ -96,7 +119,7 @@ class World:
         return self.count
 
     def order(
-        self, kind: str, key: str, spec: GuestSpec | DiskSpec | None, *, tombstone: bool = False
+        self, kind: str, key: str, spec: GuestSpec | DiskSpec | UploadSpec | None, *, tombstone: bool = False
     ) -> None:
         self.generation += 1
         self.orders[(kind, key)] = Assignment(
@@ -111,6 +134,11 @@ class World:
         disk_id = f"disk-{self.next()}"
         self.order(DISK, disk_id, DiskSpec(id=disk_id, size_bytes=size))
         return disk_id
+
+    def make_upload(self, disk_id: str) -> str:
+        image_id = f"image-{self.next()}"
+        self.order(UPLOAD, image_id, UploadSpec(id=image_id, disk_id=disk_id))
+        return image_id
 
     def make_guest(self, **changes: object) -> str:
         guest_id = f"guest-{self.next()}"
@@ -141,8 +169,8 @@ class World:
     def report(self) -> None:
         observed, said = self.host.report(None)
         for item in observed.items:
-            key = (getattr(item, "what", None) or (GUEST if hasattr(item, "nics") else DISK), item.id)
-            if hasattr(item, "what") and key in self.orders and self.orders[key].tombstone:
+            key = (_kind(item), item.id)
+            if isinstance(item, Gone) and key in self.orders and self.orders[key].tombstone:
                 del self.orders[key]
         self.host.received(said, Received())
 

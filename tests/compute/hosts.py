@@ -4,10 +4,13 @@ Stands for the agent where the agent itself is not what is tested; the same rule
 that stopped by itself stays stopped until a newer order, tombstones end in `Gone`.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 
-from volutus import compute, placement
+from volutus import compute, image, placement, volume
 from volutus.db import Database
+from volutus.errors import NotFound
+from volutus.image.store import Sums
 from volutus.wire import (
     Assignment,
     DiskObserved,
@@ -19,6 +22,8 @@ from volutus.wire import (
     HostFacts,
     Observed,
     Power,
+    UploadObserved,
+    UploadSpec,
 )
 
 
@@ -60,6 +65,9 @@ class SimpleHost:
     guests: dict[str, SimpleGuest] = field(default_factory=dict)
     disks: dict[str, DiskSpec] = field(default_factory=dict)
     unable: str | None = None
+    uploads: dict[str, UploadSpec] = field(default_factory=dict)
+    sends: bool = True
+    cannot_send: str | None = None
 
     def look(self) -> None:
         """Take the orders that are new."""
@@ -76,14 +84,17 @@ class SimpleHost:
         gone: list[Gone] = []
         for (kind, key), order in list(self.orders.items()):
             if order.tombstone:
-                (self.guests if kind == "guest" else self.disks).pop(key, None)
+                {"guest": self.guests, "disk": self.disks, "upload": self.uploads}[kind].pop(key, None)
                 gone.append(Gone(what=kind, id=key))
                 del self.orders[kind, key]
             elif isinstance(order.spec, DiskSpec):
                 self.disks[key] = order.spec
+            elif isinstance(order.spec, UploadSpec):
+                self.uploads[key] = order.spec
             elif isinstance(order.spec, GuestSpec):
                 self._obey_guest(key, order.generation, order.spec)
         items = [*gone, *map(self._disk, self.disks.values()), *map(self._guest, self.guests.values())]
+        items += map(self._upload, self.uploads)
         return Observed(seen=self.seen, full=True, items=items)
 
     def report(self, observed: Observed) -> None:
@@ -95,6 +106,9 @@ class SimpleHost:
         """One turn."""
         self.look()
         self.report(self.obey())
+        for image_id in list(self.uploads) if self.sends and not self.cannot_send else []:
+            with suppress(NotFound):
+                send_image(self.database, self.host_id, image_id)
 
     def halt(self, server_id: str, state: GuestState = GuestState.STOPPED) -> None:
         """The guest stops by its own doing."""
@@ -113,12 +127,16 @@ class SimpleHost:
             guest.state, guest.halted_at = GuestState.STOPPED, None
             return
         stays_halted = guest.halted_at is not None and generation <= guest.halted_at and not rebooted
+        if spec.power is Power.PAUSED and not rebooted:
+            if guest.state in (GuestState.RUNNING, GuestState.PAUSED):
+                guest.state = GuestState.PAUSED
+            return
         if not stays_halted and all(disk.disk_id in self.disks for disk in spec.disks):
             guest.state, guest.halted_at = GuestState.RUNNING, None
             guest.soft_done, guest.hard_done = spec.soft_reboots, spec.hard_reboots
 
     def _guest(self, guest: SimpleGuest) -> GuestObserved:
-        alive = guest.state is GuestState.RUNNING
+        alive = guest.state in (GuestState.RUNNING, GuestState.PAUSED)
         return GuestObserved(
             id=guest.spec.id,
             generation=guest.generation,
@@ -130,9 +148,24 @@ class SimpleHost:
             fault=guest.fault,
         )
 
+    def _upload(self, image_id: str) -> UploadObserved:
+        generation = self.orders["upload", image_id].generation
+        return UploadObserved(id=image_id, generation=generation, captured=True, fault=self.cannot_send)
+
     def _disk(self, spec: DiskSpec) -> DiskObserved:
         generation = self.orders["disk", spec.id].generation
         return DiskObserved(id=spec.id, generation=generation, ready=True, size_bytes=spec.size_bytes)
+
+
+def send_image(database: Database, host_id: str, image_id: str) -> None:
+    """What comes of a host's sending the bytes: the image is active, unless it was already."""
+    with database.begin() as tx:
+        caller = volume.uploads.sender(tx, host_id, image_id)
+        if image.status_of(tx, image_id) == "active":
+            return
+        upload = image.data.begin(tx, caller, image_id, again=True)
+        image.data.finish(tx, caller, upload, Sums(1000000, "m", "s", "x"), 130000000)
+        volume.uploads.arrived(tx, image_id)
 
 
 def add_host(database: Database, name: str, *, zone: str = "nova", **size: int) -> SimpleHost:

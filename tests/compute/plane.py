@@ -75,6 +75,7 @@ class Plane:
     def reconcilers(self) -> list[Reconciler]:
         return [
             volume.VolumeReconciler(self.database),
+            volume.UploadReconciler(self.database),
             WritingNetwork(self.database),
             compute.ServerReconciler(self.database),
         ]

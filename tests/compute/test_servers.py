@@ -273,3 +273,27 @@ def test_a_rebuild_replaces_the_root_disk_and_nothing_else(plane, database, off)
     plane.act(actions.delete, server.id)
     plane.settle()
     assert leftovers(database) == {}
+
+
+def test_a_server_is_held_and_let_go(plane):
+    server = plane.create()
+    plane.act(actions.pause, server.id)
+    assert plane.get(server.id).status.task_state == "pausing"
+    with pytest.raises(WrongState):
+        plane.act(actions.pause, server.id)
+    plane.settle()
+    assert plane.status(server.id) == "PAUSED"
+    with pytest.raises(WrongState):
+        plane.act(actions.stop, server.id)
+    plane.act(actions.unpause, server.id)
+    plane.settle()
+    assert plane.status(server.id) == "ACTIVE"
+
+
+def test_a_held_server_whose_guest_is_gone_is_off(plane):
+    server = plane.create()
+    plane.act(actions.pause, server.id)
+    plane.settle()
+    plane.hosts[0].halt(server.id)
+    plane.settle()
+    assert plane.status(server.id) == "SHUTOFF" and plane.get(server.id).power == "off"

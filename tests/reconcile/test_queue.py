@@ -5,7 +5,9 @@ import threading
 import pytest
 from sqlalchemy import text
 
-from volutus.reconcile import Again, Done, Worker, finish, stuck, take, wake, wake_many
+from volutus.errors import Unavailable
+from volutus.reconcile import Again, Done, Worker, finish, renew, stuck, take, wake, wake_many
+from volutus.reconcile import worker as workers
 
 
 def taken(database, kind="thing", count=10):
@@ -57,6 +59,21 @@ def test_a_lost_lease_cannot_finish_even_a_row_made_anew(database, clock):
     (third,) = taken(database)
     assert not finished(database, slow, Done())
     assert finished(database, third, Done())
+
+
+def test_a_renewed_lease_holds_and_a_lost_one_stays_lost(database, clock):
+    woken(database, "a", "b")
+    kept, lost = sorted(taken(database), key=lambda item: item.key)
+    clock.advance(50)
+    with database.begin() as tx:
+        renew(tx, [kept.lease_no], 60)
+    clock.advance(50)
+    (other,) = taken(database)
+    assert other.key == "b"
+    with database.begin() as tx:
+        renew(tx, [lost.lease_no], 600)
+    clock.advance(61)
+    assert sorted(item.key for item in taken(database)) == ["a", "b"]
 
 
 def test_waiting_counts_time_attempts_and_the_deadline(database, clock):
@@ -173,3 +190,24 @@ def test_a_bug_in_a_step_leaves_the_row_with_its_reason(database, clock):
     with database.begin() as tx:
         (row,) = stuck(tx, attempts=2)
         assert row.why == "KeyError in the last step"
+
+
+def test_a_row_is_given_back_although_the_database_was_away(database, clock, monkeypatch):
+    """Else it would wait for its lease to end."""
+    monkeypatch.setattr(workers, "FINISH_AGAIN_S", 0.01)
+    failures = [Unavailable("away"), Unavailable("away")]
+
+    def finish_at_last(tx, item, outcome):
+        if failures:
+            raise failures.pop()
+        return finish(tx, item, outcome)
+
+    class Settled(Counting):
+        def step(self, items):
+            return {item.key: Done() for item in items}
+
+    monkeypatch.setattr(workers, "finish", finish_at_last)
+    woken(database, "a", kind="count")
+    assert Worker(database, [Settled(database)]).run_once() == 1
+    with database.begin() as tx:
+        assert tx.value(text("SELECT count(*) FROM work")) == 0

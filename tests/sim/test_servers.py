@@ -32,10 +32,10 @@ def check_settled(world: World) -> None:
         status = server.status
         told = (world.seed, server.id, status, server.guest)
         assert status.task_state is None, told
-        assert status.name in ("ACTIVE", "SHUTOFF", "ERROR", "DELETED"), told
+        assert status.name in ("ACTIVE", "PAUSED", "SHUTOFF", "ERROR", "DELETED"), told
         assert status.name != "ERROR" or server.fault.message, told
         # The control plane's word is the machines' word, and no server runs twice.
-        expected = [server.guest.host_id] if status.name == "ACTIVE" else []
+        expected = [server.guest.host_id] if status.name in ("ACTIVE", "PAUSED") else []
         if status.name != "ERROR":
             assert running.get(server.id, []) == expected, told
     owners = {server.id for server in world.found() if server.deleted_at is None}
@@ -48,6 +48,10 @@ def check_settled(world: World) -> None:
     metered = "SELECT resource_id FROM usage_ranges WHERE resource_kind = 'server' AND upper_inf(during)"
     assert world.column(metered) == {one for one in running if one in owners}, world.seed
     assert world.column("SELECT server_id FROM volumes WHERE server_id IS NOT NULL") == owners, world.seed
+    # An image is whole or gone, and no host keeps a copy for it.
+    assert world.value("SELECT count(*) FROM volume_uploads") == 0, world.seed
+    assert world.column("SELECT status FROM images") <= {"active", "deleted"}, world.seed
+    assert all(not machine.storage.captures() for machine in world.machines), world.seed
 
 
 def check_gone(world: World) -> None:

@@ -8,10 +8,11 @@ import random
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from pathlib import Path
 
 from sqlalchemy import text
 
-from tests.compute.hosts import facts
+from tests.compute.hosts import facts, send_image
 from tests.compute.plane import add_image, add_network
 from tests.conftest import FakeClock, make_caller
 from volutus import compute, placement, quota, volume
@@ -24,7 +25,7 @@ from volutus.agent.storage.simulated import SimulatedStorage
 from volutus.compute import ServerOrder, actions
 from volutus.compute.rebuilds import Rebuild
 from volutus.db import Database, Tx
-from volutus.errors import VolutusError
+from volutus.errors import NotFound, VolutusError
 from volutus.network.ovn.memory import MemoryNorthbound
 from volutus.network.reconcilers import reconcilers as network_reconcilers
 from volutus.reconcile import finish, take, wake_many
@@ -37,6 +38,7 @@ LEASE_S = 60.0
 QUIET_TURNS = 60
 _MOVING = """
     SELECT 1 FROM volume_disks WHERE removed_at IS NOT NULL OR made_at IS NULL AND host_id IS NOT NULL
+    UNION ALL SELECT 1 FROM volume_uploads
     UNION ALL SELECT 1 FROM network_units WHERE written < wanted OR deleted_at IS NOT NULL
     UNION ALL SELECT 1 FROM volume_attachments WHERE wanted = 'detached' OR attached_at IS NULL LIMIT 1
 """
@@ -101,10 +103,19 @@ class SimulatedMachine:
         self.restart_agent()
 
     def restart_agent(self) -> None:
-        drivers = Drivers(self.hypervisor, self.storage, self.network, self.records, _no_image)
+        drivers = Drivers(self.hypervisor, self.storage, self.network, self.records, _no_image, self.send)
         self.host = Host(drivers, f"boot-{self.boots}", lambda: EPOCH)
         self.seen = 0
         self.told = False
+
+    def send(self, image_id: str, _: Path) -> None:
+        self.world.trouble("send")
+        try:
+            send_image(self.world.fragile, self.host_id, image_id)
+        except Crash as crash:
+            raise HostFault("The image could not be sent.") from crash
+        except NotFound as error:
+            raise HostFault("Nobody waits for the image.") from error
 
     def reboot(self) -> None:
         self.boots += 1
@@ -171,7 +182,9 @@ class World:
             add_image(tx)
             add_network(tx, self.caller)
             quota.set_limits(
-                tx, self.caller.project_id, {"instances": 30, "mhz": -1, "cores": -1, "port": -1}
+                tx,
+                self.caller.project_id,
+                {"instances": 30, "images": -1, "image_bytes": -1, "mhz": -1, "cores": -1, "port": -1},
             )
         self.machines = [SimulatedMachine(self, f"host-{n}") for n in range(2)]
         self.servers: list[str] = []
@@ -225,6 +238,7 @@ class World:
         return [
             compute.ServerReconciler(self.fragile),
             volume.VolumeReconciler(self.fragile),
+            volume.UploadReconciler(self.fragile),
             *network_reconcilers(self.fragile, self.northbound, self.clock),
         ]
 
@@ -255,7 +269,14 @@ class World:
             event = self.dice.choice(
                 [self.create] * 3
                 + [self.delete, self.power, self.power, self.reboot, self.plug, self.unplug]
-                + [self.rebuild, self.guest_stops, self.silence, self.restart_agent, self.reboot_host]
+                + [
+                    self.rebuild,
+                    self.image,
+                    self.guest_stops,
+                    self.silence,
+                    self.restart_agent,
+                    self.reboot_host,
+                ]
             )
             try:
                 event()
@@ -273,13 +294,16 @@ class World:
         self._act(actions.delete)
 
     def power(self) -> None:
-        self._act(self.dice.choice((actions.start, actions.stop)))
+        self._act(self.dice.choice((actions.start, actions.stop, actions.pause, actions.unpause)))
 
     def reboot(self) -> None:
         self._act(actions.reboot, hard=self.dice.random() < 0.5)
 
     def rebuild(self) -> None:
         self._act(compute.rebuilds.rebuild, wanted=Rebuild("micro"))
+
+    def image(self) -> None:
+        self._act(compute.images.create, name="copy", metadata={})
 
     def plug(self) -> None:
         if len(self.volumes) < 4:

@@ -5,12 +5,12 @@ Every action may be carried out twice, or be cut short at any point and carried 
 
 from dataclasses import dataclass
 
-from volutus.wire import DiskSpec, GuestDisk, GuestNic, GuestSpec, MetadataPort
+from volutus.wire import DiskSpec, GuestDisk, GuestNic, GuestSpec, MetadataPort, UploadSpec
 
 
 @dataclass(frozen=True)
 class CreateDisk:
-    """`guest_id` is the running guest that has open what it is to be a copy of, which then must copy it."""
+    """`guest_id` is the guest that has the disk to be copied open, which then must do it."""
 
     spec: DiskSpec
     guest_id: str | None = None
@@ -31,6 +31,28 @@ class GrowDisk:
 
 @dataclass(frozen=True)
 class DestroyDisk:
+    key: str
+
+
+@dataclass(frozen=True)
+class CaptureDisk:
+    """Copy a disk as it is at one instant, to be sent afterwards; `guest_id` has it open, if anyone has."""
+
+    spec: UploadSpec
+    guest_id: str | None
+
+    @property
+    def key(self) -> str:
+        return self.spec.id
+
+
+@dataclass(frozen=True)
+class SendCapture:
+    key: str
+
+
+@dataclass(frozen=True)
+class DropCapture:
     key: str
 
 
@@ -98,6 +120,11 @@ class ResumeGuest:
 
 
 @dataclass(frozen=True)
+class PauseGuest:
+    key: str
+
+
+@dataclass(frozen=True)
 class SetCpu:
     key: str
     mhz: int
@@ -138,6 +165,9 @@ Action = (
     CreateDisk
     | GrowDisk
     | DestroyDisk
+    | CaptureDisk
+    | SendCapture
+    | DropCapture
     | PlugPort
     | UnplugPort
     | ServeMetadata
@@ -146,6 +176,7 @@ Action = (
     | AskShutdown
     | AskReboot
     | KillGuest
+    | PauseGuest
     | ResumeGuest
     | SetCpu
     | AttachDisk

@@ -6,13 +6,15 @@ agent lives beside guests, and its memory is theirs. Whatever is wrong with the 
 """
 
 import http.client
+import os
 import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
-from typing import TypeVar
+from pathlib import Path
+from typing import BinaryIO, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -22,6 +24,8 @@ from volutus.agent.faults import HostFault
 from volutus.wire import Desired, Observed, Received
 
 TIMEOUT_S = 15.0
+# After the last byte of an image its sums are on disk and it is looked into before the answer comes.
+SEND_TIMEOUT_S = 300.0
 # The control plane answers a poll after this long at the latest.
 POLL_WAIT_S = 30
 IMAGE_PIECE_BYTES = 1 << 20
@@ -45,12 +49,13 @@ T = TypeVar("T", Desired, Received, ConsoleAnswer)
 
 @dataclass(frozen=True)
 class Request:
-    """One call."""
+    """One call. A file as body has its `length` said."""
 
     method: str
     path: str
-    body: bytes | None = None
+    body: bytes | BinaryIO | None = None
     content_type: str = "application/json"
+    length: int | None = None
 
 
 class Channel:
@@ -109,6 +114,18 @@ class Channel:
         finally:
             self.close()
 
+    def send_image(self, image_id: str, path: Path) -> None:
+        """Send a file as an image's bytes; memory stays flat whatever its size."""
+        request = Request("PUT", f"{PREFIX}/images/{image_id}/file", None, "application/octet-stream")
+        message = "The image could not be sent."
+        try:
+            with path.open("rb") as file:
+                self._exchange(replace(request, body=file, length=os.fstat(file.fileno()).st_size))
+        except (OSError, http.client.HTTPException, ConnectionTrouble) as error:
+            raise HostFault(message, str(error)) from error
+        finally:
+            self.close()
+
     def close(self) -> None:
         """Drop the connection; the next call opens another."""
         if self._connection is not None:
@@ -139,6 +156,8 @@ class Channel:
         headers = {"Content-Type": request.content_type, "Accept": "application/json"}
         if self._config.trusted_host_id:
             headers["X-Volutus-Host"] = self._config.trusted_host_id
+        if request.length is not None:
+            headers["Content-Length"] = str(request.length)
         self._connection.request(request.method, request.path, request.body, headers)
         return self._connection.getresponse()
 

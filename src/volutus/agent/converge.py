@@ -10,6 +10,8 @@ The rules, each of which has a test over thousands of random histories:
   CRASHED and decides. A guest that stopped because we asked, or because the host restarted, is started again.
 - Reboots are counts: however many were missed, one reboot catches up with all of them.
 - A soft reboot or a power off is asked of the guest first, and forced when `shutdown_timeout_s` has passed.
+- A disk that is to be copied while a guest has it open is copied by that guest, as it is at one instant. A
+  stranger is not asked to: the copy waits.
 - At most one action per thing at a time; the order in the plan is the order in which to begin.
 
 It acts on nothing and knows no failures: who carries the plan out looks again and calls it again.
@@ -24,22 +26,26 @@ from volutus.agent.actions import (
     AskShutdown,
     AttachDisk,
     AttachNic,
+    CaptureDisk,
     CreateDisk,
     DestroyDisk,
     DetachDisk,
     DetachNic,
+    DropCapture,
     DropMetadata,
     GrowDisk,
     KillGuest,
+    PauseGuest,
     PlugPort,
     RemoveGuest,
     ResumeGuest,
+    SendCapture,
     ServeMetadata,
     SetCpu,
     StartGuest,
     UnplugPort,
 )
-from volutus.agent.state import GuestSeen, HostSeen, Record
+from volutus.agent.state import CaptureState, GuestSeen, HostSeen, Record
 from volutus.wire import (
     Assignment,
     DiskSpec,
@@ -48,10 +54,12 @@ from volutus.wire import (
     GuestState,
     MetadataPort,
     Power,
+    UploadSpec,
 )
 
 GUEST = "guest"
 DISK = "disk"
+UPLOAD = "upload"
 
 # A guest shut down on request within this long stopped because of us; later it was its own doing.
 REQUEST_FORGOTTEN_S = 120.0
@@ -99,6 +107,7 @@ def converge(orders: Orders, seen: HostSeen, records: Records, moment: Moment) -
     """The plan for one look at the host. `records` must already have been through `note`."""
     planner = _Planner(orders, seen, records, moment)
     planner.plan_disks()
+    planner.plan_uploads()
     planner.plan_guests()
     planner.plan_ports()
     planner.plan_metadata()
@@ -113,8 +122,11 @@ def reboot_is_due(spec: GuestSpec, record: Record) -> bool:
 def should_run(order: Assignment, record: Record) -> bool:
     """Whether a guest that does not run has to be started."""
     spec = order.spec
-    if not isinstance(spec, GuestSpec) or order.tombstone or spec.power is not Power.ON:
+    if not isinstance(spec, GuestSpec) or order.tombstone or spec.power is Power.OFF:
         return False
+    if spec.power is Power.PAUSED:
+        # What does not run cannot be held; but a reboot ordered before the pause is still to be done.
+        return reboot_is_due(spec, record)
     stays = record.halted_at is not None and record.halted_at >= order.generation
     return reboot_is_due(spec, record) or not stays
 
@@ -177,12 +189,34 @@ class _Planner:
             source = spec.source.disk_id if spec.source else None
             if source is None:
                 self.actions.append(CreateDisk(spec))
-            elif source in self.seen.disks:
+            elif self._may_copy(source):
                 self.actions.append(CreateDisk(spec, self.opened.get(source)))
         elif disk.size_bytes < spec.size_bytes:
             self.actions.append(GrowDisk(spec.id, spec.size_bytes, self.opened.get(spec.id)))
         else:
             self.settled.add((DISK, order.key))
+
+    def _may_copy(self, disk_id: str) -> bool:
+        """Whether the disk is there and, if it is open, in a guest of ours that can be told to copy it."""
+        holder = self.opened.get(disk_id)
+        return disk_id in self.seen.disks and (holder is None or (GUEST, holder) in self.orders)
+
+    def plan_uploads(self) -> None:
+        for order in self._orders(UPLOAD):
+            capture = self.seen.captures.get(order.key)
+            if order.tombstone:
+                if capture is None:
+                    self.gone.append(Gone(what=UPLOAD, id=order.key))
+                else:
+                    self.actions.append(DropCapture(order.key))
+            elif not isinstance(order.spec, UploadSpec):
+                continue
+            elif capture is CaptureState.MADE:
+                self.actions.append(SendCapture(order.key))
+            elif capture is CaptureState.SENT:
+                self.settled.add((UPLOAD, order.key))
+            elif self._may_copy(order.spec.disk_id):
+                self.actions.append(CaptureDisk(order.spec, self.opened.get(order.spec.disk_id)))
 
     def plan_guests(self) -> None:
         for order in self._orders(GUEST):
@@ -221,8 +255,9 @@ class _Planner:
             return True
         if spec.soft_reboots > record.soft_done:
             return self._ask_then_kill(spec, guest, record, AskReboot(spec.id, spec.soft_reboots))
-        if guest.state is GuestState.PAUSED:
-            self.actions.append(ResumeGuest(spec.id))
+        held = guest.state is GuestState.PAUSED
+        if held is not (spec.power is Power.PAUSED):
+            self.actions.append(ResumeGuest(spec.id) if held else PauseGuest(spec.id))
             return True
         return self._adjust(spec, guest)
 

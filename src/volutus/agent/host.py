@@ -20,16 +20,20 @@ from volutus.agent.actions import (
     AskShutdown,
     AttachDisk,
     AttachNic,
+    CaptureDisk,
     CreateDisk,
     DestroyDisk,
     DetachDisk,
     DetachNic,
+    DropCapture,
     DropMetadata,
     GrowDisk,
     KillGuest,
+    PauseGuest,
     PlugPort,
     RemoveGuest,
     ResumeGuest,
+    SendCapture,
     ServeMetadata,
     SetCpu,
     StartGuest,
@@ -42,8 +46,18 @@ from volutus.agent.network import Network, Traffic
 from volutus.agent.records import RecordStore
 from volutus.agent.reporting import Failure, Item, Key, Reporter, Sight, items
 from volutus.agent.state import HostSeen, PortCounted, Record
-from volutus.agent.storage import Fetch, StorageBackend
-from volutus.wire import Assignment, Desired, Gone, GuestObserved, GuestSpec, HostFacts, Observed, Received
+from volutus.agent.storage import Fetch, Fill, Send, StorageBackend
+from volutus.wire import (
+    Assignment,
+    Desired,
+    DiskSpec,
+    Gone,
+    GuestObserved,
+    GuestSpec,
+    HostFacts,
+    Observed,
+    Received,
+)
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +77,7 @@ class Drivers:
     network: Network
     records: RecordStore
     fetch: Fetch
+    send: Send
 
 
 class Host:
@@ -107,7 +122,7 @@ class Host:
         for order in self._orders.values():
             spec = order.spec
             sources = [spec.kernel_image, spec.ramdisk_image] if isinstance(spec, GuestSpec) else []
-            sources += [] if spec is None or isinstance(spec, GuestSpec) else [spec.source]
+            sources += [spec.source] if isinstance(spec, DiskSpec) else []
             needed |= {source.image_id for source in sources if source and source.image_id}
         return frozenset(needed)
 
@@ -126,7 +141,8 @@ class Host:
         metadata = network.metadata()
         disks = self._drivers.storage.disks()
         files = hypervisor.files()
-        self._seen = HostSeen(hypervisor.guests(), disks, ports, metadata, files)
+        captures = self._drivers.storage.captures()
+        self._seen = HostSeen(hypervisor.guests(), disks, ports, metadata, files, captures)
         if not self.informed:
             return Plan()
         moment = Moment(now, self._boot)
@@ -219,6 +235,8 @@ class Host:
         match action:
             case CreateDisk() | GrowDisk() | DestroyDisk():
                 self._act_on_disk(action)
+            case CaptureDisk() | SendCapture() | DropCapture():
+                self._act_on_capture(action)
             case PlugPort() | UnplugPort() | ServeMetadata() | DropMetadata():
                 self._act_on_network(action)
             case AttachDisk() | DetachDisk() | AttachNic() | DetachNic() | SetCpu():
@@ -234,6 +252,8 @@ class Host:
                 # Remembered first: a guest found dead after a crash in between was not its own doing.
                 self._update(guest_id, ran=False, asked_at=None)
                 self._drivers.hypervisor.kill(guest_id)
+            case PauseGuest(guest_id):
+                self._drivers.hypervisor.pause(guest_id)
             case ResumeGuest(guest_id):
                 self._drivers.hypervisor.resume(guest_id)
                 return True
@@ -247,11 +267,9 @@ class Host:
     def _act_on_disk(self, action: CreateDisk | GrowDisk | DestroyDisk) -> None:
         storage = self._drivers.storage
         match action:
-            case CreateDisk(spec, None):
-                storage.create(spec, self._drivers.fetch)
-            case CreateDisk(spec, str(guest_id)):
-                copy = functools.partial(self._drivers.hypervisor.copy_disk, guest_id)
-                storage.create_from_open(spec, copy)
+            case CreateDisk(spec, guest_id):
+                source = spec.source.disk_id if spec.source else None
+                storage.create(spec, self._drivers.fetch, self._fill(guest_id, source or ""))
             case GrowDisk(disk_id, size_bytes, guest_id):
                 if guest_id is None:
                     storage.grow(disk_id, size_bytes)
@@ -260,6 +278,23 @@ class Host:
                     storage.grown(disk_id, size_bytes)
             case DestroyDisk(disk_id):
                 storage.destroy(disk_id)
+
+    def _act_on_capture(self, action: CaptureDisk | SendCapture | DropCapture) -> None:
+        storage = self._drivers.storage
+        match action:
+            case CaptureDisk(spec, guest_id):
+                storage.capture(spec, self._fill(guest_id, spec.disk_id))
+            case SendCapture(image_id):
+                self._drivers.send(image_id, storage.captured(image_id))
+                storage.sent(image_id)
+            case DropCapture(image_id):
+                storage.drop_capture(image_id)
+
+    def _fill(self, guest_id: str | None, disk_id: str) -> Fill | None:
+        """How to copy a disk that a guest has open; None for one that nobody has."""
+        if guest_id is None:
+            return None
+        return functools.partial(self._drivers.hypervisor.copy_disk, guest_id, disk_id)
 
     def _act_on_network(self, action: PlugPort | UnplugPort | ServeMetadata | DropMetadata) -> None:
         network = self._drivers.network
@@ -347,6 +382,7 @@ class Host:
             orders=self._orders,
             guests=self._seen.guests,
             disks=self._seen.disks,
+            captures=self._seen.captures,
             records=records,
             applied=self._applied,
             failures=dict(self._failures),

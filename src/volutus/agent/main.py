@@ -18,7 +18,7 @@ from pathlib import Path
 from volutus.agent import config as configuration
 from volutus.agent import enrolment, facts
 from volutus.agent.config import AgentConfig
-from volutus.agent.connection import Channel, tls_context
+from volutus.agent.connection import SEND_TIMEOUT_S, Channel, tls_context
 from volutus.agent.faults import HostFault
 from volutus.agent.host import Drivers, Host
 from volutus.agent.hypervisor.domain_xml import Machine
@@ -88,6 +88,7 @@ def build(config: AgentConfig) -> Runner:
         network=network,
         records=_records(config),
         fetch=lambda image_id: Channel(config).image(image_id),
+        send=lambda image_id, path: Channel(config, SEND_TIMEOUT_S).send_image(image_id, path),
     )
     host = Host(drivers, facts.boot_id(), functools.partial(datetime.now, UTC))
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-from volutus.agent.converge import GUEST, Plan, Records, should_run
-from volutus.agent.state import DiskSeen, GuestSeen, Record
+from volutus.agent.converge import DISK, GUEST, Plan, Records, should_run
+from volutus.agent.state import CaptureState, DiskSeen, GuestSeen, Record
 from volutus.wire import (
     Assignment,
     DiskObserved,
@@ -18,9 +18,11 @@ from volutus.wire import (
     GuestSpec,
     GuestState,
     NicCounters,
+    Power,
+    UploadObserved,
 )
 
-Item = GuestObserved | DiskObserved | Gone
+Item = GuestObserved | DiskObserved | UploadObserved | Gone
 Key = tuple[str, str]
 
 # An agent tries this often before it calls a guest or a disk failed; it goes on trying after that.
@@ -47,13 +49,15 @@ class Sight:
     orders: Mapping[Key, Assignment]
     guests: Mapping[str, GuestSeen]
     disks: Mapping[str, DiskSeen]
+    captures: Mapping[str, CaptureState]
     records: Records
     applied: Mapping[Key, int]
     failures: Mapping[str, Failure]
 
 
 def items(sight: Sight) -> dict[Key, Item]:
-    """Everything there is to say, by kind and id. Not said: a disk that is to go and is not gone yet."""
+    """Everything there is to say, by kind and id. Not said: a disk or an upload that is to go and is not gone
+    yet."""
     said: dict[Key, Item] = {(gone.what, gone.id): gone for gone in sight.plan.gone}
     for key, order in sight.orders.items():
         if key in said:
@@ -61,7 +65,7 @@ def items(sight: Sight) -> dict[Key, Item]:
         if order.kind == GUEST:
             said[key] = _guest(sight, order)
         elif not order.tombstone:
-            said[key] = _disk(sight, order)
+            said[key] = _disk(sight, order) if order.kind == DISK else _upload(sight, order)
     return said
 
 
@@ -74,7 +78,7 @@ def _guest(sight: Sight, order: Assignment) -> GuestObserved:
     fault, detail = None, None
     if failure is not None:
         fault, detail = failure.message, failure.detail
-    elif guest is not None and guest.state is GuestState.PAUSED:
+    elif guest is not None and guest.state is GuestState.PAUSED and not _to_be_paused(order):
         fault, detail = PAUSED_FAULT, guest.cause
     return GuestObserved(
         id=order.key,
@@ -90,6 +94,10 @@ def _guest(sight: Sight, order: Assignment) -> GuestObserved:
         fault=fault,
         fault_detail=detail,
     )
+
+
+def _to_be_paused(order: Assignment) -> bool:
+    return isinstance(order.spec, GuestSpec) and order.spec.power is Power.PAUSED
 
 
 def _guest_state(
@@ -131,9 +139,7 @@ def _counters(record: Record) -> list[NicCounters]:
 
 def _disk(sight: Sight, order: Assignment) -> DiskObserved:
     disk = sight.disks.get(order.key)
-    failure = sight.failures.get(order.key)
-    if failure is not None and failure.count < FAILURES_UNTIL_REPORTED:
-        failure = None
+    failure = _failure(sight, order)
     generation = sight.applied.get((order.kind, order.key), 0)
     return DiskObserved(
         id=order.key,
@@ -144,6 +150,22 @@ def _disk(sight: Sight, order: Assignment) -> DiskObserved:
         fault=failure.message if failure else None,
         fault_detail=failure.detail if failure else None,
     )
+
+
+def _upload(sight: Sight, order: Assignment) -> UploadObserved:
+    failure = _failure(sight, order)
+    return UploadObserved(
+        id=order.key,
+        generation=sight.applied.get((order.kind, order.key), 0),
+        captured=order.key in sight.captures,
+        fault=failure.message if failure else None,
+        fault_detail=failure.detail if failure else None,
+    )
+
+
+def _failure(sight: Sight, order: Assignment) -> Failure | None:
+    failure = sight.failures.get(order.key)
+    return failure if failure is not None and failure.count >= FAILURES_UNTIL_REPORTED else None
 
 
 def without_meters(item: Item) -> Item:

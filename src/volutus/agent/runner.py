@@ -14,7 +14,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from volutus.agent.actions import Action, AttachDisk, CreateDisk, GrowDisk, PlugPort, StartGuest
+from volutus.agent.actions import Action, AttachDisk, CaptureDisk, CreateDisk, GrowDisk, PlugPort, StartGuest
 from volutus.agent.config import AgentConfig
 from volutus.agent.connection import POLL_WAIT_S, TIMEOUT_S, Channel, ConnectionTrouble
 from volutus.agent.consoles import ConsoleShipping
@@ -303,8 +303,11 @@ def touches(action: Action) -> frozenset[str]:
     match action:
         case StartGuest(spec):
             keys |= {disk.disk_id for disk in spec.disks} | {nic.port_id for nic in spec.nics}
-        case CreateDisk(spec) if spec.source is not None and spec.source.disk_id is not None:
+        case CreateDisk(spec, _) if spec.source is not None and spec.source.disk_id is not None:
             keys.add(spec.source.disk_id)
+        case CaptureDisk(upload, _):
+            # Not the guest that copies it: nobody should wait to stop a server until it is copied.
+            keys.add(upload.disk_id)
         case GrowDisk(_, _, guest_id) if guest_id is not None:
             keys.add(guest_id)
         case AttachDisk(_, disk):

@@ -8,10 +8,12 @@ Used by tests of the whole control plane, and to see how it bears thousands of h
 import asyncio
 import contextlib
 import logging
+import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 
 import msgspec
 
@@ -33,6 +35,8 @@ BACK_OFF_LONGEST_S = 15.0
 # A plan with simulated drivers ends after a few looks; the bound is against a fault of ours.
 LOOKS_AT_ONCE = 20
 REPORTS_AT_ONCE = 64
+# The smallest qcow2 that stands by itself: version 2, a disk of no bytes, an L1 table of none.
+NO_DISK = struct.pack(">4sIQIIQIIQQIIQ", b"QFI\xfb", 2, 0, 0, 16, 0, 0, 0, 72, 0, 0, 0, 0)
 
 
 @dataclass(frozen=True)
@@ -73,8 +77,9 @@ class SimulatedHost:
         self.hypervisor = SimulatedHypervisor()
         self.storage = SimulatedStorage(capacity_bytes=simulation.machine.disk_gib << 30)
         self.network = SimulatedNetwork()
-        drivers = Drivers(self.hypervisor, self.storage, self.network, MemoryRecords(), _no_image)
+        drivers = Drivers(self.hypervisor, self.storage, self.network, MemoryRecords(), _no_image, self._send)
         self.host = Host(drivers, "simulated", lambda: datetime.now(UTC))
+        self._sending: set[asyncio.Task[None]] = set()
         self._facts_told = False
         self._news = asyncio.Event()
 
@@ -88,6 +93,20 @@ class SimulatedHost:
         """Something was let happen to the drivers."""
         self._converge()
         self._news.set()
+
+    def _send(self, image_id: str, _: Path) -> None:
+        """A simulated disk has no bytes: an image of it is an empty disk. In a task of its own, for
+        actions do not wait."""
+        task = asyncio.get_running_loop().create_task(self._upload(image_id))
+        self._sending.add(task)
+        task.add_done_callback(self._sending.discard)
+
+    async def _upload(self, image_id: str) -> None:
+        start = head("PUT", f"{PREFIX}/images/{image_id}/file", self.identity, "application/octet-stream")
+        try:
+            await self._pool.call(self.identity, start, NO_DISK, TIMEOUT_S)
+        except ConnectionTrouble as trouble:
+            log.warning("image %s was not sent: %s", image_id, trouble)
 
     async def _poll(self) -> None:
         connection = Connection(self._simulation.origin, self.identity.tls)

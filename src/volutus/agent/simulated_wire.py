@@ -130,9 +130,9 @@ class Pool:
             connection.close()
 
 
-def head(method: str, path: str, identity: Identity) -> str:
+def head(method: str, path: str, identity: Identity, content_type: str = "application/json") -> str:
     """The beginning of a request."""
-    lines = [f"{method} {path} HTTP/1.1", "Host: control-plane", "Content-Type: application/json"]
+    lines = [f"{method} {path} HTTP/1.1", "Host: control-plane", f"Content-Type: {content_type}"]
     if identity.tls is None:
         lines.append(f"X-Volutus-Host: {identity.host_id}")
     return "\r\n".join(lines) + "\r\n"

@@ -6,6 +6,7 @@ a crash before or after the write leads to the same end: see `converge.note`.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 
 from volutus.wire import GuestState, MetadataPort
 
@@ -36,6 +37,13 @@ class DiskSeen:
     allocated_bytes: int = 0
 
 
+class CaptureState(Enum):
+    """A copy of a disk made for an upload: there, or there no more because it was sent."""
+
+    MADE = "made"
+    SENT = "sent"
+
+
 @dataclass(frozen=True)
 class PortSeen:
     """A tap of ours. `whole` when it also is a port of the switch; `guest_id` is whom it was made for."""
@@ -46,13 +54,15 @@ class PortSeen:
 
 @dataclass(frozen=True)
 class HostSeen:
-    """Everything seen at one look. `files` names guests that have a directory, defined or not."""
+    """Everything seen at one look. `files` names guests that have a directory, defined or not;
+    `captures` are copies made for uploads, by image."""
 
     guests: Mapping[str, GuestSeen] = field(default_factory=dict)
     disks: Mapping[str, DiskSeen] = field(default_factory=dict)
     ports: Mapping[str, PortSeen] = field(default_factory=dict)
     metadata: Mapping[str, MetadataPort] = field(default_factory=dict)
     files: frozenset[str] = frozenset()
+    captures: Mapping[str, CaptureState] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

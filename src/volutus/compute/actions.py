@@ -45,6 +45,18 @@ def reboot(tx: Tx, caller: Caller, server_id: str, *, hard: bool) -> None:
         _order(tx, caller, server, "reboot", soft_reboots=server.soft_reboots + 1)
 
 
+def pause(tx: Tx, caller: Caller, server_id: str) -> None:
+    """Hold the guest where it is, in memory. Raises WrongState unless it runs and nothing else goes on."""
+    server = _idle(_open(tx, caller, server_id, "pause", {"active"}), "pause")
+    _order(tx, caller, server, "pause", power="paused", power_orders=server.power_orders + 1)
+
+
+def unpause(tx: Tx, caller: Caller, server_id: str) -> None:
+    """Let a held guest go on."""
+    server = _open(tx, caller, server_id, "unpause", {"paused"})
+    _order(tx, caller, server, "unpause", power="on", power_orders=server.power_orders + 1)
+
+
 def delete(tx: Tx, caller: Caller, server_id: str) -> None:
     """Have it gone, in whatever state it is. Asking twice is asking once. Raises ServerLocked."""
     server = servers.locked(tx, caller, server_id)
@@ -106,6 +118,13 @@ def _open(tx: Tx, caller: Caller, server_id: str, action: str, states: Collectio
         )
     if status.vm_state not in states:
         raise WrongState(f"Cannot '{action}' instance {server_id} while it is in vm_state {status.vm_state}")
+    return server
+
+
+def _idle(server: Server, action: str) -> Server:
+    task = server.status.task_state
+    if task is not None:
+        raise WrongState(f"Cannot '{action}' instance {server.id} while it is in task_state {task}")
     return server
 
 

@@ -48,9 +48,19 @@ def began(tx: Tx, caller: Caller, server_id: str, action: str, *, finished: bool
 
 
 def ended(tx: Tx, server_id: str, message: str | None = None) -> None:
-    """The server is what it should be, or failed with `message`: all its open actions are over."""
+    """The server is what it should be, or failed with `message`: all its open actions are over, but an
+    image that is still being made."""
     open_ones = (server_actions.c.server_id == server_id) & server_actions.c.finished_at.is_(None)
+    # An image takes its own time, whatever else the server is told.
+    open_ones &= server_actions.c.action != "createImage"
     tx.execute(update(server_actions).where(open_ones).values(finished_at=tx.now, message=message))
+
+
+def image_ended(tx: Tx, server_id: str, message: str | None) -> None:
+    """The image that was to be made of the server is there, or will not be."""
+    mine = (server_actions.c.server_id == server_id) & (server_actions.c.action == "createImage")
+    open_one = update(server_actions).where(mine, server_actions.c.finished_at.is_(None))
+    tx.execute(open_one.values(finished_at=tx.now, message=message))
 
 
 def list_(tx: Tx, caller: Caller, server_id: str, page: Page) -> list[ServerAction]:

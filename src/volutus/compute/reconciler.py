@@ -3,6 +3,7 @@
 A step reads the server afresh under its row's lock and does one of these, in this order:
 
 - deletion asked: bury the guest, wait until its host reports it gone, then give everything back;
+- an image of it under way: see how far it is;
 - a rebuild asked: the same with the guest alone, then a new root disk;
 - no place yet: claim capacity, make its disks and bind its ports there;
 - placed, and its network is ready: order the guest of the host;
@@ -20,7 +21,7 @@ import msgspec
 from sqlalchemy import delete, insert, update
 
 from volutus import network, placement, quota, volume
-from volutus.compute import console, groups, guest_specs, history, rebuilds, reports, servers
+from volutus.compute import console, groups, guest_specs, history, images, rebuilds, reports, servers
 from volutus.compute.servers import Guest, Server
 from volutus.compute.tables import guests
 from volutus.compute.tables import servers as server_rows
@@ -77,6 +78,8 @@ def step(tx: Tx, server: Server) -> Outcome:
     """One step of one server, whose row is locked."""
     if server.delete_asked_at is not None:
         return _delete(tx, server)
+    if server.image_task is not None:
+        images.follow(tx, server)
     if server.fault_code is not None:
         # Nothing more is done for it until it is deleted or its state is reset.
         return Done()
@@ -186,7 +189,11 @@ def _settled(tx: Tx, server: Server, guest: Guest) -> Outcome:
     if guest.state == "failed":
         history.ended(tx, server.id, guest.fault or "The host could not run the server.")
         return Done()
-    if guest.caught_up and server.status.task_state is None and server.first_launched_at is not None:
+    if (
+        guest.caught_up
+        and server.status.task_state in (None, server.image_task)
+        and server.first_launched_at is not None
+    ):
         history.ended(tx, server.id)
         return Done()
     return _waiting(tx, server, guest, "its host carries out the order")
@@ -197,8 +204,8 @@ def _stopped_itself(server: Server, guest: Guest) -> bool:
     return (
         guest.state in ("stopped", "crashed")
         and guest.launched_at is not None
-        and server.power == "on"
-        and guest.assigned_power == "on"
+        and server.power != "off"
+        and guest.assigned_power == server.power
         and guest.assigned_power_orders == server.power_orders
         and guest.caught_up
         and guest.soft_reboots >= server.soft_reboots
@@ -235,13 +242,16 @@ def _delete(tx: Tx, server: Server) -> Outcome:
     """Bury the guest; once its host reported it gone, give everything back."""
     if server.guest is not None and server.guest.gone_at is None:
         return _bury(tx, server.guest)
+    if server.image_task is not None:
+        volume.uploads.dismiss(tx, server.id)
+        history.image_ended(tx, server.id, "The server was deleted.")
     network.release_ports(tx, server.id)
     volume.release_server(tx, server.id)
     placement.release(tx, server.id)
     quota.release(tx, server.project_id, quota_of(server))
     tx.execute(delete(guests).where(guests.c.server_id == server.id))
     console.forget(tx, server.id)
-    servers.write(tx, server.id, deleted_at=tx.now, user_data=None, admin_pass=None)
+    servers.write(tx, server.id, deleted_at=tx.now, user_data=None, admin_pass=None, image_task=None)
     history.ended(tx, server.id)
     return Done()
 

@@ -17,7 +17,7 @@ from volutus.db import Tx
 from volutus.metering import Usage
 from volutus.placement.inventory import Overcommit
 from volutus.reconcile import wake_many
-from volutus.wire import DiskObserved, Gone, GuestObserved, Observed, Received
+from volutus.wire import DiskObserved, Gone, GuestObserved, Observed, Received, UploadObserved
 
 # The kind of work that brings servers to what they should be.
 SERVER = "server"
@@ -31,7 +31,8 @@ _USING = ("running", "paused")
 
 # The rows are locked in the order of their ids, whatever order the host named them in. Disks and cards
 # plugged in, and states, count as changes; counters alone do not. What was reported gone stays gone: a report
-# that comes twice must not bring it back.
+# that comes twice must not bring it back. A guest that is off though the host did all it was told has run,
+# and stopped before anyone saw it.
 _RECORD = text(
     """
     WITH reported AS (
@@ -52,7 +53,10 @@ _RECORD = text(
         counters = coalesce(r.counters, '[]'), cpu_time_ns = r.cpu_time_ns, started_at = r.started_at,
         fault = r.fault, fault_detail = r.fault_detail, vnc_socket = r.vnc_socket,
         serial_socket = r.serial_socket, observed_at = :now,
-        launched_at = CASE WHEN r.state = 'running' THEN coalesce(g.launched_at, :now) ELSE g.launched_at END
+        launched_at = CASE
+            WHEN r.state = 'running' OR (r.state IN ('stopped', 'crashed') AND g.assigned_power <> 'off'
+                                         AND r.generation >= g.assigned_generation)
+            THEN coalesce(g.launched_at, :now) ELSE g.launched_at END
     FROM reported r JOIN before b ON b.server_id = r.id JOIN servers s ON s.id = r.id
     WHERE g.server_id = r.id
     RETURNING g.server_id, g.state, b.state AS state_before, g.disks, s.project_id, s.mhz, s.memory_mib,
@@ -91,6 +95,7 @@ def report(
     if observed.strangers or observed.full:
         placement.hosts.record_strangers(tx, host_id, observed.strangers)
     _record_disks(tx, host_id, observed)
+    _record_uploads(tx, host_id, observed)
     _record_guests(tx, host_id, [item for item in observed.items if isinstance(item, GuestObserved)])
     gone = [item.id for item in observed.items if isinstance(item, Gone) and item.what == _GUEST]
     _record_gone(tx, host_id, gone)
@@ -102,6 +107,13 @@ def _record_disks(tx: Tx, host_id: str, observed: Observed) -> None:
     gone = [item.id for item in observed.items if isinstance(item, Gone) and item.what == _DISK]
     if disks or gone:
         wake_many(tx, SERVER, volume.record_observed(tx, host_id, disks, gone))
+
+
+def _record_uploads(tx: Tx, host_id: str, observed: Observed) -> None:
+    items = [item for item in observed.items if isinstance(item, UploadObserved)]
+    gone = [item.id for item in observed.items if isinstance(item, Gone) and item.what == volume.uploads.KIND]
+    if items or gone:
+        volume.uploads.record_observed(tx, host_id, items, gone)
 
 
 def _record_guests(tx: Tx, host_id: str, items: Sequence[GuestObserved]) -> None:

@@ -95,6 +95,7 @@ class Server:
     hard_reboots: int
     rebuilds: int
     rebuilt: int
+    image_task: str | None
     delete_asked_at: datetime | None
     locked: bool
     locked_reason: str | None
@@ -152,6 +153,7 @@ class Server:
                 assigned=guest is not None and guest.assigned_at is not None,
                 seen=guest.state if guest else None,
                 rebuilding=self.is_rebuilding,
+                image_task=self.image_task,
                 soft_done=guest.soft_reboots if guest else 0,
                 hard_done=guest.hard_reboots if guest else 0,
             )
@@ -432,7 +434,8 @@ def unsettled(tx: Tx, limit: int) -> list[str]:
         and_(servers.c.fault_code.is_(None), guests.c.assigned_power != servers.c.power),
         and_(servers.c.fault_code.is_(None), guests.c.server_id.is_(None)),
         servers.c.rebuilt < servers.c.rebuilds,
-        and_(servers.c.power == "on", guests.c.state.in_(("stopped", "crashed"))),
+        servers.c.image_task.isnot(None),
+        and_(servers.c.power != "off", guests.c.state.in_(("stopped", "crashed"))),
     )
     rows = tx.rows(
         select(servers.c.id)

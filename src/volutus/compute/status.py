@@ -39,6 +39,7 @@ class Facts:
     faulted: bool = False
     launched: bool = False
     rebuilding: bool = False
+    image_task: str | None = None
     placed: bool = False
     assigned: bool = False
     seen: str | None = None
@@ -90,7 +91,7 @@ class _Sides:
 def _conditions(side: _Sides, both: Any) -> Sequence[tuple[Any, Any, Any, Any]]:
     """The first condition that holds decides: (condition, status, vm_state, task_state). `both` is `and`."""
     launched, on = side.launched, side.power == "on"
-    off = side.power == "off"
+    off, held = side.power == "off", side.power == "paused"
     return (
         (side.deleted, "DELETED", "deleted", None),
         (side.faulted, "ERROR", "error", None),
@@ -108,6 +109,8 @@ def _conditions(side: _Sides, both: Any) -> Sequence[tuple[Any, Any, Any, Any]]:
         (both(launched, on), "SHUTOFF", "stopped", "powering-on"),
         (both(launched, off, side.seen == "running"), "ACTIVE", "active", "powering-off"),
         (both(launched, off, side.seen == "paused"), "PAUSED", "paused", "powering-off"),
+        (both(launched, held, side.seen == "paused"), "PAUSED", "paused", None),
+        (both(launched, held, side.seen == "running"), "ACTIVE", "active", "pausing"),
         (launched, "SHUTOFF", "stopped", None),
         (side.assigned, "BUILD", "building", "spawning"),
         (side.placed, "BUILD", "building", "networking"),
@@ -135,6 +138,7 @@ def status_of(facts: Facts) -> Status:
         if holds:
             name, vm_state, task = found
             break
+    task = task or facts.image_task
     if facts.deleting and not facts.deleted:
         task = "deleting"
     power = PowerState.NOSTATE if facts.deleted else _POWER.get(facts.seen or "", PowerState.NOSTATE)
@@ -169,6 +173,7 @@ def status_column(word: str = "name") -> ColumnElement[Any]:
     rules = [(rule[0], literal(rule[position])) for rule in _conditions(side, and_)]
     column: ColumnElement[Any] = case(*rules, else_=literal(_FIRST[position - 1]))
     if word == "task_state":
+        column = func.coalesce(column, servers.c.image_task)
         deleting = and_(servers.c.delete_asked_at.isnot(None), servers.c.deleted_at.is_(None))
         column = case((deleting, literal("deleting")), else_=column)
     return column

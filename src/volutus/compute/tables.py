@@ -96,6 +96,7 @@ servers = Table(
     Column("hard_reboots", Integer),
     Column("rebuilds", Integer),
     Column("rebuilt", Integer),
+    Column("image_task", Text),
     _at("delete_asked_at"),
     Column("locked", Boolean),
     Column("locked_reason", Text),

@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from psycopg import DataError as PsycopgDataError
 from sqlalchemy import Connection, CursorResult, Engine, Executable, Row, create_engine
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from volutus.clock import Clock
-from volutus.errors import Unavailable
+from volutus.errors import Invalid, Unavailable
 from volutus.ids import Ids
 
 # A statement that takes longer holds locks that requests wait for; long work is done in steps instead.
@@ -24,6 +25,8 @@ STATEMENT_TIMEOUT_MS = 30_000
 POOL_TIMEOUT_S = 5
 # What a tenant's client should wait before it tries again while PostgreSQL is away.
 RETRY_AFTER_S = 5
+# program_limit_exceeded: a text that no index entry holds.
+_TOO_LONG = ("54000",)
 
 
 @dataclass
@@ -107,7 +110,7 @@ class Database:
     @contextmanager
     def begin(self, request_id: str = "") -> Iterator[Tx]:
         """A transaction: committed when the block ends, rolled back when it raises."""
-        with _reachable(), self._engine.begin() as connection:
+        with reachable(), self._engine.begin() as connection:
             tx = self._tx(connection, request_id)
             yield tx
         tx.committed()
@@ -115,7 +118,7 @@ class Database:
     @contextmanager
     def read(self, request_id: str = "") -> Iterator[Tx]:
         """Single reads, each with its own snapshot."""
-        with _reachable(), self._reader.connect() as connection:
+        with reachable(), self._reader.connect() as connection:
             yield self._tx(connection, request_id)
 
     @property
@@ -131,8 +134,15 @@ class Database:
         return Tx(connection, self.clock.now(), self.ids, request_id)
 
 
+def _refused(error: DBAPIError) -> bool:
+    """Whether PostgreSQL found fault with a value: verbs check what they can name, this is for the rest."""
+    state = getattr(error.orig, "sqlstate", None) or ""
+    return isinstance(error.orig, PsycopgDataError) or state[:2] == "22" or state in _TOO_LONG
+
+
 @contextmanager
-def _reachable() -> Iterator[None]:
+def reachable() -> Iterator[None]:
+    """Tell failures of the database as our own errors. Raises Unavailable; Invalid for a value it refuses."""
     try:
         yield
     except PoolTimeout as error:
@@ -140,6 +150,11 @@ def _reachable() -> Iterator[None]:
             "The cloud's database is busy.", detail=str(error), retry_after_s=RETRY_AFTER_S
         ) from error
     except DBAPIError as error:
+        if _refused(error):
+            raise Invalid(
+                "A value of the request is too long, too large or of a form that cannot be kept.",
+                detail=str(error.orig),
+            ) from error
         # OperationalError also covers deadlocks and timeouts: all of them are worth another try.
         if isinstance(error, OperationalError) or error.connection_invalidated:
             raise Unavailable(

@@ -12,7 +12,17 @@ from volutus.image.booting import BootParts, boot_parts, get_usable
 from volutus.image.builtin import register_built
 from volutus.image.collector import ImageCollector
 from volutus.image.data import file_path, open_file
-from volutus.image.images import add_tag, change, create, delete, get, remove_tag, set_deactivated
+from volutus.image.images import (
+    add_tag,
+    change,
+    create,
+    delete,
+    discard,
+    get,
+    remove_tag,
+    set_deactivated,
+    status_of,
+)
 from volutus.image.listing import ImageFilter, TimeBound, page
 from volutus.image.models import CONTAINER_FORMATS, DISK_FORMATS, VISIBILITIES, Image, ImageFields
 from volutus.image.store import ImageStore
@@ -34,6 +44,7 @@ __all__ = [
     "create",
     "data",
     "delete",
+    "discard",
     "faults",
     "file_path",
     "get",
@@ -44,4 +55,5 @@ __all__ = [
     "register_built",
     "remove_tag",
     "set_deactivated",
+    "status_of",
 ]

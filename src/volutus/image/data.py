@@ -38,15 +38,16 @@ class Upload:
     staging: bool
 
 
-def begin(tx: Tx, caller: Caller, image_id: str, *, staging: bool = False) -> Upload:
-    """Take the image for an upload. Raises WrongStatus unless it is queued."""
+def begin(tx: Tx, caller: Caller, image_id: str, *, staging: bool = False, again: bool = False) -> Upload:
+    """Take the image for an upload. Raises WrongStatus unless it is queued, or `again` is said by the one
+    sender that there is: then an upload that was cut off, and is not yet known to be, is given up."""
     image = images.own(tx, caller, image_id, doing="upload data to")
     if image.disk_format is None or image.container_format is None:
         raise faults.FormatsMissing(
             "Properties disk_format, container_format must be set prior to saving data."
         )
     to = "uploading" if staging else "saving"
-    if image.status != "queued":
+    if image.status != "queued" and not (again and image.status == "saving"):
         raise faults.WrongStatus(f"Image status transition from {image.status} to {to} is not allowed")
     upload = Upload(tx.ids.uuid(), image_id, image.disk_format, image.container_format, staging)
     tx.execute(

@@ -10,6 +10,7 @@ from volutus import audit, quota
 from volutus.db import Tx
 from volutus.errors import Invalid
 from volutus.identity import Caller
+from volutus.identity.caller import CLOUD
 from volutus.image import faults
 from volutus.image.models import (
     CONTAINER_FORMATS,
@@ -106,12 +107,31 @@ def delete(tx: Tx, caller: Caller, image_id: str) -> None:
     image = own(tx, caller, image_id, doing="delete")
     if image.protected:
         raise faults.ImageProtected(f"Image {image_id} is protected and cannot be deleted.")
+    _delete(tx, image)
+    audit.record(tx, caller, "delete", KIND, image_id, {"name": image.name})
+
+
+def discard(tx: Tx, image_id: str) -> None:
+    """An image that will never get its data goes, whatever its tenant said of it. One that has data stays."""
+    unfilled = (images.c.id == image_id, images.c.deleted_at.is_(None), images.c.activated_at.is_(None))
+    row = tx.row(select(images).where(*unfilled).limit(1).with_for_update(key_share=True))
+    if row is not None:
+        _delete(tx, from_row(row))
+        audit.record(tx, CLOUD, "delete", KIND, image_id, {"name": row.name})
+
+
+def status_of(tx: Tx, image_id: str) -> str:
+    """How far the image's data has come, for the cloud itself."""
+    status = tx.value(select(images.c.status).where(images.c.id == image_id).limit(1))
+    return str(status) if status is not None else "deleted"
+
+
+def _delete(tx: Tx, image: Image) -> None:
     gone = {"deleted_at": tx.now, "updated_at": tx.now, "upload_id": None, "upload_seen_at": None}
-    tx.execute(update(images).where(images.c.id == image_id).values(gone))
+    tx.execute(update(images).where(images.c.id == image.id).values(gone))
     if image.owner is not None:
         quota.release(tx, image.owner, _charged(image))
-    wake(tx, KIND, image_id, after_s=DELETE_GRACE_S)
-    audit.record(tx, caller, "delete", KIND, image_id, {"name": image.name})
+    wake(tx, KIND, image.id, after_s=DELETE_GRACE_S)
 
 
 def set_deactivated(tx: Tx, caller: Caller, image_id: str, deactivated: bool) -> None:

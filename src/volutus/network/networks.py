@@ -44,6 +44,10 @@ PHYSICAL_MTU = 1500
 _SEGMENT = SqlSequence("network_segments")
 
 
+# What IPv4 needs at least and can say at most.
+MTU_MIN, MTU_MAX = 68, 65535
+
+
 @dataclass(frozen=True)
 class Network:
     id: str
@@ -127,6 +131,7 @@ _SORTABLE = sortable(networks)
 
 def create(tx: Tx, caller: Caller, order: NetworkOrder) -> Network:
     """A new network. Raises QuotaExceeded, InvalidInput for a segment that makes no sense."""
+    _check_mtu(order.mtu or None)
     quota.charge(tx, order.project_id, {"network": 1})
     network_type, segmentation_id = _segment(tx, order)
     if order.is_default:
@@ -173,6 +178,7 @@ def change(
     """Change what is given; the rest stays."""
     before = get_own(tx, caller, network_id, lock=True)
     check_revision(before.revision, if_revision)
+    _check_mtu(changes.mtu)
     values = given(changes)
     if before.shared and changes.shared is False:
         _refuse_unsharing(tx, before)
@@ -269,6 +275,11 @@ def _refuse_if_external_in_use(tx: Tx, network: Network) -> None:
             f"External network {network.id} cannot be updated to be made non-external, "
             "since it has existing gateway ports or floating IPs."
         )
+
+
+def _check_mtu(mtu: int | UnsetType | None) -> None:
+    if isinstance(mtu, int) and not MTU_MIN <= mtu <= MTU_MAX:
+        raise InvalidInput(f"Invalid input for mtu: it is from {MTU_MIN} to {MTU_MAX}.", field="mtu")
 
 
 def _touch_dependents(tx: Tx, network_id: str, changes: NetworkChanges) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from volutus.db import Tx
 from volutus.errors import Conflict, NotFound
-from volutus.wire import Assignment, Desired, DiskSpec, GuestSpec
+from volutus.wire import Assignment, Desired, DiskSpec, GuestSpec, UploadSpec
 
 # The channel on which a waiting long poll hears that a host's document was raised; payload is the host's id.
 HOSTS_CHANNEL = "volutus_hosts"
@@ -51,11 +51,14 @@ _FORGET = text(
     "DELETE FROM assignments WHERE host_id = :host_id AND kind = :kind AND key = :key AND tombstone"
 )
 _EXISTS = text("SELECT 1 FROM assignments WHERE host_id = :host_id AND kind = :kind AND key = :key")
-_GENERATION = text("SELECT generation FROM inventories WHERE host_id = :host_id")
-_NEWER = text(
+# One statement, so that generation and items are of one moment. A host that has seen more than there is (the
+# database was restored from an older copy) is told everything again.
+_DESIRED = text(
     """
-    SELECT kind, key, generation, spec::text AS spec, tombstone FROM assignments
-    WHERE host_id = :host_id AND generation > :seen ORDER BY generation LIMIT :count
+    SELECT i.generation AS newest, a.kind, a.key, a.generation, a.spec::text AS spec, a.tombstone
+    FROM inventories i LEFT JOIN assignments a ON a.host_id = i.host_id
+        AND a.generation > CASE WHEN :seen > i.generation THEN 0 ELSE :seen END
+    WHERE i.host_id = :host_id ORDER BY a.generation LIMIT :count
     """
 )
 
@@ -64,7 +67,7 @@ class Burying(Conflict):
     code = "placement.assignment.burying"
 
 
-def assign(tx: Tx, host_id: str, kind: str, key: str, spec: GuestSpec | DiskSpec) -> int:
+def assign(tx: Tx, host_id: str, kind: str, key: str, spec: GuestSpec | DiskSpec | UploadSpec) -> int:
     """Say that this should be on the host, or should be different now; the generation that says so. Raises
     Burying while the same thing is still being removed there."""
     document = msgspec.json.encode(spec).decode()
@@ -92,23 +95,26 @@ def forget(tx: Tx, host_id: str, kind: str, key: str) -> bool:
 def desired(tx: Tx, host_id: str, seen: int) -> Desired:
     """What changed for a host since generation `seen`; from a newer one than we know (a database restored
     from an older copy) everything is sent again."""
-    generation = tx.value(_GENERATION, {"host_id": host_id})
-    if generation is None:
+    rows = tx.rows(_DESIRED, {"host_id": host_id, "seen": seen, "count": ASSIGNMENTS_MAX})
+    if not rows:
         raise NotFound(f"Host {host_id} could not be found.")
-    since = 0 if seen > generation else seen
-    rows = tx.rows(_NEWER, {"host_id": host_id, "seen": since, "count": ASSIGNMENTS_MAX})
+    newest = rows[0].newest
+    since = 0 if seen > newest else seen
     whole = len(rows) < ASSIGNMENTS_MAX
     return Desired(
-        generation=generation if whole else rows[-1].generation,
+        generation=newest if whole else rows[-1].generation,
         full=whole and since == 0,
         assignments=[
             Assignment(
                 kind=row.kind,
                 key=row.key,
                 generation=row.generation,
-                spec=msgspec.json.decode(row.spec, type=GuestSpec | DiskSpec) if row.spec else None,
+                spec=msgspec.json.decode(row.spec, type=GuestSpec | DiskSpec | UploadSpec)
+                if row.spec
+                else None,
                 tombstone=row.tombstone,
             )
             for row in rows
+            if row.key is not None
         ],
     )

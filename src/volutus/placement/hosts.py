@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, insert, select, text, update
 
 from volutus.db import Page, Tx, paged
 from volutus.errors import NotFound
@@ -16,6 +16,11 @@ from volutus.wire import HostFacts
 
 # Six heartbeats. A host silent for longer gets no new guests; those it has are left alone.
 SILENT_AFTER = timedelta(seconds=60)
+# A host that was heard less long ago is not noted again: a busy one reports many times a second.
+HEARD_LATELY = timedelta(seconds=5)
+_SEEN = text(
+    "UPDATE hosts SET last_seen_at = :now WHERE id = :id AND (last_seen_at IS NULL OR last_seen_at < :lately)"
+)
 
 
 class HostNotFound(NotFound):
@@ -88,7 +93,7 @@ def names(tx: Tx, host_ids: Sequence[str]) -> dict[str, str]:
 
 def seen(tx: Tx, host_id: str) -> None:
     """The host was heard just now."""
-    tx.execute(update(hosts).where(hosts.c.id == host_id).values(last_seen_at=tx.now))
+    tx.execute(_SEEN, {"id": host_id, "now": tx.now, "lately": tx.now - HEARD_LATELY})
 
 
 def record_facts(tx: Tx, host_id: str, facts: HostFacts, overcommit: inventory.Overcommit) -> None:

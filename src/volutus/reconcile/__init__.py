@@ -5,7 +5,7 @@ reconciler do one step, and *finishes* the row. A wake only makes the look soone
 guarantee. Reconcilers get keys, read everything afresh and never ask why they were woken.
 """
 
-from volutus.reconcile.queue import Again, Done, Item, Outcome, finish, stuck, take, wake, wake_many
+from volutus.reconcile.queue import Again, Done, Item, Outcome, finish, renew, stuck, take, wake, wake_many
 from volutus.reconcile.worker import Reconciler, Worker
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "Reconciler",
     "Worker",
     "finish",
+    "renew",
     "stuck",
     "take",
     "wake",

@@ -6,7 +6,7 @@ once when the count grew. Leases carry a number from one sequence for the whole 
 lost its lease (a stall, a clock jump) cannot finish somebody else's, not even on a row made anew.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -74,6 +74,20 @@ _TAKE = text(
     RETURNING work.key, work.wakes, work.lease_no, work.attempts, work.deadline_at
     """
 )
+_DUE = text(
+    """
+    SELECT DISTINCT kind FROM work
+    WHERE due_at <= :now AND (lease_until IS NULL OR lease_until <= :now) LIMIT :limit
+    """
+)
+# More kinds than there are.
+_KINDS_MAX = 1000
+_RENEW = text(
+    """
+    UPDATE work SET lease_until = :until
+    WHERE lease_no = ANY(CAST(:numbers AS bigint[])) AND lease_until IS NOT NULL
+    """
+)
 _DELETE = text(
     "DELETE FROM work WHERE kind = :kind AND key = :key AND lease_no = :lease_no AND wakes = :wakes"
 )
@@ -112,6 +126,17 @@ def take(tx: Tx, kind: str, count: int, lease_s: float) -> list[Item]:
     until = tx.now + timedelta(seconds=lease_s)
     rows = tx.rows(_TAKE, {"kind": kind, "now": tx.now, "until": until, "count": count})
     return [_item(kind, row, tx.now) for row in rows]
+
+
+def due_kinds(tx: Tx) -> set[str]:
+    """The kinds of which something is due: one question in place of a `take` for each."""
+    return {row.kind for row in tx.rows(_DUE, {"now": tx.now, "limit": _KINDS_MAX})}
+
+
+def renew(tx: Tx, lease_numbers: Collection[int], lease_s: float) -> None:
+    """Keep leases for longer. Those that were lost meanwhile stay lost: somebody else's number is on them."""
+    until = tx.now + timedelta(seconds=lease_s)
+    tx.execute(_RENEW, {"numbers": sorted(lease_numbers), "until": until})
 
 
 def finish(tx: Tx, item: Item, outcome: Outcome) -> bool:

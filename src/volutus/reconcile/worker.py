@@ -12,12 +12,13 @@ from sqlalchemy import make_url
 
 from volutus.db import Database, Tx
 from volutus.errors import Unavailable, VolutusError
-from volutus.reconcile.queue import CHANNEL, Again, Item, Outcome, finish, take, wake_many
+from volutus.reconcile.queue import CHANNEL, Again, Item, Outcome, due_kinds, finish, renew, take, wake_many
 
 log = logging.getLogger(__name__)
 
-# Longer than any step may take; a worker that dies leaves its work to others after this long.
-LEASE_S = 60.0
+# A worker that dies leaves its work to others after this long; one that lives renews what takes longer.
+LEASE_S = 15.0
+RENEW_EVERY_S = 5.0
 # How long a worker sleeps at most when no wake is heard: rows whose time comes are not notified.
 IDLE_S = 0.5
 # How often every kind is scanned for objects that need work though nobody woke them.
@@ -58,6 +59,7 @@ class Worker:
         self._stop = threading.Event()
         self._woken = threading.Condition()
         self._wakes = 0
+        self._under_way: dict[int, Item] = {}
 
     def run(self) -> None:
         """Work until `stop` is called."""
@@ -65,7 +67,8 @@ class Worker:
             threading.Thread(target=self._work, args=(number,), name=f"reconcile-{number}", daemon=True)
             for number in range(self._threads)
         ]
-        threads.append(threading.Thread(target=self._listen, name="reconcile-listen", daemon=True))
+        for name, act in (("listen", self._listen), ("renew", self._renew)):
+            threads.append(threading.Thread(target=act, name=f"reconcile-{name}", daemon=True))
         for thread in threads:
             thread.start()
         while not self._stop.is_set():
@@ -101,11 +104,16 @@ class Worker:
             items = take(tx, reconciler.kind, reconciler.batch, LEASE_S)
         if not items:
             return 0
-        until = time.monotonic() + LEASE_S
-        outcomes = self._outcomes(reconciler, items)
-        for item in items:
-            outcome = outcomes.get(item.key) or _failure(item, "the step said nothing about this object")
-            self._finish(item, outcome, until)
+        self._under_way.update((item.lease_no, item) for item in items)
+        try:
+            outcomes = self._outcomes(reconciler, items)
+            until = time.monotonic() + LEASE_S
+            for item in items:
+                outcome = outcomes.get(item.key) or _failure(item, "the step said nothing about this object")
+                self._finish(item, outcome, until)
+        finally:
+            for item in items:
+                del self._under_way[item.lease_no]
         return len(items)
 
     def _finish(self, item: Item, outcome: Outcome, until: float) -> None:
@@ -143,10 +151,14 @@ class Worker:
         reconcilers = reconcilers[number % len(reconcilers) :] + reconcilers[: number % len(reconcilers)]
         while not self._stop.is_set():
             seen = self._wakes
-            # A list, not any() over a generator: every kind gets its turn.
-            busy = [self._guarded(partial(self._step, one)) for one in reconcilers]
-            if not any(busy):
+            if not self._guarded(partial(self._round, reconcilers)):
                 self._sleep(seen)
+
+    def _round(self, reconcilers: Sequence[Reconciler]) -> int:
+        """One step of each kind that is due; how many objects were looked at."""
+        with self._database.read() as tx:
+            due = due_kinds(tx)
+        return sum(self._guarded(partial(self._step, one)) for one in reconcilers if one.kind in due)
 
     def _sleep(self, seen: int) -> None:
         with self._woken:
@@ -160,6 +172,19 @@ class Worker:
             log.warning("waiting: %s %s", error.message, error.detail)
             self._stop.wait(error.retry_after_s)
             return 0
+
+    def _renew(self) -> None:
+        """Keep the leases of steps that take long."""
+        seen: set[int] = set()
+        while not self._stop.wait(RENEW_EVERY_S):
+            held = set(self._under_way.copy())
+            if old := held & seen:
+                self._guarded(partial(self._renew_once, old))
+            seen = held
+
+    def _renew_once(self, lease_numbers: set[int]) -> None:
+        with self._database.read() as tx:
+            renew(tx, lease_numbers, LEASE_S)
 
     def _listen(self) -> None:
         url = make_url(self._database.url).set(drivername="postgresql")

@@ -100,12 +100,14 @@ def _volutus(settings: Settings) -> tuple[str, ...]:
 
 
 def _python_environment() -> dict[str, str]:
-    """The package is found where the supervisor found it; few arenas keep many threads' memory small."""
+    """The package is found where the supervisor found it. Few arenas keep many threads' memory small; a fixed
+    threshold has large blocks (hashing a password, a long list) given back when they are freed."""
     inherited = {name: value for name, value in os.environ.items() if name.startswith("VOLUTUS_")}
     return inherited | {
         "PYTHONPATH": str(Path(volutus.__file__).parent.parent),
         "PYTHONSAFEPATH": "1",
         "MALLOC_ARENA_MAX": "2",
+        "MALLOC_MMAP_THRESHOLD_": str(256 << 10),
     }
 
 

@@ -5,7 +5,17 @@ verbs of `servers`: it orders root disks, plugs volumes, and hands over what hos
 is said by assignments; how a host keeps a disk, only its agent knows.
 """
 
-from volutus.volume import attachments, messages, metadata, qos, snapshots, transfers, types, volumes
+from volutus.volume import (
+    attachments,
+    messages,
+    metadata,
+    qos,
+    snapshots,
+    transfers,
+    types,
+    uploads,
+    volumes,
+)
 from volutus.volume.disks import DiskOrder
 from volutus.volume.reconciler import VolumeReconciler
 from volutus.volume.records import Attachment, Snapshot, Volume, get_snapshot, get_volume
@@ -35,6 +45,8 @@ from volutus.volume.servers import (
 )
 from volutus.volume.snapshots import SnapshotFilter, SnapshotOrder
 from volutus.volume.status import Status
+from volutus.volume.upload_reconciler import UploadReconciler
+from volutus.volume.uploads import UploadOrder
 from volutus.volume.volumes import VolumeFilter, VolumeOrder
 
 __all__ = [
@@ -49,6 +61,8 @@ __all__ = [
     "SnapshotFilter",
     "SnapshotOrder",
     "Status",
+    "UploadOrder",
+    "UploadReconciler",
     "Volume",
     "VolumeFilter",
     "VolumeOrder",
@@ -79,5 +93,6 @@ __all__ = [
     "snapshots",
     "transfers",
     "types",
+    "uploads",
     "volumes",
 ]

@@ -58,7 +58,8 @@ def order(tx: Tx, wanted: DiskOrder) -> None:
             "claims_room": wanted.claims_room,
         },
     )
-    wake(tx, KIND, wanted.id)
+    if wanted.claims_room:
+        wake(tx, KIND, wanted.id)
 
 
 def remove(tx: Tx, disk_ids: Sequence[str]) -> None:
@@ -95,10 +96,10 @@ def place(tx: Tx, disk_id: str, host_id: str) -> None:
 
 
 def tell_host(tx: Tx, row: Row[Any], host_id: str) -> None:
-    """Write the disk into the host's document, at the size wanted now."""
+    """Write the disk into the host's document, at the size wanted now. What the host reports wakes the disk;
+    the scan sees to the deadline."""
     placement.assign(tx, host_id, ASSIGNMENT, row.id, _spec(row))
     tx.execute(update(disks).where(disks.c.id == row.id).values(host_id=host_id, assigned_gib=row.size_gib))
-    wake(tx, KIND, row.id)
 
 
 # One statement however many disks a host reports. A disk that a host no longer has is not believed to be

@@ -14,7 +14,7 @@ from volutus import placement
 from volutus.db import Database, Tx
 from volutus.errors import NoCapacity
 from volutus.reconcile import Again, Done, Item, Outcome
-from volutus.volume import messages
+from volutus.volume import messages, uploads
 from volutus.volume.capabilities import lacking
 from volutus.volume.disks import ASSIGNMENT, KIND, finish_removal, tell_host
 from volutus.volume.status import GIB, WANTED_BYTES
@@ -79,7 +79,7 @@ def _step(tx: Tx, item: Item) -> Outcome:
         return _find_host(tx, item, row) if row.claims_room else Done()
     if row.assigned_gib != row.size_gib:
         tell_host(tx, row, row.host_id)
-        return Again(LOOK_S, "told the host")
+        return Again(LOOK_S, "told the host", deadline_s=MAKE_DEADLINE_S)
     return _await_host(tx, item, row)
 
 
@@ -111,7 +111,7 @@ def _find_host(tx: Tx, item: Item, row: Row[Any]) -> Outcome:
             return _fail(tx, row, "No valid host was found: no host has enough free disk space.")
         return Again(SHORT_LOOK_S, "for a host with room", deadline_s=ROOM_DEADLINE_S)
     tell_host(tx, row, host_id)
-    return Again(LOOK_S, "told the host")
+    return Again(LOOK_S, "told the host", deadline_s=MAKE_DEADLINE_S)
 
 
 def _lacking(tx: Tx, disk_id: str) -> str:
@@ -130,7 +130,7 @@ def _await_host(tx: Tx, item: Item, row: Row[Any]) -> Outcome:
 
 
 def _remove(tx: Tx, item: Item, row: Row[Any]) -> Outcome:
-    if _copies_under_way(tx, row.id) or _snapshots_left(tx, row.id):
+    if uploads.reads_disk(tx, row.id) or _copies_under_way(tx, row.id) or _snapshots_left(tx, row.id):
         return Again(SHORT_LOOK_S, "for copies and snapshots of it")
     if row.host_id is None or not placement.bury(tx, row.host_id, ASSIGNMENT, row.id):
         finish_removal(tx, [row.id])

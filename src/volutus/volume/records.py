@@ -11,7 +11,7 @@ from volutus.db import Tx
 from volutus.identity import Caller
 from volutus.volume.faults import SnapshotNotFound, VolumeNotFound
 from volutus.volume.status import GIB, DiskFlags, VolumeFlags, snapshot_status, volume_status
-from volutus.volume.tables import attachments, disks, snapshots, transfers, types, volumes
+from volutus.volume.tables import attachments, disks, snapshots, transfers, types, uploads, volumes
 
 
 @dataclass(frozen=True)
@@ -95,6 +95,7 @@ class Snapshot:
     removed: bool
 
 
+UPLOADING = exists().where(uploads.c.disk_id == volumes.c.id, uploads.c.ended_at.is_(None)).correlate(volumes)
 OFFERED = exists().where(transfers.c.volume_id == volumes.c.id).correlate(volumes)
 _DISK_COLUMNS = [
     disks.c.size_gib,
@@ -117,6 +118,7 @@ SELECT_VOLUMES: Select[Any] = (
         *_DISK_COLUMNS,
         *_ATTACHMENT_COLUMNS,
         OFFERED.label("offered"),
+        UPLOADING.label("uploading"),
     )
     .join(disks, disks.c.id == volumes.c.id)
     .join(types, types.c.id == volumes.c.type_id)
@@ -248,4 +250,5 @@ def _volume_flags(row: Row[Any]) -> VolumeFlags:
         plugged=wanted == "attached" and attached,
         unplugging=wanted == "detached",
         offered=row.offered,
+        uploading=row.uploading,
     )

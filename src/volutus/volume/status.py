@@ -28,6 +28,7 @@ class Status(StrEnum):
     IN_USE = "in-use"
     DETACHING = "detaching"
     EXTENDING = "extending"
+    UPLOADING = "uploading"
     ERROR_EXTENDING = "error_extending"
     DELETING = "deleting"
     ERROR_DELETING = "error_deleting"
@@ -55,7 +56,8 @@ class DiskFlags:
 @dataclass(frozen=True, kw_only=True)
 class VolumeFlags(DiskFlags):
     """`small`: below the wanted size; `claimed`: somebody announced to attach it; `reserved`, `plugging`,
-    `plugged`, `unplugging`: where its attachment stands; `offered`: a transfer waits to be accepted."""
+    `plugged`, `unplugging`: where its attachment stands; `offered`: a transfer waits to be accepted;
+    `uploading`: an image is made of it."""
 
     small: Flag
     claimed: Flag
@@ -64,6 +66,7 @@ class VolumeFlags(DiskFlags):
     plugged: Flag
     unplugging: Flag
     offered: Flag
+    uploading: Flag
 
 
 _DISK_RULES: Sequence[tuple[Status, Callable[[Any], Flag]]] = (
@@ -76,6 +79,7 @@ _VOLUME_RULES = (
     *_DISK_RULES,
     (Status.ERROR_EXTENDING, lambda f: f.small & f.failed),
     (Status.EXTENDING, lambda f: f.small),
+    (Status.UPLOADING, lambda f: f.uploading),
     (Status.DETACHING, lambda f: f.unplugging),
     (Status.IN_USE, lambda f: f.plugged),
     (Status.ATTACHING, lambda f: f.plugging | f.claimed),
@@ -94,7 +98,7 @@ def snapshot_status(flags: DiskFlags, forced: str | None = None) -> str:
     return forced or _first(_DISK_RULES, flags)
 
 
-def volume_status_sql(offered: ColumnElement[bool]) -> ColumnElement[str]:
+def volume_status_sql(offered: ColumnElement[bool], uploading: ColumnElement[bool]) -> ColumnElement[str]:
     """The same as a column of `volumes` joined with `disks` and, outer, `attachments`."""
     wanted, attached = func.coalesce(attachments.c.wanted, ""), attachments.c.attached_at.isnot(None)
     flags = VolumeFlags(
@@ -106,6 +110,7 @@ def volume_status_sql(offered: ColumnElement[bool]) -> ColumnElement[str]:
         plugged=(wanted == "attached") & attached,
         unplugging=wanted == "detached",
         offered=offered,
+        uploading=uploading,
     )
     return func.coalesce(volumes.c.forced_status, _case(_VOLUME_RULES, flags))
 

@@ -1,4 +1,4 @@
-"""The domain's tables; see migration 0007 for their constraints."""
+"""The domain's tables; see migrations 0007 and 0020 for their constraints."""
 
 from sqlalchemy import (
     BigInteger,
@@ -122,6 +122,26 @@ attachments = Table(
     Column("tag", Text),
     Column("created_at", _moment),
     Column("attached_at", _moment),
+)
+uploads = Table(
+    "volume_uploads",
+    metadata,
+    Column("image_id", Text, primary_key=True),
+    Column("disk_id", Text),
+    Column("server_id", Text),
+    Column("project_id", Text),
+    Column("user_id", Text),
+    Column("disk_format", Text),
+    Column("created_at", _moment),
+    Column("host_id", Text),
+    Column("assigned_at", _moment),
+    Column("ended_at", _moment),
+    Column("failure", Text),
+    Column("captured", Boolean),
+    Column("fault", Text),
+    Column("fault_detail", Text),
+    Column("fault_at", _moment),
+    Column("gone_at", _moment),
 )
 transfers = Table(
     "volume_transfers",

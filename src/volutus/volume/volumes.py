@@ -1,7 +1,7 @@
 """A tenant's volumes: make, list, change, grow, remove. Each verb writes intent; hosts follow."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import delete, false, func, insert, select, true, update
@@ -10,13 +10,15 @@ from volutus import audit, image, placement, quota
 from volutus.db import Page, Tx, paged
 from volutus.errors import Invalid
 from volutus.identity import Caller
+from volutus.image import Image, ImageFields
 from volutus.quota import UNLIMITED
 from volutus.volume import disks as disk_orders
-from volutus.volume import types
+from volutus.volume import types, uploads
 from volutus.volume.faults import HeldByServer, SizeOverQuota, SizeRefused, WrongStatus
 from volutus.volume.records import (
     OFFERED,
     SELECT_VOLUMES,
+    UPLOADING,
     Volume,
     get_snapshot,
     get_volume,
@@ -26,6 +28,7 @@ from volutus.volume.records import (
 from volutus.volume.sources import image_metadata, image_source
 from volutus.volume.status import Status, volume_status_sql
 from volutus.volume.tables import attachments, disks, snapshots, volumes
+from volutus.volume.uploads import UploadOrder
 from volutus.wire import DiskSource
 
 # What a volume may be in to be deleted.
@@ -33,6 +36,21 @@ DELETABLE = (Status.AVAILABLE, Status.ERROR, Status.ERROR_EXTENDING, Status.ERRO
 # What an operator may set a volume to by hand.
 FORCEABLE = tuple(Status)
 ZONES_MAX = 1000
+# What `image_metadata` tells of the image itself, and another image has its own of.
+_OF_THE_IMAGE = frozenset(
+    {
+        "image_id",
+        "image_name",
+        "checksum",
+        "container_format",
+        "disk_format",
+        "min_disk",
+        "min_ram",
+        "size",
+        "volutus_recipe",
+        "volutus_build",
+    }
+)
 # The largest disk that qcow2 and its tools are used with in practice: 64 TiB.
 SIZE_MAX_GIB = 64 * 1024
 
@@ -91,7 +109,7 @@ _SORTABLE = {
     "name": volumes.c.name,
     "size": disks.c.size_gib,
     "bootable": volumes.c.bootable,
-    "status": volume_status_sql(OFFERED),
+    "status": volume_status_sql(OFFERED, UPLOADING),
 }
 
 
@@ -222,6 +240,31 @@ def extend(tx: Tx, caller: Caller, volume_id: str, size_gib: int, *, in_use: boo
     disk_orders.grow(tx, volume_id, size_gib)
     _set(tx, volume_id, forced_status=None)
     audit.record(tx, caller, "extend", "volume.volume", volume_id, {"size_gib": size_gib})
+
+
+def to_image(
+    tx: Tx, caller: Caller, volume_id: str, wanted: ImageFields, *, force: bool
+) -> tuple[Volume, Image]:
+    """Order an image of the volume as it is now; with `force` also of one that a server writes to."""
+    volume = lock_volume(tx, caller, volume_id)
+    allowed = (Status.AVAILABLE, *((Status.IN_USE,) if force else ()))
+    if volume.status not in allowed:
+        raise WrongStatus(
+            f"Invalid volume: Volume {volume_id} status must be {' or '.join(allowed)}, but current status "
+            f"is: {volume.status}."
+        )
+    if wanted.disk_format not in uploads.DISK_FORMATS or wanted.container_format != "bare":
+        raise Invalid(
+            f"A volume becomes a bare image of the formats {', '.join(uploads.DISK_FORMATS)}.",
+            field="disk_format",
+        )
+    kept = {name: str(value) for name, value in (volume.image_metadata or {}).items()}
+    properties = {name: value for name, value in kept.items() if name not in _OF_THE_IMAGE}
+    fields = replace(wanted, owner=volume.project_id, min_disk_gib=volume.size_gib, properties=properties)
+    made = uploads.order(tx, caller, UploadOrder(volume_id, fields))
+    _set(tx, volume_id)
+    audit.record(tx, caller, "upload", "volume.volume", volume_id, {"image_id": made.id})
+    return get_volume(tx, caller, volume_id), made
 
 
 def retype(tx: Tx, caller: Caller, volume_id: str, new_type: str) -> None:
@@ -363,7 +406,7 @@ def _filtered(statement: Any, caller: Caller, wanted: VolumeFilter) -> Any:
         unsaid = disks.c.zone.is_(None) if wanted.zone_unsaid else false()
         conditions.append((disks.c.zone == wanted.zone) | unsaid)
     if wanted.status is not None:
-        conditions.append(volume_status_sql(OFFERED) == wanted.status)
+        conditions.append(volume_status_sql(OFFERED, UPLOADING) == wanted.status)
     if wanted.metadata is not None:
         conditions.append(volumes.c.metadata.contains(dict(wanted.metadata)))
     if wanted.ids is not None:

@@ -18,6 +18,7 @@ from volutus.wire.desired import (
     GuestSpec,
     MetadataPort,
     Power,
+    UploadSpec,
 )
 from volutus.wire.enrolment import Enrolled, Enrolment
 from volutus.wire.observed import (
@@ -29,6 +30,7 @@ from volutus.wire.observed import (
     NicCounters,
     Observed,
     Received,
+    UploadObserved,
 )
 
 __all__ = [
@@ -51,4 +53,6 @@ __all__ = [
     "Observed",
     "Power",
     "Received",
+    "UploadObserved",
+    "UploadSpec",
 ]

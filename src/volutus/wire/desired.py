@@ -10,10 +10,12 @@ import msgspec
 
 
 class Power(Enum):
-    """Whether a guest should run. `OFF` first asks the guest to shut down, then cuts the power."""
+    """Whether a guest should run. `OFF` first asks the guest to shut down, then cuts the power. `PAUSED`
+    holds a guest that runs; one that does not is not started for it."""
 
     ON = "on"
     OFF = "off"
+    PAUSED = "paused"
 
 
 class DiskSource(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -33,6 +35,17 @@ class DiskSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, ta
     id: str
     size_bytes: int
     source: DiskSource | None = None
+
+
+class UploadSpec(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="upload"
+):
+    """A disk to be copied as it is at one instant, in use or not, and sent as the bytes of an image by
+    `PUT /agent/v1/images/{id}/file`. `id` is the image's; `format` is what the image says it is."""
+
+    id: str
+    disk_id: str
+    format: str = "qcow2"
 
 
 class GuestDisk(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -101,7 +114,7 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     kind: str
     key: str
     generation: int
-    spec: GuestSpec | DiskSpec | None = None
+    spec: GuestSpec | DiskSpec | UploadSpec | None = None
     tombstone: bool = False
 
 

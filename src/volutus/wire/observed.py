@@ -82,6 +82,19 @@ class DiskObserved(
     fault_detail: str | None = None
 
 
+class UploadObserved(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="upload"
+):
+    """One upload: `captured` once the copy is made, so that the disk itself is no longer needed; that all was
+    sent the control plane sees by the image."""
+
+    id: str
+    generation: int
+    captured: bool = False
+    fault: str | None = None
+    fault_detail: str | None = None
+
+
 class Gone(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="gone"):
     """A tombstone was carried out: no process, tap, port or file of it is left."""
 
@@ -96,7 +109,7 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     seen: int
     full: bool = False
     facts: HostFacts | None = None
-    items: list[GuestObserved | DiskObserved | Gone] = []
+    items: list[GuestObserved | DiskObserved | UploadObserved | Gone] = []
     strangers: list[str] = []
 
 

@@ -52,6 +52,8 @@ class Hypervisor(Protocol):
 
     def kill(self, guest_id: str) -> None: ...
 
+    def pause(self, guest_id: str) -> None: ...
+
     def resume(self, guest_id: str) -> None: ...
 
     def remove(self, guest_id: str) -> None:
@@ -66,8 +68,9 @@ class Hypervisor(Protocol):
 
     def grow_disk(self, guest_id: str, disk_id: str, size_bytes: int) -> None: ...
 
-    def copy_disk(self, guest_id: str, disk_id: str, copy: DiskLocation) -> None:
-        """Fill a file of the disk's size with the disk as it is now. Takes as long as it takes."""
+    def copy_disk(self, guest_id: str, disk_id: str, target: Path) -> None:
+        """Copy a disk that the guest has open, as it is at one instant, into an empty qcow2 file of its size.
+        The guest runs on; its file systems are at rest at that instant if an agent in it helps."""
         ...
 
     def attach_nic(self, guest_id: str, nic: GuestNic, tap: str) -> None: ...

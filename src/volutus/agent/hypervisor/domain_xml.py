@@ -189,12 +189,13 @@ def _features(root: Element, machine: Machine) -> None:
 
 
 def _config_drive(devices: Element, path: Path) -> None:
-    # On virtio, for cloud kernels without drivers for anything older. The last name of all: the guest's own
-    # disks come before it at boot.
-    element = SubElement(devices, "disk", type="file", device="disk")
+    # A CD-ROM on IDE, which every system reads. On virtio it would take a name from the tenant's disks: the
+    # first volume would be vdc in the guest and vdb in the API. The last place, so that disks on IDE have the
+    # others.
+    element = SubElement(devices, "disk", type="file", device="cdrom")
     SubElement(element, "driver", name="qemu", type="raw")
     SubElement(element, "source", file=str(path))
-    SubElement(element, "target", dev="vdz", bus="virtio")
+    SubElement(element, "target", dev="hdd", bus="ide")
     SubElement(element, "readonly")
 
 

@@ -7,7 +7,6 @@ Nothing is kept here beside the connection; the agent may be restarted at any ti
 
 import contextlib
 import threading
-from collections import defaultdict
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
@@ -18,7 +17,8 @@ from xml.etree.ElementTree import Element, fromstring, tostring
 import libvirt
 
 from volutus.agent.faults import HostFault
-from volutus.agent.hypervisor import StartOrder, live_copy
+from volutus.agent.hypervisor import StartOrder
+from volutus.agent.hypervisor.backups import Backups
 from volutus.agent.hypervisor.domain_xml import (
     DISK_ALIAS,
     NAMESPACE,
@@ -40,8 +40,6 @@ from volutus.wire import GuestDisk, GuestNic, GuestState
 
 # A guest agent that does not answer within this is as good as none.
 GUEST_AGENT_TIMEOUT_S = 5
-# As long as a copy by `qemu-img` may take.
-COPY_TIMEOUT_S = 3600
 
 _ALIVE = {
     libvirt.VIR_DOMAIN_RUNNING,
@@ -78,10 +76,9 @@ class LibvirtHypervisor:
         self._machine = machine
         self._files = files
         self._watch = watch
+        self._backups = Backups()
         self._lock = threading.Lock()
         self._open: libvirt.virConnect | None = None
-        # libvirt knows one such job per guest.
-        self._copying: dict[str, threading.Lock] = defaultdict(threading.Lock)
         # libvirt prints each error to the terminal unless told not to; they are raised anyway.
         libvirt.registerErrorHandler(_silent, None)
 
@@ -148,6 +145,12 @@ class LibvirtHypervisor:
         with _faults("The guest could not be stopped."), _absent_is_fine(_NOT_RUNNING):
             self._get(guest_id).destroy()
 
+    def pause(self, guest_id: str) -> None:
+        with _faults("The guest could not be paused."):
+            found = self._get(guest_id)
+            if found.state()[0] != libvirt.VIR_DOMAIN_PAUSED:
+                found.suspend()
+
     def resume(self, guest_id: str) -> None:
         with _faults("The guest could not be resumed."):
             found = self._get(guest_id)
@@ -183,20 +186,17 @@ class LibvirtHypervisor:
             found = self._get(guest_id)
             for disk in _live(found).iterfind("devices/disk"):
                 if _alias(disk) == DISK_ALIAS + disk_id:
-                    found.blockResize(_target(disk), size_bytes, libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES)
+                    target = disk.find("target")
+                    if target is not None:
+                        found.blockResize(
+                            target.get("dev"), size_bytes, libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES
+                        )
                     return
             raise HostFault("The disk is not plugged into the guest.")
 
-    def copy_disk(self, guest_id: str, disk_id: str, copy: DiskLocation) -> None:
-        message = "The guest's disk could not be copied."
-        with self._copying[guest_id], _faults(message):
-            found = self._get(guest_id)
-            targets = {_alias(disk): _target(disk) for disk in _live(found).iterfind("devices/disk")}
-            if DISK_ALIAS + disk_id not in targets:
-                raise HostFault("The disk is not plugged into the guest.")
-            path = self._located(copy).path
-            request = live_copy.order(sorted(targets.values()), targets[DISK_ALIAS + disk_id], path)
-            live_copy.run(found, request, COPY_TIMEOUT_S)
+    def copy_disk(self, guest_id: str, disk_id: str, target: Path) -> None:
+        with _faults("The guest's disk could not be copied."):
+            self._backups.copy(self._get(guest_id), DISK_ALIAS + disk_id, self._files.seen(target))
 
     def attach_nic(self, guest_id: str, nic: GuestNic, tap: str) -> None:
         self._attach(guest_id, nic_element(nic, tap, self._machine))
@@ -289,11 +289,6 @@ def _live(found: libvirt.virDomain) -> Element:
 def _alias(device: Element) -> str:
     alias = device.find("alias")
     return alias.get("name", "") if alias is not None else ""
-
-
-def _target(disk: Element) -> str:
-    target = disk.find("target")
-    return target.get("dev", "") if target is not None else ""
 
 
 def _aliases(root: Element) -> frozenset[str]:

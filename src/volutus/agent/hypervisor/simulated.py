@@ -69,6 +69,11 @@ class SimulatedHypervisor:
         self.trouble("kill")
         self.stop_inside(guest_id)
 
+    def pause(self, guest_id: str) -> None:
+        self.trouble("pause")
+        guest = self._running(guest_id)
+        self._guests[guest_id] = replace(guest, state=GuestState.PAUSED, cause="user")
+
     def resume(self, guest_id: str) -> None:
         self.trouble("resume")
         guest = self._guest(guest_id)
@@ -95,15 +100,16 @@ class SimulatedHypervisor:
         guest = self._running(guest_id)
         self._guests[guest_id] = replace(guest, disks=guest.disks - {disk_id})
 
-    def copy_disk(self, guest_id: str, disk_id: str, copy: DiskLocation) -> None:
-        self.trouble("copy_disk")
-        if disk_id not in self._guests[guest_id].disks:
-            raise HostFault("The disk is not plugged into the guest.")
-
     def grow_disk(self, guest_id: str, disk_id: str, size_bytes: int) -> None:
         """Here the size is the storage's alone."""
         self.trouble("grow_disk")
         self._running(guest_id)
+
+    def copy_disk(self, guest_id: str, disk_id: str, target: Path) -> None:
+        """Here the copy is the storage's alone."""
+        self.trouble("copy_disk")
+        if disk_id not in self._running(guest_id).disks:
+            raise HostFault("The disk is not plugged into the guest.")
 
     def attach_nic(self, guest_id: str, nic: GuestNic, tap: str) -> None:
         self.trouble("attach_nic")

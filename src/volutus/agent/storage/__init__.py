@@ -1,7 +1,6 @@
 """Disks on one host, behind one protocol: a directory of qcow2 files, and a simulated twin.
 
-A backend knows nothing of guests, except that a disk open in a running guest is grown and copied through
-that guest.
+A backend knows nothing of guests, except that a disk open in a running guest is grown through that guest.
 """
 
 from collections.abc import Callable, Iterator
@@ -10,11 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from volutus.agent.state import DiskSeen
-from volutus.wire import DiskSource, DiskSpec
+from volutus.agent.state import CaptureState, DiskSeen
+from volutus.wire import DiskSource, DiskSpec, UploadSpec
 
 Fetch = Callable[[str], AbstractContextManager[Iterator[bytes]]]
 """Opens an image of the control plane by id and gives its bytes in pieces."""
+
+Send = Callable[[str, Path], None]
+"""Sends a file to the control plane as the bytes of the image with that id."""
+
+Fill = Callable[[Path], None]
+"""Copies a disk that a guest has open into an empty qcow2 file of its size, as it is at one instant."""
 
 
 @dataclass(frozen=True)
@@ -26,10 +31,6 @@ class DiskLocation:
     format: str
 
 
-CopyOpen = Callable[[str, DiskLocation], None]
-"""Copies an open disk by id into a file, which has its size already."""
-
-
 class StorageBackend(Protocol):
     """What keeps disks. All calls block, may be made from any thread, and raise HostFault."""
 
@@ -37,12 +38,9 @@ class StorageBackend(Protocol):
         """All whole disks by id."""
         ...
 
-    def create(self, spec: DiskSpec, fetch: Fetch) -> None:
-        """Make a disk: wholly, or not at all. Its image is fetched at most once for all disks."""
-        ...
-
-    def create_from_open(self, spec: DiskSpec, copy: CopyOpen) -> None:
-        """Make a copy of a disk that a running guest has open, through that guest."""
+    def create(self, spec: DiskSpec, fetch: Fetch, fill: Fill | None = None) -> None:
+        """Make a disk: wholly, or not at all. Its image is fetched at most once for all disks. `fill` copies
+        a source that a guest has open."""
         ...
 
     def grow(self, disk_id: str, size_bytes: int) -> None:
@@ -54,6 +52,24 @@ class StorageBackend(Protocol):
         ...
 
     def destroy(self, disk_id: str) -> None: ...
+
+    def captures(self) -> dict[str, CaptureState]:
+        """Copies made to be sent, by image."""
+        ...
+
+    def capture(self, spec: UploadSpec, fill: Fill | None = None) -> None:
+        """Copy a disk to be sent, wholly or not at all, in the format of the image; `fill` as in `create`."""
+        ...
+
+    def captured(self, image_id: str) -> Path:
+        """The file to send."""
+        ...
+
+    def sent(self, image_id: str) -> None:
+        """It was sent: keep no more than the note of it."""
+        ...
+
+    def drop_capture(self, image_id: str) -> None: ...
 
     def location(self, disk_id: str) -> DiskLocation: ...
 

@@ -8,16 +8,16 @@ name.
 import os
 import pwd
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
 from volutus.agent.faults import HostFault
-from volutus.agent.state import DiskSeen
-from volutus.agent.storage import CopyOpen, DiskLocation, Fetch
+from volutus.agent.state import CaptureState, DiskSeen
+from volutus.agent.storage import DiskLocation, Fetch, Fill
+from volutus.agent.storage.captures import Captures
 from volutus.agent.storage.images import ImageCache, Owner, check_room
 from volutus.agent.storage.qcow2 import read_header
 from volutus.agent.storage.qemu_img import CONVERT_TIMEOUT_S, Limits, qemu_img
-from volutus.wire import DiskSource, DiskSpec
+from volutus.wire import DiskSource, DiskSpec, UploadSpec
 
 SUFFIX = ".qcow2"
 PART = ".part"
@@ -36,6 +36,7 @@ class DirectoryStorage:
         self._disks.mkdir(parents=True, exist_ok=True)
         self._disks.chmod(0o711)
         self._images = ImageCache(agent_dir / "images", self._owner)
+        self._captures = Captures(agent_dir / "captures")
         self._busy: set[str] = set()
         self._lock = threading.Lock()
 
@@ -51,15 +52,8 @@ class DirectoryStorage:
                 seen[path.stem] = DiskSeen(header.size_bytes, allocated)
         return seen
 
-    def create(self, spec: DiskSpec, fetch: Fetch) -> None:
-        self._whole(spec.id, lambda part: self._make(spec, part, fetch))
-
-    def create_from_open(self, spec: DiskSpec, copy: CopyOpen) -> None:
-        self._whole(spec.id, lambda part: self._copy_open(spec, part, copy))
-
-    def _whole(self, disk_id: str, make: Callable[[Path], None]) -> None:
-        """Have a disk appear under its name once it is whole."""
-        path = self._path(disk_id)
+    def create(self, spec: DiskSpec, fetch: Fetch, fill: Fill | None = None) -> None:
+        path = self._path(spec.id)
         part = path.with_suffix(PART)
         if path.exists():
             return
@@ -67,7 +61,7 @@ class DirectoryStorage:
         with self._lock:
             self._busy.add(part.name)
         try:
-            make(part)
+            self._make(spec, part, fetch, fill)
             os.chown(part, self._owner.uid, self._owner.gid)
             part.chmod(0o600)
             with part.open("rb") as file:
@@ -93,6 +87,21 @@ class DirectoryStorage:
     def destroy(self, disk_id: str) -> None:
         self._path(disk_id).unlink(missing_ok=True)
 
+    def captures(self) -> dict[str, CaptureState]:
+        return self._captures.all()
+
+    def capture(self, spec: UploadSpec, fill: Fill | None = None) -> None:
+        self._captures.make(spec, lambda path: self._copy(spec.disk_id, path, fill))
+
+    def captured(self, image_id: str) -> Path:
+        return self._captures.path(image_id)
+
+    def sent(self, image_id: str) -> None:
+        self._captures.sent(image_id)
+
+    def drop_capture(self, image_id: str) -> None:
+        self._captures.drop(image_id)
+
     def location(self, disk_id: str) -> DiskLocation:
         return DiskLocation(self._path(disk_id), "qcow2")
 
@@ -113,14 +122,18 @@ class DirectoryStorage:
         if not busy:
             self._images.drop_except(needed | self._backing_images())
 
-    def _make(self, spec: DiskSpec, part: Path, fetch: Fetch) -> None:
+    def _make(self, spec: DiskSpec, part: Path, fetch: Fetch, fill: Fill | None) -> None:
         source = spec.source
         if source is None:
             qemu_img(
                 ["create", "-q", "-f", "qcow2", str(part), str(spec.size_bytes)], "No disk could be made."
             )
         elif source.disk_id is not None:
-            self._copy(source.disk_id, part, spec.size_bytes)
+            self._copy(source.disk_id, part, fill)
+            header = read_header(part)
+            if header is not None and header.size_bytes < spec.size_bytes:
+                command = ["resize", "-q", "-f", "qcow2", str(part), str(spec.size_bytes)]
+                qemu_img(command, "The disk could not be copied.")
         else:
             image = self._images.flat(source, fetch)
             self._overlay(image, part, spec.size_bytes)
@@ -134,32 +147,33 @@ class DirectoryStorage:
         options = ["-f", "qcow2", "-F", image.format, "-b", backing]
         qemu_img(["create", "-q", *options, str(part), str(size_bytes)], "The disk could not be made.")
 
-    def _copy(self, disk_id: str, part: Path, size_bytes: int) -> None:
-        limits = Limits(CONVERT_TIMEOUT_S)
-        source = str(self._path(disk_id))
+    def _copy(self, disk_id: str, target: Path, fill: Fill | None) -> None:
+        """A flat copy of a disk; `fill` is the guest that has it open."""
+        source = self._path(disk_id)
         message = "The disk could not be copied."
-        qemu_img(["convert", "-q", "-f", "qcow2", "-O", "qcow2", source, str(part)], message, limits)
-        self._enlarge(part, size_bytes)
+        try:
+            header = read_header(source)
+            check_room(self._disks, self._stored_bytes(source))
+        except FileNotFoundError as error:
+            raise HostFault(message, str(error)) from error
+        if header is None:
+            raise HostFault(message, f"{source} is no disk")
+        if fill is None:
+            command = ["convert", "-q", "-f", "qcow2", "-O", "qcow2", str(source), str(target)]
+            qemu_img(command, message, Limits(CONVERT_TIMEOUT_S))
+            return
+        # An interrupted copy is begun anew: what was in it is of another instant.
+        target.unlink(missing_ok=True)
+        qemu_img(["create", "-q", "-f", "qcow2", str(target), str(header.size_bytes)], message)
+        os.chown(target, self._owner.uid, self._owner.gid)
+        target.chmod(0o600)
+        fill(target)
 
-    def _copy_open(self, spec: DiskSpec, part: Path, copy: CopyOpen) -> None:
-        source = spec.source.disk_id if spec.source else None
-        header = read_header(self._path(source)) if source else None
-        if source is None or header is None:
-            raise HostFault("What the disk was to be copied from is not there.")
-        qemu_img(
-            ["create", "-q", "-f", "qcow2", str(part), str(header.size_bytes)],
-            "The disk could not be copied.",
-        )
-        # QEMU writes it from within the guest's process.
-        os.chown(part, self._owner.uid, self._owner.gid)
-        copy(source, DiskLocation(part, "qcow2"))
-        self._enlarge(part, spec.size_bytes)
-
-    def _enlarge(self, part: Path, size_bytes: int) -> None:
-        header = read_header(part)
-        if header is not None and header.size_bytes < size_bytes:
-            command = ["resize", "-q", "-f", "qcow2", str(part), str(size_bytes)]
-            qemu_img(command, "The disk could not be copied.")
+    def _stored_bytes(self, path: Path) -> int:
+        """What a flat copy may take up."""
+        name = backing_name(path)
+        below = (self._disks / name).stat().st_blocks if name else 0
+        return (path.stat().st_blocks + below) * 512
 
     def _backing_images(self) -> frozenset[str]:
         return frozenset(

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from volutus.agent.faults import HostFault
 from volutus.agent.hypervisor.simulated import never
-from volutus.agent.state import DiskSeen
-from volutus.agent.storage import CopyOpen, DiskLocation, Fetch
-from volutus.wire import DiskSource, DiskSpec
+from volutus.agent.state import CaptureState, DiskSeen
+from volutus.agent.storage import DiskLocation, Fetch, Fill
+from volutus.wire import DiskSource, DiskSpec, UploadSpec
 
 
 @dataclass
@@ -20,22 +20,20 @@ class SimulatedStorage:
     trouble: Callable[[str], None] = never
     capacity_bytes: int = 1 << 50
     _disks: dict[str, DiskSeen] = field(default_factory=dict)
+    _captures: dict[str, CaptureState] = field(default_factory=dict)
 
     def disks(self) -> dict[str, DiskSeen]:
         return dict(self._disks)
 
-    def create(self, spec: DiskSpec, fetch: Fetch) -> None:
+    def create(self, spec: DiskSpec, fetch: Fetch, fill: Fill | None = None) -> None:
         self.trouble("create")
         if spec.id in self._disks:
             return
         if sum(disk.size_bytes for disk in self._disks.values()) + spec.size_bytes > self.capacity_bytes:
             raise HostFault("The host's disk pool is full.")
+        if fill is not None:
+            fill(Path("/simulated") / spec.id)
         self._disks[spec.id] = DiskSeen(spec.size_bytes)
-
-    def create_from_open(self, spec: DiskSpec, copy: CopyOpen) -> None:
-        if spec.id not in self._disks and spec.source is not None and spec.source.disk_id is not None:
-            copy(spec.source.disk_id, self.location(spec.id))
-            self._disks[spec.id] = DiskSeen(spec.size_bytes)
 
     def grow(self, disk_id: str, size_bytes: int) -> None:
         self.trouble("grow")
@@ -48,6 +46,29 @@ class SimulatedStorage:
     def destroy(self, disk_id: str) -> None:
         self.trouble("destroy")
         self._disks.pop(disk_id, None)
+
+    def captures(self) -> dict[str, CaptureState]:
+        return dict(self._captures)
+
+    def capture(self, spec: UploadSpec, fill: Fill | None = None) -> None:
+        self.trouble("capture")
+        if spec.id in self._captures:
+            return
+        if spec.disk_id not in self._disks:
+            raise HostFault("The disk could not be copied.")
+        if fill is not None:
+            fill(Path("/simulated") / spec.id)
+        self._captures[spec.id] = CaptureState.MADE
+
+    def captured(self, image_id: str) -> Path:
+        return Path("/simulated") / image_id
+
+    def sent(self, image_id: str) -> None:
+        self._captures[image_id] = CaptureState.SENT
+
+    def drop_capture(self, image_id: str) -> None:
+        self.trouble("drop_capture")
+        self._captures.pop(image_id, None)
 
     def location(self, disk_id: str) -> DiskLocation:
         return DiskLocation(Path("/simulated") / disk_id, "raw")

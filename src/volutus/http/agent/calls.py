@@ -1,15 +1,17 @@
-"""The agents' calls: enrol, poll, report, fetch an image, send console output."""
+"""The agents' calls: enrol, poll, report, fetch and send images, send console output."""
 
 import asyncio
 
 from starlette.responses import FileResponse, Response
 
-from volutus import compute, image, placement
+from volutus import compute, image, placement, volume
 from volutus.errors import Invalid
 from volutus.http.agent.bell import HostBell
 from volutus.http.agent.trust import Authority
 from volutus.http.kernel import Request, StreamRequest, document
 from volutus.http.kernel.plane import Plane
+from volutus.http.receiving import Reception, drain, receive
+from volutus.identity import Caller
 from volutus.placement.inventory import Overcommit
 from volutus.wire import Desired, Enrolled, Enrolment, Observed
 
@@ -63,6 +65,19 @@ async def image_file(request: StreamRequest) -> Response:
     return FileResponse(path, media_type="application/octet-stream")
 
 
+async def send_image(request: StreamRequest) -> Response:
+    """The bytes of an image, from the host that was told to send them. Sent again after the answer was lost,
+    they are taken as what is there."""
+    image_id = request.params["image_id"]
+    caller = await asyncio.to_thread(_sender, request, image_id)
+    if caller is None:
+        await drain(request)
+    else:
+        await receive(request, Reception(image_id, caller, again=True))
+        await asyncio.to_thread(_arrived, request, image_id)
+    return document({})
+
+
 def console(request: Request) -> Response:
     """Console output of a guest of this host; the answer says from where to send next."""
     offset = _number(request, "offset")
@@ -73,14 +88,27 @@ def console(request: Request) -> Response:
 
 
 def _desired(plane: Plane, host_id: str, seen: int) -> Desired:
-    with plane.database.begin() as tx:
-        placement.hosts.seen(tx, host_id)
+    # That the host was heard is noted with its reports, which come more often than polls end.
+    with plane.database.read() as tx:
         return placement.desired(tx, host_id, seen)
 
 
 def _image_path(plane: Plane, image_id: str) -> str:
     with plane.database.read() as tx:
         return str(image.file_path(tx, plane.parts["images"], image_id))
+
+
+def _sender(request: StreamRequest, image_id: str) -> Caller | None:
+    """None when the image has its bytes already."""
+    with request.plane.database.read(request.request_id) as tx:
+        caller = volume.uploads.sender(tx, request.caller.user_name, image_id)
+        there = image.status_of(tx, image_id) in ("active", "deactivated")
+        return None if there else caller
+
+
+def _arrived(request: StreamRequest, image_id: str) -> None:
+    with request.plane.database.begin(request.request_id) as tx:
+        volume.uploads.arrived(tx, image_id)
 
 
 def _number(request: Request | StreamRequest, name: str) -> int:

@@ -17,6 +17,7 @@ def dialect(*, trust_host_header: bool) -> Dialect:
         Route("GET", "/desired", calls.desired, "agent:desired", streams=True),
         Route("POST", "/observed", calls.observed, "agent:observed", body_max_bytes=REPORT_MAX_BYTES),
         Route("GET", "/images/{image_id}/file", calls.image_file, "agent:image", streams=True),
+        Route("PUT", "/images/{image_id}/file", calls.send_image, "agent:send_image", streams=True),
         Route(
             "POST",
             "/guests/{guest_id}/console",

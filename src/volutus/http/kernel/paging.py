@@ -8,6 +8,8 @@ from volutus.db.paging import PAGE_MAX, Page, SortKey
 from volutus.errors import Invalid
 from volutus.http.kernel.requests import Request
 
+# Python refuses to read numbers of thousands of digits; any of this length is beyond every page.
+LIMIT_DIGITS_MAX = 18
 _DIRECTIONS = {"asc": False, "desc": True}
 
 
@@ -52,6 +54,8 @@ def _limit(text: str | None, default: int) -> int:
         return default
     if not text.isascii() or not text.isdigit():
         raise Invalid(f"limit must be a whole number of 0 or more, not {text!r}", field="limit")
+    if len(text) > LIMIT_DIGITS_MAX:
+        return PAGE_MAX
     # Zero means "no limit of mine" in Nova, Neutron and Cinder alike.
     return min(int(text), PAGE_MAX) or PAGE_MAX
 

@@ -5,6 +5,7 @@ from volutus.http.openstack.compute import (
     aggregates,
     extensions,
     flavors,
+    images,
     interfaces,
     key_pairs,
     operators,
@@ -104,6 +105,16 @@ PRESETS = (
 )
 
 PROJECTS = (
+    Route("GET", "/images", images.index, "compute:images:show"),
+    Route("GET", "/images/detail", images.detail, "compute:images:show"),
+    Route("GET", "/images/{id}", images.show, "compute:images:show"),
+    Route("DELETE", "/images/{id}", images.delete, "compute:images:change"),
+    Route("GET", "/images/{id}/metadata", images.metadata, "compute:images:show"),
+    Route("POST", "/images/{id}/metadata", images.create_metadata, "compute:images:change"),
+    Route("PUT", "/images/{id}/metadata", images.replace_metadata, "compute:images:change"),
+    Route("GET", "/images/{id}/metadata/{key}", images.metadata_item, "compute:images:show"),
+    Route("PUT", "/images/{id}/metadata/{key}", images.set_metadata_item, "compute:images:change"),
+    Route("DELETE", "/images/{id}/metadata/{key}", images.delete_metadata_item, "compute:images:change"),
     Route("GET", "/limits", quota_sets.limits, "compute:limits"),
     Route("GET", "/os-quota-sets/{project_id}", quota_sets.show, "compute:quota_sets:show"),
     Route("PUT", "/os-quota-sets/{project_id}", quota_sets.update, "compute:quota_sets:update"),

@@ -16,6 +16,8 @@ Number = int | str
 Flag = bool | str
 Items = dict[Annotated[str, Meta(min_length=1, max_length=255)], Annotated[str, Meta(max_length=255)]]
 
+# Of numbers that come as text: what 64 bits hold.
+DIGITS_MAX = 18
 _TRUE = {"true", "1", "yes", "on", "t", "y"}
 _FALSE = {"false", "0", "no", "off", "f", "n", ""}
 
@@ -116,6 +118,11 @@ class ServerRebuild(Struct, forbid_unknown_fields=True):
     personality: list[Any] | UnsetType = UNSET
 
 
+class ImageCreate(Struct, forbid_unknown_fields=True):
+    name: Name
+    metadata: Items | None = None
+
+
 class ServerUpdate(Struct, forbid_unknown_fields=True):
     name: Name | None = None
     access_ipv4: str | None = msgspec.field(name="accessIPv4", default=None)
@@ -169,7 +176,7 @@ def number(value: int | str | None, field: str, least: int = 0) -> int | None:
         return None
     text = str(value).strip()
     digits = text.removeprefix("-")
-    if not (digits.isascii() and digits.isdigit()) or int(text) < least:
+    if not (digits.isascii() and digits.isdigit()) or len(digits) > DIGITS_MAX or int(text) < least:
         raise Invalid(f"Invalid input for field/attribute {field}. Value: {value}.", field=field)
     return int(text)
 

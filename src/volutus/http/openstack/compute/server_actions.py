@@ -9,7 +9,7 @@ from volutus import compute
 from volutus.errors import Conflict, Invalid
 from volutus.http.kernel import Request, Version, document, empty
 from volutus.http.kernel.bodies import decode
-from volutus.http.openstack.compute import rebuilds, schemas
+from volutus.http.openstack.compute import images, rebuilds, schemas
 
 V2_73 = Version(2, 73)
 
@@ -35,6 +35,16 @@ def _start(request: Request, server_id: str, _arguments: Any) -> Response:
 
 def _stop(request: Request, server_id: str, _arguments: Any) -> Response:
     compute.actions.stop(request.tx, request.caller, server_id)
+    return empty()
+
+
+def _pause(request: Request, server_id: str, _arguments: Any) -> Response:
+    compute.actions.pause(request.tx, request.caller, server_id)
+    return empty()
+
+
+def _unpause(request: Request, server_id: str, _arguments: Any) -> Response:
+    compute.actions.unpause(request.tx, request.caller, server_id)
     return empty()
 
 
@@ -128,8 +138,11 @@ _Handler = Callable[[Request, str, Any], Response]
 ACTIONS: dict[str, tuple[str, _Handler]] = {
     "os-start": ("start", _start),
     "os-stop": ("stop", _stop),
+    "pause": ("pause", _pause),
+    "unpause": ("pause", _unpause),
     "reboot": ("reboot", _reboot),
     "rebuild": ("rebuild", rebuilds.rebuild),
+    "createImage": ("create_image", images.create),
     "lock": ("lock", _lock),
     "unlock": ("unlock", _unlock),
     "os-getConsoleOutput": ("console_output", _console_output),

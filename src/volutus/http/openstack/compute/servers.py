@@ -150,6 +150,8 @@ def _networks(wanted: list[NetworkBody] | str | None) -> tuple[tuple[NicRequest,
         return (), NicMode(wanted)
     requests = tuple(NicRequest(n.uuid, n.port, n.fixed_ip, n.tag) for n in wanted or ())
     for request in requests:
+        if request.fixed_ip is not None:
+            _check_address(request.fixed_ip)
         if request.network_id is None and request.port_id is None:
             raise Invalid("Bad networks format: a network needs a uuid or a port.", field="networks")
     return requests, NicMode.AUTO
@@ -208,6 +210,13 @@ def hostname_of(text: str) -> str:
     if not good or len(text) > 255 or text[0] == "-" or text[-1] == "-":
         raise Invalid(f"Invalid input for field/attribute hostname. Value: {text}.", field="hostname")
     return text
+
+
+def _check_address(text: str) -> None:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError as error:
+        raise Invalid(f"Invalid fixed IP address ({text})", field="networks.fixed_ip") from error
 
 
 def address_of(text: str | None, version: int, field: str) -> str | None:
@@ -282,9 +291,9 @@ def _plain_filter(query: Mapping[str, str], version: Version) -> ServerFilter:
         hostname=query.get("hostname"),
         locked=flags("locked") if version >= views.V2_73 else None,
         config_drive=flags("config_drive"),
-        changed_since=_time(query, "changes-since"),
-        changed_before=_time(query, "changes-before"),
-        created_at=_time(query, "created_at"),
+        changed_since=moment_of(query, "changes-since"),
+        changed_before=moment_of(query, "changes-before"),
+        created_at=moment_of(query, "created_at"),
         deleted=bool(flags("deleted")),
         tags=texts("tags"),
         tags_any=texts("tags-any"),
@@ -293,7 +302,7 @@ def _plain_filter(query: Mapping[str, str], version: Version) -> ServerFilter:
     )
 
 
-def _time(query: Mapping[str, Any], name: str) -> datetime | None:
+def moment_of(query: Mapping[str, Any], name: str) -> datetime | None:
     text = query.get(name)
     if not text:
         return None

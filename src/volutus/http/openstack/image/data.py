@@ -4,8 +4,6 @@ Disk and database are used in threads; this module only passes pieces on.
 """
 
 import asyncio
-import contextlib
-import time
 
 import msgspec
 from starlette.responses import FileResponse, Response
@@ -14,14 +12,8 @@ from volutus import image
 from volutus.errors import Forbidden, Invalid
 from volutus.http.kernel import HttpProblem, Request, StreamRequest, accepted, no_content
 from volutus.http.openstack.image.discovery import IMPORT_METHODS, STORE
+from volutus.http.receiving import Reception, receive
 from volutus.image import ImageStore
-from volutus.image.data import HEARTBEAT_S, Upload
-from volutus.image.store import Incoming
-
-# Handing a piece to a thread costs 0.1 ms, as much as hashing 100 KiB: so pieces are gathered first.
-PIECE_BYTES = 1 << 20
-# A client that is refused early still sends; reading a little more lets it see the answer.
-DRAIN_BYTES_MAX = 16 << 20
 
 
 class ImportMethod(msgspec.Struct):
@@ -41,13 +33,13 @@ class Import(msgspec.Struct):
 
 async def upload(request: StreamRequest) -> Response:
     """Give a queued image its data; it is active when this is answered."""
-    await _receive(request, staging=False)
+    await receive(request, Reception(request.params["image_id"], request.caller))
     return no_content()
 
 
 async def stage(request: StreamRequest) -> Response:
     """Give a queued image its data, to be imported later."""
-    await _receive(request, staging=True)
+    await receive(request, Reception(request.params["image_id"], request.caller, staging=True))
     return no_content()
 
 
@@ -75,82 +67,6 @@ async def download(request: StreamRequest) -> Response:
         raise HttpProblem(404, f"The data of image {found.id} is missing.")
     headers = {"Content-MD5": found.md5 or ""}
     return FileResponse(path, media_type="application/octet-stream", headers=headers)
-
-
-async def _receive(request: StreamRequest, *, staging: bool) -> None:
-    if request.headers.get("content-type", "").split(";")[0].strip() != "application/octet-stream":
-        raise HttpProblem(415, "The content type of image data is application/octet-stream.")
-    try:
-        upload = await asyncio.to_thread(_begin, request, staging)
-        await _fill(request, upload)
-    except Exception:
-        await _drain(request)
-        raise
-
-
-async def _fill(request: StreamRequest, upload: Upload) -> None:
-    store: ImageStore = request.plane.parts["images"]
-    incoming: Incoming | None = None
-    try:
-        incoming = await asyncio.to_thread(store.receive, upload.id)
-        await _write_all(request, upload, incoming)
-        await asyncio.to_thread(_finish, request, upload, incoming)
-    except BaseException:
-        # Also when the server stops: the image is queued again, and no half file is left.
-        await asyncio.shield(asyncio.to_thread(_abandon, request, upload, incoming))
-        raise
-
-
-async def _write_all(request: StreamRequest, upload: Upload, incoming: Incoming) -> None:
-    piece = bytearray()
-    seen = time.monotonic()
-    async for chunk in request.chunks:
-        piece += chunk
-        if len(piece) >= PIECE_BYTES:
-            await asyncio.to_thread(incoming.write, bytes(piece))
-            piece.clear()
-        if time.monotonic() - seen > HEARTBEAT_S:
-            seen = time.monotonic()
-            await asyncio.to_thread(_alive, request, upload)
-    if piece:
-        await asyncio.to_thread(incoming.write, bytes(piece))
-
-
-async def _drain(request: StreamRequest) -> None:
-    left = DRAIN_BYTES_MAX
-    with contextlib.suppress(HttpProblem):
-        async for chunk in request.chunks:
-            left -= len(chunk)
-            if left < 0:
-                return
-
-
-def _begin(request: StreamRequest, staging: bool) -> Upload:
-    with request.plane.database.begin(request.request_id) as tx:
-        return image.data.begin(tx, request.caller, request.params["image_id"], staging=staging)
-
-
-def _alive(request: StreamRequest, upload: Upload) -> None:
-    with request.plane.database.begin(request.request_id) as tx:
-        image.data.alive(tx, upload)
-
-
-def _finish(request: StreamRequest, upload: Upload, incoming: Incoming) -> None:
-    """The file gets its name under the row's lock and before the commit: an active image's file is always
-    there, and a file whose commit failed is overwritten by the next upload or deleted with the image."""
-    store: ImageStore = request.plane.parts["images"]
-    sums = incoming.complete()
-    virtual_size_bytes = image.data.check(upload, incoming)
-    with request.plane.database.begin(request.request_id) as tx:
-        image.data.finish(tx, request.caller, upload, sums, virtual_size_bytes)
-        store.keep(incoming, upload.image_id)
-
-
-def _abandon(request: StreamRequest, upload: Upload, incoming: Incoming | None) -> None:
-    if incoming is not None:
-        incoming.discard()
-    with request.plane.database.begin(request.request_id) as tx:
-        image.data.abandon(tx, upload)
 
 
 def _look(request: StreamRequest) -> image.Image:

@@ -11,7 +11,7 @@ from msgspec import UNSET, UnsetType
 
 from volutus.errors import Invalid
 from volutus.http.kernel import Request
-from volutus.http.kernel.bodies import convert
+from volutus.http.kernel.bodies import convert, decode
 from volutus.network.errors import InvalidInput, PolicyNotAuthorized
 
 T = TypeVar("T")
@@ -85,11 +85,7 @@ def value_or(value: T | UnsetType | None, default: T) -> T:
 
 
 def _document(request: Request) -> dict[str, Any]:
-    try:
-        document = msgspec.json.decode(request.body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Invalid(f"The body is not valid JSON: {error}") from error
-    return _object(document, "the body")
+    return _object(decode(request.body, object), "the body")
 
 
 def _object(value: Any, name: str) -> dict[str, Any]:

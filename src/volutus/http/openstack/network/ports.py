@@ -109,7 +109,9 @@ def delete(request: Request) -> Response:
 def fixed_ips(parts: Sequence[FixedIpPart] | None) -> tuple[FixedIpRequest, ...]:
     """Addresses asked for by a body."""
     return tuple(
-        FixedIpRequest(part.subnet_id, part.ip_address and addresses.one(part.ip_address, "fixed_ips"))
+        FixedIpRequest(
+            part.subnet_id, None if part.ip_address is None else addresses.one(part.ip_address, "fixed_ips")
+        )
         for part in parts or ()
     )
 

@@ -117,9 +117,15 @@ def _rule_order(request: Request, body: RuleBody) -> RuleOrder:
     )
 
 
+# Leading zeros and all.
+PROTOCOL_DIGITS_MAX = 9
+
+
 def _protocol(text: str) -> str:
     lowered = text.lower()
-    if lowered.lstrip("-").isdigit() and not 0 <= int(lowered) <= 255:
+    digits = lowered.lstrip("-")
+    # Looked at before it is read: Python refuses to read numbers of thousands of digits.
+    if digits.isdigit() and (len(digits) > PROTOCOL_DIGITS_MAX or not 0 <= int(lowered) <= 255):
         raise InvalidInput(
             f"Security group rule protocol {text} not supported. Only protocol values and integer "
             "representations [0 to 255] are supported.",

@@ -1,10 +1,12 @@
 """`/attachments`, since microversion 3.27."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.responses import Response
 
 from volutus.http.kernel import Request, Version, document, next_links, no_content, parse_page
+from volutus.http.kernel.bodies import convert_strictly
 from volutus.http.openstack.volume import schemas, views
 from volutus.http.openstack.volume.bodies import flag, read, require_uuid, since
 from volutus.http.openstack.volume.volume_actions import mode
@@ -20,11 +22,16 @@ def create(request: Request) -> Response:
     since(request, FIRST)
     body = read(request, "attachment", schemas.AttachmentCreate)
     require_uuid(body.volume_uuid, "volume_uuid")
+    _check_connector(body.connector or {})
     order = AttachmentOrder(
         body.volume_uuid, body.instance_uuid, body.connector, mode(body.mode) if body.mode else None
     )
     made = attachments.create(request.tx, request.caller, order)
     return document({"attachment": views.attachment(made)})
+
+
+def _check_connector(connector: Mapping[str, Any]) -> None:
+    convert_strictly(connector, schemas.Connector, "attachment.connector")
 
 
 def list_(request: Request) -> Response:
@@ -48,6 +55,7 @@ def update(request: Request) -> Response:
     """`PUT /attachments/ID`: who will connect."""
     since(request, FIRST)
     body = read(request, "attachment", schemas.AttachmentUpdate)
+    _check_connector(body.connector)
     wanted = mode(body.mode) if body.mode else None
     attachment_id = request.params["attachment_id"]
     changed = attachments.connect(request.tx, request.caller, attachment_id, body.connector, wanted)

@@ -20,6 +20,8 @@ RESOURCES = (
 )
 # What Cinder's column holds.
 LIMIT_MAX = 2**31 - 1
+# More digits than any limit has: not even read.
+LIMIT_DIGITS_MAX = 18
 
 
 def show(request: Request) -> Response:
@@ -108,6 +110,7 @@ def _limits(changes: dict[str, Any]) -> dict[str, int]:
         if (
             isinstance(value, bool)
             or not text.removeprefix("-").isdigit()
+            or len(text) > LIMIT_DIGITS_MAX
             or not -1 <= int(text) <= LIMIT_MAX
         ):
             raise Invalid(f"Quota limit {value} for {name} must be from -1 to {LIMIT_MAX}.", field=name)

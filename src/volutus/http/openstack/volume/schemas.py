@@ -114,6 +114,17 @@ class Connection(msgspec.Struct):
     force: bool | None = None
 
 
+class UploadImage(msgspec.Struct):
+    """`os-volume_upload_image`. What the image may be called in is the image service's to check."""
+
+    image_name: Annotated[str, Meta(min_length=1, max_length=255)]
+    force: bool = False
+    disk_format: str = "raw"
+    container_format: str = "bare"
+    visibility: str = "private"
+    protected: bool = False
+
+
 class ImageMetadata(msgspec.Struct):
     """`os-set_image_metadata`."""
 
@@ -124,6 +135,13 @@ class ImageMetadataKey(msgspec.Struct):
     """`os-unset_image_metadata`."""
 
     key: str
+
+
+class Connector(msgspec.Struct):
+    """What is read of a connector; the rest is kept as it came."""
+
+    host: Name | None = None
+    mountpoint: Name | None = None
 
 
 class AttachmentCreate(msgspec.Struct):

@@ -6,6 +6,7 @@ from typing import Any
 
 from volutus import placement
 from volutus.http.kernel import Request, Version
+from volutus.image import Image
 from volutus.volume import Attachment, Snapshot, Volume
 from volutus.volume.capabilities import BACKEND
 
@@ -74,6 +75,25 @@ def volume(request: Request, one: Volume) -> dict[str, Any]:
     if not request.caller.is_admin:
         shown.pop("provider_id", None)
     return body | shown
+
+
+def uploaded(request: Request, one: Volume, made: Image) -> dict[str, Any]:
+    """What making an image of a volume answers."""
+    body: dict[str, Any] = {
+        "id": one.id,
+        "updated_at": moment(one.updated_at),
+        "status": one.status,
+        "display_description": one.description,
+        "size": one.size_gib,
+        "volume_type": {"id": one.type_id, "name": one.type_name},
+        "image_id": made.id,
+        "image_name": made.name,
+        "container_format": made.container_format,
+        "disk_format": made.disk_format,
+    }
+    if request.microversion >= Version(3, 1):
+        body |= {"visibility": made.visibility, "protected": made.protected}
+    return body
 
 
 def volume_detail(request: Request, one: Volume, hosts: Mapping[str, str]) -> dict[str, Any]:

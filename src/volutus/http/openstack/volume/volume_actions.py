@@ -9,6 +9,7 @@ from volutus.errors import Invalid
 from volutus.http.kernel import Request, Version, decode, document, empty
 from volutus.http.openstack.volume import schemas, views
 from volutus.http.openstack.volume.bodies import pairs, read
+from volutus.image import ImageFields
 from volutus.volume import attachments, get_volume, metadata, volumes
 from volutus.volume.attachments import AttachmentOrder
 from volutus.volume.metadata import Notes
@@ -153,6 +154,19 @@ def _show_image_metadata(request: Request, volume_id: str) -> Response:
     return document({"metadata": metadata.items(request.tx, request.caller, Notes.IMAGE, volume_id)})
 
 
+def _upload_image(request: Request, volume_id: str) -> Response:
+    body = read(request, "os-volume_upload_image", schemas.UploadImage)
+    wanted = ImageFields(
+        name=body.image_name,
+        visibility=body.visibility,
+        protected=body.protected,
+        disk_format=body.disk_format,
+        container_format=body.container_format,
+    )
+    volume, made = volumes.to_image(request.tx, request.caller, volume_id, wanted, force=body.force)
+    return document({"os-volume_upload_image": views.uploaded(request, volume, made)}, 202)
+
+
 Action = Callable[[Request, str], Response]
 # Name to handler, and the permission beyond that of acting at all.
 ACTIONS: Mapping[str, tuple[Action, str]] = {
@@ -171,6 +185,7 @@ ACTIONS: Mapping[str, tuple[Action, str]] = {
     "os-retype": (_retype, ""),
     "os-force_delete": (_force_delete, "volume:volumes:force_delete"),
     "os-reset_status": (_reset_status, "volume:volumes:reset_status"),
+    "os-volume_upload_image": (_upload_image, "volume:volumes:upload"),
     "os-set_image_metadata": (_set_image_metadata, ""),
     "os-unset_image_metadata": (_unset_image_metadata, ""),
     "os-show_image_metadata": (_show_image_metadata, ""),

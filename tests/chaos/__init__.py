@@ -1,0 +1,1 @@
+"""Processes of a running cloud killed at random moments, and what must hold afterwards."""
