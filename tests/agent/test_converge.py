@@ -386,6 +386,12 @@ def _check_end(world: World, guests: list[str], halted: set[str]) -> None:
     for guest_id in guests:
         spec = world.spec(guest_id)
         running = guest_id in seen and seen[guest_id].state is GuestState.RUNNING
+        held = guest_id in seen and seen[guest_id].state is GuestState.PAUSED
+        if held:
+            # Held still, it keeps what is plugged into it.
+            assert spec.power is Power.PAUSED
+            wanted_ports |= seen[guest_id].nics
+            wanted_networks |= {card.network_id for card in spec.nics}
         if spec.power is not Power.ON:
             assert not running
         elif guest_id not in halted:

@@ -66,9 +66,11 @@ class OvsNetwork:
 
     def plug(self, guest_id: str, nic: GuestNic) -> None:
         name = self.tap(nic.port_id)
-        if name not in links.interfaces():
-            links.ip(["tuntap", "add", "dev", name, "mode", "tap"])
-        links.set_alias(name, f"{self._owner} {nic.port_id} {guest_id}")
+        note = f"{self._owner} {nic.port_id} {guest_id}"
+        if name in links.interfaces():
+            links.set_alias(name, note)
+        else:
+            links.make_tap(name, note)
         links.ip(["link", "set", "dev", name, "mtu", str(nic.mtu), "up"])
         ids = {"iface-id": nic.port_id, "attached-mac": nic.mac, _OWNER: self._owner, _GUEST: guest_id}
         self._switch.add_port(name, ids)

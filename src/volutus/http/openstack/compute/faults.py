@@ -5,6 +5,7 @@ from typing import Any
 from volutus import errors
 from volutus.compute import faults
 from volutus.http.kernel import Fault, FaultTable
+from volutus.volume.faults import WrongStatus
 
 _NAMES = {
     400: "badRequest",
@@ -34,5 +35,7 @@ TABLE = FaultTable(
         errors.NoCapacity: 409,
         errors.TooLarge: 413,
         faults.TooMany: 403,
+        # Nova takes the wrong volume for a wrong order: 409 is about the server's own state.
+        WrongStatus: 400,
     },
 )
