@@ -21,6 +21,8 @@ NOTHING_THERE = {
     ("compute", "DELETE", "/servers/{id}/os-volume_attachments/{volume_id}"): "a volume attached",
     ("compute", "POST", "/servers/{id}/action"): "a security group and an address",
     ("network", "PUT", "/v2.0/routers/{id}/remove_router_interface"): "an interface",
+    ("compute", "GET", "/images/{id}/metadata/{key}"): "a key of metadata",
+    ("compute", "DELETE", "/images/{id}/metadata/{key}"): "a key of metadata",
     ("compute", "GET", "/servers/{id}/os-interface/{port_id}"): "a port attached",
     ("compute", "DELETE", "/servers/{id}/os-interface/{port_id}"): "a port attached",
 }

@@ -51,5 +51,5 @@ FOREIGN = Foreign(
         ("PATCH", "/v1/accounts/{account_id}"): {"account": {"name": "x"}},
     },
     # What operators alone may do is refused before anything is looked for.
-    frozenset({404, 403}),
+    statuses=frozenset({404, 403}),
 )

@@ -214,6 +214,8 @@ _BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/servers/{id}/metadata"): {"metadata": {"one": "two"}},
     ("PUT", "/servers/{id}/metadata"): {"metadata": {"one": "two"}},
     ("PUT", "/servers/{id}/metadata/{key}"): {"meta": {"x": "two"}},
+    ("PUT", "/images/{id}/metadata"): {"metadata": {"x": "x"}},
+    ("PUT", "/images/{id}/metadata/{key}"): {"meta": {"x": "x"}},
     ("PUT", "/servers/{id}/tags"): {"tags": ["mine"]},
     ("POST", "/servers/{id}/os-volume_attachments"): {
         "volumeAttachment": {"volumeId": empty_volume, "device": "/dev/vdb"}
@@ -265,6 +267,7 @@ _BODIES: dict[tuple[str, str], Any] = {
 FOREIGN = Foreign(
     objects={
         "servers/id": server,
+        "images/id": private_image,
         "os-server-groups/id": server_group,
         "os-keypairs/name": key_pair,
         "os-volume_attachments/volume_id": empty_volume,

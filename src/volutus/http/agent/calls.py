@@ -8,7 +8,7 @@ from volutus import compute, image, placement, volume
 from volutus.errors import Invalid
 from volutus.http.agent.bell import HostBell
 from volutus.http.agent.trust import Authority
-from volutus.http.kernel import Request, StreamRequest, document
+from volutus.http.kernel import Request, StreamRequest, document, whole_number
 from volutus.http.kernel.plane import Plane
 from volutus.http.receiving import Reception, drain, receive
 from volutus.identity import Caller
@@ -112,7 +112,7 @@ def _arrived(request: StreamRequest, image_id: str) -> None:
 
 
 def _number(request: Request | StreamRequest, name: str) -> int:
-    text = request.query.get(name, "0")
-    if not (text.isascii() and text.isdigit()):
+    number = whole_number(request.query.get(name, "0"))
+    if number is None:
         raise Invalid(f"{name} must be a whole number.", field=name)
-    return int(text)
+    return number

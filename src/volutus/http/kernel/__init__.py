@@ -11,7 +11,7 @@ from volutus.http.kernel.app import Kernel
 from volutus.http.kernel.bodies import decode
 from volutus.http.kernel.faults import Fault, FaultTable, HttpProblem, openstack_fault
 from volutus.http.kernel.microversions import MicroversionRange, Version
-from volutus.http.kernel.paging import next_links, parse_page
+from volutus.http.kernel.paging import next_links, parse_page, whole_number
 from volutus.http.kernel.plane import Plane
 from volutus.http.kernel.requests import Request, StreamRequest
 from volutus.http.kernel.routes import Dialect, Route
@@ -37,4 +37,5 @@ __all__ = [
     "no_content",
     "openstack_fault",
     "parse_page",
+    "whole_number",
 ]

@@ -9,7 +9,7 @@ from volutus.errors import Invalid
 from volutus.http.kernel.requests import Request
 
 # Python refuses to read numbers of thousands of digits; any of this length is beyond every page.
-LIMIT_DIGITS_MAX = 18
+DIGITS_MAX = 18
 _DIRECTIONS = {"asc": False, "desc": True}
 
 
@@ -49,15 +49,22 @@ def next_links(request: Request, name: str, page: Page, ids: Sequence[str]) -> d
     return {f"{name}_links": [{"rel": "next", "href": href}]}
 
 
+def whole_number(text: str) -> int | None:
+    """The number that a query or a path has as text; None where it is none, or none of 64 bits. Python
+    itself refuses to read thousands of digits, with an error that would be ours."""
+    if not text.isascii() or not text.isdigit() or len(text) > DIGITS_MAX:
+        return None
+    return int(text)
+
+
 def _limit(text: str | None, default: int) -> int:
     if text is None:
         return default
     if not text.isascii() or not text.isdigit():
         raise Invalid(f"limit must be a whole number of 0 or more, not {text!r}", field="limit")
-    if len(text) > LIMIT_DIGITS_MAX:
-        return PAGE_MAX
+    limit = whole_number(text)
     # Zero means "no limit of mine" in Nova, Neutron and Cinder alike.
-    return min(int(text), PAGE_MAX) or PAGE_MAX
+    return PAGE_MAX if limit is None else min(limit, PAGE_MAX) or PAGE_MAX
 
 
 def _descending(word: str) -> bool:

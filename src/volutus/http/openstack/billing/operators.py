@@ -17,12 +17,12 @@ from volutus.billing import (
     traffic,
 )
 from volutus.billing.accounts import ACCOUNTS_MAX, AccountOrder
-from volutus.billing.cycles import CYCLES_PER_DAY
+from volutus.billing.cycles import CYCLES_PER_DAY, cycle_of
 from volutus.billing.invoices import TaxRate
 from volutus.billing.payments import Payment
 from volutus.billing.prices import Rate
 from volutus.errors import Invalid
-from volutus.http.kernel import Request, created, document, no_content
+from volutus.http.kernel import Request, created, document, no_content, whole_number
 from volutus.http.openstack.billing import queries, schemas, views
 
 # A request that recomputes more than a day holds its connection too long: ask day by day.
@@ -171,8 +171,8 @@ def audit(request: Request) -> Response:
 
 def correct(request: Request) -> Response:
     """Book what a cycle lacks or has too much; answers what has no price still."""
-    text = request.params["cycle"]
-    if not text.isascii() or not text.isdigit():
-        raise Invalid("The cycle is a number.", field="cycle")
-    left = auditing.correct(request.tx, request.caller, int(text))
+    cycle = whole_number(request.params["cycle"])
+    if cycle is None or cycle > cycle_of(request.tx.now):
+        raise Invalid("The cycle is the number of one that has begun.", field="cycle")
+    left = auditing.correct(request.tx, request.caller, cycle)
     return document({"differences": views.shown(list(left))})

@@ -7,7 +7,7 @@ from volutus.billing import budgets as budgets_
 from volutus.billing import invoices as invoices_
 from volutus.billing.budgets import BudgetOrder
 from volutus.errors import NotFound
-from volutus.http.kernel import Request, created, document, no_content
+from volutus.http.kernel import Request, created, document, no_content, whole_number
 from volutus.http.openstack.billing import schemas, views
 
 
@@ -19,10 +19,10 @@ def invoices(request: Request) -> Response:
 
 def invoice(request: Request) -> Response:
     """One invoice."""
-    number = request.params["number"]
-    if not number.isascii() or not number.isdigit():
-        raise NotFound(f"Invoice {number} could not be found.")
-    found = invoices_.get(request.tx, request.caller, int(number))
+    number = whole_number(request.params["number"])
+    if number is None:
+        raise NotFound(f"Invoice {request.params['number'][:20]} could not be found.")
+    found = invoices_.get(request.tx, request.caller, number)
     if views.wants_csv(request):
         return views.table(found.lines, f"invoice-{found.number}")
     return document({"invoice": views.shown(found)})

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from volutus.errors import Invalid
-from volutus.http.kernel import Request
+from volutus.http.kernel import Request, whole_number
 
 # A span of time that a question without one means.
 SPAN = timedelta(days=30)
@@ -26,9 +26,10 @@ def number(request: Request, name: str, default: int, most: int) -> int:
     text = request.query.get(name)
     if text is None:
         return default
-    if not text.isascii() or not text.isdigit() or not int(text):
-        raise Invalid(f"{name} is a whole number above zero, not {text!r}", field=name)
-    return min(int(text), most)
+    found = whole_number(text)
+    if not found:
+        raise Invalid(f"{name} is a whole number above zero, not {text[:20]!r}", field=name)
+    return min(found, most)
 
 
 def span(request: Request) -> tuple[datetime, datetime]:
