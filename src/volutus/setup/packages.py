@@ -43,6 +43,8 @@ NEEDED = {
 NEEDED_BY_TESTS = {
     "openssh-client": "logging in to guests",
     "make": "the tests' entry",
+    "tcpdump": "packets as the wire has them",
+    "iputils-ping": "packets from the outside",
     "chromium": "the console's pages",
     "chromium-driver": "driving it",
 }
