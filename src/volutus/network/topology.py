@@ -10,6 +10,7 @@ from sqlalchemy import Row, text
 
 from volutus.db import Database, Tx
 from volutus.network.ovn.model import (
+    AddressGroupView,
     AddressMode,
     AddressPairView,
     Direction,
@@ -36,6 +37,7 @@ _TABLES = {
     Kind.PORT: "ports",
     Kind.ROUTER: "routers",
     Kind.SECURITY_GROUP: "security_groups",
+    Kind.ADDRESS_GROUP: "address_groups",
 }
 _PAGES = {
     kind: text(f"SELECT id FROM {table} WHERE id > :after ORDER BY id LIMIT :limit")  # noqa: S608 - our own names
@@ -72,9 +74,13 @@ _GROUPS = text("SELECT id, stateful FROM security_groups WHERE id = ANY(CAST(:id
 _RULES = text(
     """
     SELECT group_id, id, direction, ip_version, protocol, port_min, port_max,
-        text(remote_prefix) AS remote_prefix, remote_group_id
+        text(remote_prefix) AS remote_prefix, remote_group_id, remote_address_group_id
     FROM security_group_rules WHERE group_id = ANY(CAST(:ids AS text[])) ORDER BY id LIMIT :limit
     """
+)
+_ADDRESS_GROUPS = text(
+    "SELECT id, CAST(addresses AS text[]) AS addresses FROM address_groups "
+    "WHERE id = ANY(CAST(:ids AS text[])) LIMIT :limit"
 )
 
 
@@ -172,12 +178,17 @@ def _group_views(tx: Tx, ids: list[str]) -> Sequence[View]:
                 port_max=row.port_max,
                 remote_prefix=row.remote_prefix,
                 remote_group_id=row.remote_group_id,
+                remote_address_group_id=row.remote_address_group_id,
             )
         )
     return [
         SecurityGroupView(row.id, tuple(rules.get(row.id, ())), row.stateful)
         for row in _rows(tx, _GROUPS, ids)
     ]
+
+
+def _address_group_views(tx: Tx, ids: list[str]) -> Sequence[View]:
+    return [AddressGroupView(row.id, tuple(row.addresses)) for row in _rows(tx, _ADDRESS_GROUPS, ids)]
 
 
 def _rows(tx: Tx, statement: Any, ids: list[str]) -> Sequence[Row[Any]]:
@@ -189,4 +200,5 @@ _MAKERS: Mapping[Kind, Callable[[Tx, list[str]], Sequence[View]]] = {
     Kind.PORT: _port_views,
     Kind.ROUTER: router_views,
     Kind.SECURITY_GROUP: _group_views,
+    Kind.ADDRESS_GROUP: _address_group_views,
 }

@@ -8,9 +8,12 @@ from volutus.http.kernel import Plane
 from volutus.http.openstack.network.tags import RESOURCES
 from volutus.identity import Caller
 from volutus.network import (
+    address_groups,
+    address_scopes,
     floating_ips,
     networks,
     ports,
+    rbac,
     routers,
     security_group_rules,
     security_groups,
@@ -18,9 +21,12 @@ from volutus.network import (
     subnets,
     tags,
 )
+from volutus.network.address_groups import AddressGroupOrder
+from volutus.network.address_scopes import AddressScopeOrder
 from volutus.network.floating_ips import FloatingIpOrder
 from volutus.network.networks import NetworkOrder
 from volutus.network.ports import PortOrder
+from volutus.network.rbac import RbacOrder
 from volutus.network.routers import RouterOrder
 from volutus.network.security_group_rules import RuleOrder
 from volutus.network.security_groups import SecurityGroupOrder
@@ -87,6 +93,24 @@ def public(tx: Tx, _plane: Plane | None = None) -> str:
 def floating_ip(tx: Tx, _plane: Plane | None = None, owner: Caller = THEM) -> str:
     """A floating IP that stands for nothing."""
     return str(floating_ips.create(tx, owner, FloatingIpOrder(owner.own_project(), public(tx))).id)
+
+
+def scope(tx: Tx, _plane: Plane | None = None, owner: Caller = THEM) -> str:
+    """An address scope."""
+    return str(address_scopes.create(tx, owner, AddressScopeOrder(owner.own_project(), 4)).id)
+
+
+def addresses(tx: Tx, _plane: Plane | None = None, owner: Caller = THEM) -> str:
+    """An address group."""
+    order = AddressGroupOrder(owner.own_project(), addresses=("10.0.0.0/24",))
+    return str(address_groups.create(tx, owner, order).id)
+
+
+def policy(tx: Tx, _plane: Plane | None = None, owner: Caller = THEM) -> str:
+    """A policy that shares a network with somebody else again."""
+    shared = network(tx, None, owner)
+    order = RbacOrder(owner.own_project(), "network", shared, "access_as_shared", "project-c")
+    return str(rbac.create(tx, owner, order).id)
 
 
 _MAKERS: dict[str, Maker] = {
@@ -160,6 +184,24 @@ _REFERENCES: dict[str, Build] = {
     ),
     "group of a rule": _posting(
         "security-group-rules", "security_group_rule", security_group_id=group, **_RULE
+    ),
+    "address group of a rule": _posting(
+        "security-group-rules",
+        "security_group_rule",
+        security_group_id=_own(group),
+        remote_address_group_id=addresses,
+        **_RULE,
+    ),
+    "scope of a pool": _posting(
+        "subnetpools", "subnetpool", prefixes=["10.77.0.0/16"], address_scope_id=scope
+    ),
+    "object of a policy": _posting(
+        "rbac-policies",
+        "rbac_policy",
+        object_type="network",
+        object_id=network,
+        action="access_as_shared",
+        target_tenant="project-c",
     ),
     "remote group of a rule": _posting(
         "security-group-rules",
@@ -256,6 +298,27 @@ _BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/v2.0/security-group-rules"): {
         "security_group_rule": {"security_group_id": group, "remote_ip_prefix": "10.0.0.0/8", **_RULE}
     },
+    ("POST", "/v2.0/default-security-group-rules"): {"default_security_group_rule": _RULE},
+    ("POST", "/v2.0/address-scopes"): {"address_scope": {"name": "one", "ip_version": 4}},
+    ("PUT", "/v2.0/address-scopes/{id}"): {"address_scope": {"name": "mine", "description": "d"}},
+    ("POST", "/v2.0/address-groups"): {"address_group": {"name": "one", "addresses": ["10.0.0.0/8"]}},
+    ("PUT", "/v2.0/address-groups/{id}"): {"address_group": {"name": "mine", "description": "d"}},
+    ("PUT", "/v2.0/address-groups/{id}/add_addresses"): {"addresses": ["10.9.0.0/16"]},
+    ("PUT", "/v2.0/address-groups/{id}/remove_addresses"): {"addresses": ["10.0.0.0/24"]},
+    ("POST", "/v2.0/rbac-policies"): {
+        "rbac_policy": {
+            "object_type": "network",
+            "object_id": network,
+            "action": "access_as_shared",
+            "target_tenant": "project-c",
+        }
+    },
+    ("PUT", "/v2.0/rbac-policies/{id}"): {"rbac_policy": {"target_tenant": "mine"}},
+    ("POST", "/v2.0/flavors"): {"flavor": {"name": "one", "service_type": "L3_ROUTER_NAT"}},
+    ("PUT", "/v2.0/flavors/{id}"): {"flavor": {"name": "mine"}},
+    ("POST", "/v2.0/flavors/{id}/service_profiles"): {"service_profile": {"id": "x"}},
+    ("POST", "/v2.0/service_profiles"): {"service_profile": {"metainfo": "{}", "enabled": True}},
+    ("PUT", "/v2.0/service_profiles/{id}"): {"service_profile": {"description": "mine"}},
     ("PUT", "/v2.0/quotas/{project_id}"): {"quota": {"port": 9, "network": 9}},
 }
 _BODIES |= {("PUT", f"/v2.0/{plural}/{{id}}/tags"): {"tags": ["mine"]} for plural in RESOURCES}
@@ -263,11 +326,25 @@ _BODIES |= {("PUT", f"/v2.0/{plural}/{{id}}/tags"): {"tags": ["mine"]} for plura
 FOREIGN = Foreign(
     objects={
         **{f"{plural}/id": _tagged(plural) for plural in _MAKERS},
+        "rbac-policies/id": policy,
+        "address-scopes/id": scope,
+        "address-groups/id": addresses,
+        "auto-allocated-topology/project_id": lambda _tx, _plane: THEM.own_project(),
         "quotas/project_id": lambda _tx, _plane: THEM.own_project(),
         "network-ip-availabilities/id": network,
     },
-    # Agents are the operator's.
-    shared=frozenset({"alias", "tag", "agents/id"}),
+    # Agents, flavors and the rules of new groups are the operator's.
+    shared=frozenset(
+        {
+            "alias",
+            "tag",
+            "agents/id",
+            "flavors/id",
+            "service_profiles/id",
+            "service_profiles/profile_id",
+            "default-security-group-rules/id",
+        }
+    ),
     bodies=_BODIES,
     # Neutron hides another project's quotas by 403, whether or not there is such a project.
     refused=frozenset(
@@ -276,6 +353,7 @@ FOREIGN = Foreign(
             for below in ("", "/default", "/details", "/details.json")
         }
         | {(method, "/v2.0/quotas/{project_id}") for method in ("PUT", "DELETE")}
+        | {(method, "/v2.0/auto-allocated-topology/{project_id}") for method in ("GET", "DELETE")}
         | {("GET", "/v2.0/network-ip-availabilities/{id}")}
     ),
     references=_REFERENCES,

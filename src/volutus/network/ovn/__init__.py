@@ -10,6 +10,9 @@ The network domain makes views (`model`), implements `Topology` on its tables, a
     router, its interfaces or gateway, a floating IP     that router (both, when an address moves)
     network MTU                                          that network and the routers on it
     security group or a rule of it                       that group
+    address group                                        that group
+    QoS policy                                           the ports and routers it is for
+    port's DNS name                                      its network
     security group deleted                               it, and the groups whose rules named it
 
 A forgotten wake is found by the scan. What a step answers `Done` for is in OVN as the view said when the
@@ -21,6 +24,7 @@ from volutus.network.ovn.client import OvsdbClient
 from volutus.network.ovn.compile import compile_view
 from volutus.network.ovn.memory import MemoryNorthbound
 from volutus.network.ovn.model import (
+    AddressGroupView,
     AddressMode,
     AddressPairView,
     AdvertisementView,
@@ -31,11 +35,16 @@ from volutus.network.ovn.model import (
     HostRoute,
     Kind,
     NetworkView,
+    OwnDhcpView,
+    ParentView,
+    PortForwardingView,
     PortUse,
     PortView,
     ProviderView,
+    QosView,
     RouterPortView,
     RouterView,
+    ScopedNetwork,
     SecurityGroupRuleView,
     SecurityGroupView,
     SubnetView,
@@ -46,6 +55,7 @@ from volutus.network.ovn.ovsdb import OvsdbNorthbound
 from volutus.network.ovn.reconcile import OvnReconciler, Topology, reconcilers
 
 __all__ = [
+    "AddressGroupView",
     "AddressMode",
     "AddressPairView",
     "AdvertisementView",
@@ -61,11 +71,16 @@ __all__ = [
     "OvnReconciler",
     "OvsdbClient",
     "OvsdbNorthbound",
+    "OwnDhcpView",
+    "ParentView",
+    "PortForwardingView",
     "PortUse",
     "PortView",
     "ProviderView",
+    "QosView",
     "RouterPortView",
     "RouterView",
+    "ScopedNetwork",
     "SecurityGroupRuleView",
     "SecurityGroupView",
     "SubnetView",

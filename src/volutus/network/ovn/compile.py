@@ -1,6 +1,14 @@
 """From views to northbound rows. Pure: equal views give equal rows, and nothing is read or written."""
 
-from volutus.network.ovn.model import NetworkView, PortView, RouterView, SecurityGroupView, View
+from volutus.network.ovn.address_groups import compile_address_group
+from volutus.network.ovn.model import (
+    AddressGroupView,
+    NetworkView,
+    PortView,
+    RouterView,
+    SecurityGroupView,
+    View,
+)
 from volutus.network.ovn.networks import compile_network
 from volutus.network.ovn.ports import compile_port
 from volutus.network.ovn.routers import compile_router
@@ -21,3 +29,5 @@ def compile_view(view: View) -> Unit:
             return compile_router(view)
         case SecurityGroupView():
             return compile_security_group(view)
+        case AddressGroupView():
+            return compile_address_group(view)

@@ -18,6 +18,7 @@ class Kind(Enum):
     PORT = "port"
     ROUTER = "router"
     SECURITY_GROUP = "security_group"
+    ADDRESS_GROUP = "address_group"
 
 
 class AddressMode(Enum):
@@ -87,10 +88,15 @@ class ProviderView:
 
 @dataclass(frozen=True, slots=True)
 class NetworkView:
+    """`names` are host names with the addresses that they stand for, in the order that is answered.
+    `domain` is what they are below."""
+
     id: str
     mtu: int = 1442
     subnets: tuple[SubnetView, ...] = ()
     provider: ProviderView | None = None
+    domain: str = ""
+    names: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +117,35 @@ class AddressPairView:
 
 
 @dataclass(frozen=True, slots=True)
+class QosView:
+    """Limits of what is sent (`egress`) and got (`ingress`) in kbit/s, bursts in kbit, and the DSCP mark of
+    what is sent. None is no limit, or no mark."""
+
+    egress_kbps: int | None = None
+    egress_burst_kbits: int | None = None
+    ingress_kbps: int | None = None
+    ingress_burst_kbits: int | None = None
+    dscp_mark: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OwnDhcpView:
+    """What a port alone is told by DHCP, by OVN's names, beside what its network tells all."""
+
+    network: NetworkView
+    options_v4: tuple[tuple[str, str], ...] = ()
+    options_v6: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ParentView:
+    """The port whose guest carries this port's traffic, and the VLAN that it does so in."""
+
+    port_id: str
+    vlan: int
+
+
+@dataclass(frozen=True, slots=True)
 class PortView:
     """A port. `enabled` is its administrative state and its network's. `host_ids` are the hosts that may
     bind it, the present one first: one, or two during a migration; none leaves it to whoever has the tap."""
@@ -125,6 +160,9 @@ class PortView:
     security_group_ids: tuple[str, ...] = ()
     address_pairs: tuple[AddressPairView, ...] = ()
     host_ids: tuple[str, ...] = ()
+    qos: QosView | None = None
+    own_dhcp: OwnDhcpView | None = None
+    parent: ParentView | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +202,27 @@ class FloatingIpView:
     mac: str
     fixed_address: str
     fixed_port_id: str
+    network_id: str = ""
+    qos: QosView | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PortForwardingView:
+    """One port of a floating IP, and the port inside that it stands for. `protocol` is `tcp` or `udp`."""
+
+    protocol: str
+    address: str
+    port: int
+    fixed_address: str
+    fixed_port: int
+
+
+@dataclass(frozen=True, slots=True)
+class ScopedNetwork:
+    """A prefix on one of the router's ports, and the address scope that it is of (None: of none)."""
+
+    cidr: str
+    scope_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +239,8 @@ class RouterView:
     floating_ips: tuple[FloatingIpView, ...] = ()
     routes: tuple[HostRoute, ...] = ()
     distributed: bool = True
+    port_forwardings: tuple[PortForwardingView, ...] = ()
+    scopes: tuple[ScopedNetwork, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +256,7 @@ class SecurityGroupRuleView:
     port_max: int | None = None
     remote_prefix: str | None = None
     remote_group_id: str | None = None
+    remote_address_group_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,4 +266,12 @@ class SecurityGroupView:
     stateful: bool = True
 
 
-View = NetworkView | PortView | RouterView | SecurityGroupView
+@dataclass(frozen=True, slots=True)
+class AddressGroupView:
+    """Prefixes of either IP version."""
+
+    id: str
+    addresses: tuple[str, ...] = ()
+
+
+View = NetworkView | PortView | RouterView | SecurityGroupView | AddressGroupView

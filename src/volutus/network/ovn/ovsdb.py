@@ -29,6 +29,7 @@ UNIQUE_NAMES: Mapping[str, tuple[str, str] | None] = {
     "Logical_Router_Port": ("Logical_Router", "ports"),
     "Gateway_Chassis": ("Logical_Router_Port", "gateway_chassis"),
     "Port_Group": None,
+    "Address_Set": None,
 }
 
 # Somebody else may remove a row between our reading and our writing, but hardly again and again.
@@ -58,14 +59,18 @@ class OvsdbNorthbound:
         """See `Northbound.read_index`. One request; about 0.04 ms for each port."""
         operations: list[dict[str, Any]] = [select_all(table) for table in OWNED]
         groups = {"op": "select", "table": "Port_Group", "where": [], "columns": ["external_ids", "ports"]}
-        answers = self._client.transact([*operations, groups])
+        routers = {"op": "select", "table": "Logical_Router", "where": [], "columns": ["load_balancer"]}
+        answers = self._client.transact([*operations, groups, routers])
+        # A balancer that no router has is as good as none.
+        used = {uuid for raw in answers[-1]["rows"] for uuid in _uuids(raw["load_balancer"])}
         rows: dict[Key, list[tuple[str, str]]] = defaultdict(list)
         for table, answer in zip(OWNED, answers, strict=False):
             for raw in answer["rows"]:
                 row = decode(table, raw)
-                if owner := owner_of(row):
+                idle = table == "Load_Balancer" and row.uuid not in used
+                if (owner := owner_of(row)) and not idle:
                     rows[Key(*owner)].append((row.uuid, row_digest(table, row.columns)))
-        members = _memberships(answers[-1]["rows"])
+        members = _memberships(answers[-2]["rows"])
         return {key: unit_digest(found, members.get(_port_row(key), ())) for key, found in rows.items()}
 
     def ports_up(self, port_ids: Sequence[str]) -> frozenset[str]:
@@ -167,8 +172,13 @@ def _memberships(groups: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
     for raw in groups:
         marks = dict(raw["external_ids"][1])
         group_id = marks.get("volutus:id")
-        ports = raw["ports"][1] if raw["ports"][0] == "set" else [raw["ports"]]
         if group_id is not None:
-            for _, port in ports:
+            for port in _uuids(raw["ports"]):
                 members[port].append(group_id)
     return members
+
+
+def _uuids(references: Any) -> list[str]:
+    """A column of references as OVSDB answers it: one alone comes without a set around it."""
+    kind, value = references
+    return [uuid for _, uuid in value] if kind == "set" else [value]

@@ -1,28 +1,51 @@
 """The paths of the network service: method, path, handler, permission."""
 
 from collections.abc import Callable
-from types import ModuleType
+from typing import Protocol
 
-from volutus.http.kernel import Route
+from starlette.responses import Response
+
+from volutus.http.kernel import Request, Route
 from volutus.http.openstack.network import (
+    address_groups,
+    address_scopes,
+    default_rules,
+    flavors,
     floating_ips,
     ip_availability,
     networks,
     ports,
     quotas,
+    rbac,
     routers,
     security_groups,
     service,
     subnet_pools,
     subnets,
     tags,
+    topologies,
 )
 
 # A bulk order of some hundred ports with all their attributes.
 _BULK_MAX_BYTES = 4 << 20
 
 
-def _five(path: str, noun: str, module: ModuleType) -> tuple[Route, ...]:
+class Noun(Protocol):
+    """The handlers of a kind of object: a module, or a `Resource`."""
+
+    @property
+    def create(self) -> Callable[[Request], Response]: ...
+    @property
+    def index(self) -> Callable[[Request], Response]: ...
+    @property
+    def show(self) -> Callable[[Request], Response]: ...
+    @property
+    def change(self) -> Callable[[Request], Response]: ...
+    @property
+    def delete(self) -> Callable[[Request], Response]: ...
+
+
+def _five(path: str, noun: str, module: Noun) -> tuple[Route, ...]:
     """What can be done with every kind of object."""
     return (
         Route("POST", path, module.create, f"{noun}:create", body_max_bytes=_BULK_MAX_BYTES),
@@ -65,11 +88,44 @@ def _router_actions() -> tuple[Route, ...]:
 
 def _rules() -> tuple[Route, ...]:
     path, noun = "/v2.0/security-group-rules", "network:security_group_rules"
+    defaults = "/v2.0/default-security-group-rules", "network:default_rules"
     return (
         Route("POST", path, security_groups.create_rule, f"{noun}:create", body_max_bytes=_BULK_MAX_BYTES),
         Route("GET", path, security_groups.list_rules, f"{noun}:list"),
         Route("GET", f"{path}/{{id}}", security_groups.show_rule, f"{noun}:show"),
         Route("DELETE", f"{path}/{{id}}", security_groups.delete_rule, f"{noun}:delete"),
+        Route("POST", defaults[0], default_rules.create, f"{defaults[1]}:create"),
+        Route("GET", defaults[0], default_rules.index, f"{defaults[1]}:list"),
+        Route("GET", f"{defaults[0]}/{{id}}", default_rules.show, f"{defaults[1]}:list"),
+        Route("DELETE", f"{defaults[0]}/{{id}}", default_rules.delete, f"{defaults[1]}:delete"),
+    )
+
+
+def _address_groups() -> tuple[Route, ...]:
+    path, noun = "/v2.0/address-groups", "network:address_groups"
+    return (
+        *_five(path, noun, address_groups.GROUPS),
+        Route("PUT", f"{path}/{{id}}/add_addresses", address_groups.add_addresses, f"{noun}:update"),
+        Route("PUT", f"{path}/{{id}}/remove_addresses", address_groups.remove_addresses, f"{noun}:update"),
+    )
+
+
+def _flavors() -> tuple[Route, ...]:
+    path, noun = "/v2.0/flavors/{id}/service_profiles", "network:flavors"
+    return (
+        *_five("/v2.0/flavors", noun, flavors.FLAVORS),
+        *_five("/v2.0/service_profiles", "network:service_profiles", flavors.PROFILES),
+        Route("POST", path, flavors.add_profile, f"{noun}:update"),
+        Route("DELETE", f"{path}/{{profile_id}}", flavors.remove_profile, f"{noun}:update"),
+    )
+
+
+def _topologies() -> tuple[Route, ...]:
+    path, noun = "/v2.0/auto-allocated-topology/{project_id}", "network:topologies"
+    return (
+        # What is asked for is made.
+        Route("GET", path, topologies.show, f"{noun}:show", writes=True),
+        Route("DELETE", path, topologies.delete, f"{noun}:delete"),
     )
 
 
@@ -114,6 +170,11 @@ ROUTES: tuple[Route, ...] = (
     *_five("/v2.0/floatingips", "network:floating_ips", floating_ips),
     *_five("/v2.0/security-groups", "network:security_groups", security_groups),
     *_rules(),
+    *_five("/v2.0/rbac-policies", "network:rbac_policies", rbac),
+    *_five("/v2.0/address-scopes", "network:address_scopes", address_scopes.SCOPES),
+    *_address_groups(),
+    *_flavors(),
+    *_topologies(),
     *_quotas(),
     *_ip_availability(),
     *_tags(),

@@ -65,6 +65,7 @@ class SubnetPoolBody(Named):
     default_quota: int | UnsetType | None = UNSET
     shared: bool | UnsetType = UNSET
     is_default: bool | UnsetType = UNSET
+    address_scope_id: str | UnsetType | None = UNSET
 
 
 class FixedIpPart(Part):
@@ -144,8 +145,9 @@ class SecurityGroupBody(Named):
     stateful: bool | UnsetType = UNSET
 
 
-class RuleBody(Named, kw_only=True):
-    security_group_id: str
+class MatchBody(Named, kw_only=True):
+    """What traffic a rule admits."""
+
     direction: Literal["ingress", "egress"]
     ethertype: Literal["IPv4", "IPv6", "ipv4", "ipv6"] | UnsetType | None = UNSET
     protocol: str | int | UnsetType | None = UNSET
@@ -153,7 +155,60 @@ class RuleBody(Named, kw_only=True):
     port_range_max: int | UnsetType | None = UNSET
     remote_ip_prefix: str | UnsetType | None = UNSET
     remote_group_id: str | UnsetType | None = UNSET
+    remote_address_group_id: str | UnsetType | None = UNSET
     description: str | UnsetType = UNSET
+
+
+class RuleBody(MatchBody, kw_only=True):
+    security_group_id: str
+
+
+class DefaultRuleBody(MatchBody, kw_only=True):
+    used_in_default_sg: bool | UnsetType = UNSET
+    used_in_non_default_sg: bool | UnsetType = UNSET
+
+
+class AddressScopeBody(Named):
+    name: str | UnsetType = UNSET
+    description: str | UnsetType = UNSET
+    ip_version: int | UnsetType = UNSET
+    shared: bool | UnsetType = UNSET
+
+
+class AddressGroupBody(Named):
+    name: str | UnsetType = UNSET
+    description: str | UnsetType = UNSET
+    addresses: list[str] | UnsetType = UNSET
+
+
+class AddressesBody(Part):
+    addresses: list[str]
+
+
+class FlavorBody(Named):
+    name: str | UnsetType = UNSET
+    description: str | UnsetType = UNSET
+    service_type: str | UnsetType = UNSET
+    enabled: bool | UnsetType = UNSET
+
+
+class ServiceProfileBody(Named):
+    description: str | UnsetType = UNSET
+    driver: str | UnsetType = UNSET
+    metainfo: str | UnsetType = UNSET
+    enabled: bool | UnsetType = UNSET
+
+
+class ProfileReference(Part):
+    id: str
+
+
+class RbacBody(Named):
+    object_type: str | UnsetType = UNSET
+    object_id: str | UnsetType = UNSET
+    action: str | UnsetType = UNSET
+    target_tenant: str | UnsetType = UNSET
+    target_project: str | UnsetType = UNSET
 
 
 class QuotaBody(Named):
@@ -169,6 +224,7 @@ class QuotaBody(Named):
     floatingip: int | UnsetType = UNSET
     security_group: int | UnsetType = UNSET
     security_group_rule: int | UnsetType = UNSET
+    rbac_policy: int | UnsetType = UNSET
 
 
 class TagsBody(Part):

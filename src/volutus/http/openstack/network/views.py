@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
+from volutus.network.default_rules import DefaultRule
 from volutus.network.floating_ips import FloatingIp
 from volutus.network.networks import Network
 from volutus.network.ports import Port
+from volutus.network.rbac import RbacPolicy
 from volutus.network.router_interfaces import Interface
 from volutus.network.routers import Router
 from volutus.network.security_group_rules import Rule
@@ -15,9 +17,28 @@ from volutus.network.subnet_pools import SubnetPool
 from volutus.network.subnets import HostRoute, Subnet
 
 
+class Standard(Protocol):
+    """The attributes that every kind of object has."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def project_id(self) -> str: ...
+    @property
+    def description(self) -> str: ...
+    @property
+    def tags(self) -> tuple[str, ...]: ...
+    @property
+    def created_at(self) -> datetime: ...
+    @property
+    def updated_at(self) -> datetime: ...
+    @property
+    def revision(self) -> int: ...
+
+
 def network(it: Network, zone: str, *, provider: bool) -> dict[str, Any]:
     """A network. `provider` shows what it is made of, which tenants need not know."""
-    view = _common(it) | {
+    view = common(it) | {
         "name": it.name,
         "admin_state_up": it.enabled,
         "status": "ACTIVE",
@@ -41,7 +62,7 @@ def network(it: Network, zone: str, *, provider: bool) -> dict[str, Any]:
 
 
 def subnet(it: Subnet) -> dict[str, Any]:
-    return _common(it) | {
+    return common(it) | {
         "name": it.name,
         "network_id": it.network_id,
         "ip_version": it.ip_version,
@@ -60,8 +81,8 @@ def subnet(it: Subnet) -> dict[str, Any]:
 
 
 def subnet_pool(it: SubnetPool) -> dict[str, Any]:
-    """Lengths come as numbers; there are no address scopes."""
-    return _common(it) | {
+    """Lengths come as numbers."""
+    return common(it) | {
         "name": it.name,
         "ip_version": it.ip_version,
         "prefixes": it.prefixes,
@@ -69,7 +90,7 @@ def subnet_pool(it: SubnetPool) -> dict[str, Any]:
         "min_prefixlen": it.min_prefix_length,
         "max_prefixlen": it.max_prefix_length,
         "default_quota": it.default_quota,
-        "address_scope_id": None,
+        "address_scope_id": it.address_scope_id,
         "shared": it.shared,
         "is_default": it.is_default,
     }
@@ -77,7 +98,7 @@ def subnet_pool(it: SubnetPool) -> dict[str, Any]:
 
 def port(it: Port, *, binding: bool) -> dict[str, Any]:
     """A port. `binding` shows the host, which tenants need not know."""
-    view = _common(it) | {
+    view = common(it) | {
         "name": it.name,
         "network_id": it.network_id,
         "mac_address": it.mac,
@@ -107,7 +128,7 @@ def port(it: Port, *, binding: bool) -> dict[str, Any]:
 
 def router(it: Router, zone: str) -> dict[str, Any]:
     gateway = it.gateway
-    return _common(it) | {
+    return common(it) | {
         "name": it.name,
         "admin_state_up": it.enabled,
         "status": "ACTIVE",
@@ -140,7 +161,7 @@ def interface(it: Interface) -> dict[str, Any]:
 
 def floating_ip(it: FloatingIp) -> dict[str, Any]:
     details = it.port_details
-    return _common(it) | {
+    return common(it) | {
         "floating_network_id": it.network_id,
         "floating_ip_address": it.address,
         "fixed_ip_address": it.fixed_address,
@@ -161,16 +182,21 @@ def floating_ip(it: FloatingIp) -> dict[str, Any]:
 
 
 def security_group(it: SecurityGroup) -> dict[str, Any]:
-    return _common(it) | {
+    return common(it) | {
         "name": it.name,
         "stateful": it.stateful,
+        "shared": it.shared,
         "security_group_rules": [rule(one) for one in it.rules],
     }
 
 
 def rule(it: Rule) -> dict[str, Any]:
-    return _common(it) | {
-        "security_group_id": it.group_id,
+    return common(it) | {"security_group_id": it.group_id} | matched(it)
+
+
+def matched(it: Rule | DefaultRule) -> dict[str, Any]:
+    """What traffic a rule admits."""
+    return {
         "direction": it.direction,
         "ethertype": f"IPv{it.ip_version}",
         "protocol": it.protocol,
@@ -179,6 +205,31 @@ def rule(it: Rule) -> dict[str, Any]:
         "remote_ip_prefix": it.remote_prefix,
         "normalized_cidr": it.remote_prefix,
         "remote_group_id": it.remote_group_id,
+        "remote_address_group_id": it.remote_address_group_id,
+    }
+
+
+def default_rule(it: DefaultRule) -> dict[str, Any]:
+    return {
+        "id": it.id,
+        "description": it.description,
+        "used_in_default_sg": it.in_default_group,
+        "used_in_non_default_sg": it.in_other_groups,
+        **matched(it),
+    }
+
+
+def rbac_policy(it: RbacPolicy) -> dict[str, Any]:
+    """The project it is for has two names, as clients know either."""
+    return {
+        "id": it.id,
+        "tenant_id": it.project_id,
+        "project_id": it.project_id,
+        "object_type": it.object_type,
+        "object_id": it.object_id,
+        "action": it.action,
+        "target_tenant": it.target_project,
+        "target_project": it.target_project,
     }
 
 
@@ -196,9 +247,8 @@ def time(at: datetime) -> str:
     return at.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _common(
-    it: Network | Subnet | Port | Router | FloatingIp | SecurityGroup | Rule | SubnetPool,
-) -> dict[str, Any]:
+def common(it: Standard) -> dict[str, Any]:
+    """What every object of a project's says of itself."""
     return {
         "id": it.id,
         "tenant_id": it.project_id,
