@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from volutus.identity.keys import KeyRepository
+from volutus.identity.memory import Memory
 from volutus.identity.passwords import HashCost, Passwords
 from volutus.identity.tokens import Tokens
 from volutus.settings import Settings
@@ -15,6 +16,7 @@ class Identity:
 
     token_keys: KeyRepository
     vault: KeyRepository
+    memory: Memory
     tokens: Tokens
     passwords: Passwords
 
@@ -23,5 +25,6 @@ def open_identity(settings: Settings, cost: HashCost | None = None) -> Identity:
     """Made from the key repositories in `secrets/fernet` and `secrets/credential`."""
     token_keys = KeyRepository(settings.secrets_dir / "fernet")
     vault = KeyRepository(settings.secrets_dir / "credential")
-    tokens = Tokens(token_keys, settings.token_lifetime_s)
-    return Identity(token_keys, vault, tokens, Passwords(cost))
+    memory = Memory()
+    tokens = Tokens(token_keys, memory, settings.token_lifetime_s)
+    return Identity(token_keys, vault, memory, tokens, Passwords(cost))

@@ -71,8 +71,14 @@ def _answer(request: Request, token: tokens.Token, status: int) -> Response:
     if "nocatalog" not in request.query and token.payload.kind:
         place = token.standing.place
         in_project = token.payload.kind is ScopeKind.PROJECT and place is not None
-        offers = catalog.catalog(
-            request.tx, place.id if in_project and place else None, token.payload.user_id
+        project_id = place.id if in_project and place else None
+        offers = (
+            identity_of(request)
+            .memory.view(request.tx)
+            .recall(
+                ("catalog", project_id, token.payload.user_id),
+                lambda: catalog.catalog(request.tx, project_id, token.payload.user_id),
+            )
         )
     headers = {"X-Subject-Token": token.text, **_VARY}
     return document(views.token(token, offers, request.origin), status, headers)
