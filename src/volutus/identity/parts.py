@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 from volutus.identity.keys import KeyRepository
 from volutus.identity.memory import Memory
+from volutus.identity.password_rules import PasswordRules
 from volutus.identity.passwords import HashCost, Passwords
+from volutus.identity.throttle import Throttles
 from volutus.identity.tokens import Tokens
 from volutus.settings import Settings
 
@@ -19,6 +21,7 @@ class Identity:
     memory: Memory
     tokens: Tokens
     passwords: Passwords
+    throttles: Throttles
 
 
 def open_identity(settings: Settings, cost: HashCost | None = None) -> Identity:
@@ -27,4 +30,6 @@ def open_identity(settings: Settings, cost: HashCost | None = None) -> Identity:
     vault = KeyRepository(settings.secrets_dir / "credential")
     memory = Memory()
     tokens = Tokens(token_keys, memory, settings.token_lifetime_s)
-    return Identity(token_keys, vault, memory, tokens, Passwords(cost))
+    passwords = Passwords(cost, PasswordRules.from_settings(settings))
+    throttles = Throttles(settings.sign_ins_per_user_minute, settings.sign_ins_per_address_minute)
+    return Identity(token_keys, vault, memory, tokens, passwords, throttles)

@@ -13,8 +13,8 @@ from sqlalchemy import text, update
 from volutus.db import Tx
 from volutus.errors import Forbidden, Invalid, Unauthenticated
 from volutus.identity import failures, tables, totp
-from volutus.identity.keys import KeyRepository
 from volutus.identity.parts import Identity
+from volutus.identity.password_rules import PasswordRules
 from volutus.identity.passwords import Passwords
 from volutus.identity.payload import ScopeKind
 from volutus.identity.tokens import Claim, Token, Tokens
@@ -94,7 +94,8 @@ class Scope:
 
 @dataclass(frozen=True)
 class Attempt:
-    """The proofs shown, in the methods' order, and the scope wanted: None is for the user's default."""
+    """The proofs shown, in the methods' order, and the scope wanted: None is for the user's default.
+    `address` is where it comes from."""
 
     methods: tuple[str, ...]
     password: tuple[NameOrId, str] | None = None
@@ -102,10 +103,14 @@ class Attempt:
     token: str | None = None
     application_credential: ApplicationCredentialProof | None = None
     scope: Scope | None = None
+    address: str = ""
 
 
 def sign_in(tx: Tx, identity: Identity, attempt: Attempt) -> Token:
     """A token for what was proved. Raises Unauthenticated."""
+    for proof in (attempt.password, attempt.totp):
+        if proof is not None:
+            identity.throttles.admit(_key(proof[0]), attempt.address, tx.now)
     claim, default_project_id = _prove(tx, identity, attempt)
     if claim.application_credential_id:
         if attempt.scope is not None and attempt.scope.kind is not ScopeKind.UNSCOPED:
@@ -122,9 +127,9 @@ def prove_password(tx: Tx, passwords: Passwords, who: NameOrId, password: str) -
     """The user's row, if the password is right. Counts failures. Raises Unauthenticated."""
     row = _user(tx, who)
     matched = passwords.matches(row.password_hash if row else None, password)
-    locked = row is not None and _is_locked(row, tx)
+    locked = row is not None and _is_locked(tx, passwords.rules, row)
     if row is None or not matched or locked or not row.enabled:
-        failures.note(tx, row.id if row else _unknown_key(who))
+        failures.note(tx, row.id if row else _key(who), passwords.rules.lockout)
         raise Unauthenticated(REFUSED)
     if row.failures:
         failures.forget(tx, row.id)
@@ -151,7 +156,7 @@ def _prove(tx: Tx, identity: Identity, attempt: Attempt) -> tuple[Claim, str | N
         options = row.options
         claims.append((Claim(row.id, attempt.methods, row.epoch), row.default_project_id))
     if attempt.totp is not None:
-        row = _prove_totp(tx, identity.vault, *attempt.totp)
+        row = _prove_totp(tx, identity, *attempt.totp)
         options = row.options
         claims.append((Claim(row.id, attempt.methods, row.epoch), row.default_project_id))
     if not claims:
@@ -180,10 +185,11 @@ def _prove_token(tx: Tx, tokens: Tokens, attempt: Attempt) -> tuple[Claim, str |
     return claim, token.standing.default_project_id
 
 
-def _prove_totp(tx: Tx, vault: KeyRepository, who: NameOrId, passcode: str) -> Any:
-    row = _user(tx, who)
-    if row is None or not row.enabled or _is_locked(row, tx) or not totp.accepts(tx, vault, row.id, passcode):
-        failures.note(tx, row.id if row else _unknown_key(who))
+def _prove_totp(tx: Tx, identity: Identity, who: NameOrId, passcode: str) -> Any:
+    row, rules = _user(tx, who), identity.passwords.rules
+    welcome = row is not None and row.enabled and not _is_locked(tx, rules, row)
+    if not welcome or not totp.accepts(tx, identity.vault, row.id, passcode):
+        failures.note(tx, row.id if row else _key(who), rules.lockout)
         raise Unauthenticated(REFUSED)
     return row
 
@@ -202,8 +208,9 @@ def _prove_application_credential(tx: Tx, passwords: Passwords, attempt: Attempt
     row = tx.row(_APPLICATION_CREDENTIAL, asked)
     matched = passwords.matches(row.secret_hash if row else None, proof.secret)
     expired = row is not None and row.expires_at is not None and row.expires_at <= tx.now
-    if row is None or not matched or expired or failures.is_locked(row.failures, row.failed_at, tx.now):
-        failures.note(tx, row.id if row else _unknown_key(NameOrId(proof.id, proof.name)))
+    locked = row is not None and passwords.rules.is_locked(row.failures, row.failed_at, tx.now)
+    if row is None or not matched or expired or locked:
+        failures.note(tx, row.id if row else _key(NameOrId(proof.id, proof.name)), passwords.rules.lockout)
         raise Unauthenticated(REFUSED)
     claim = Claim(row.user_id, attempt.methods, row.epoch, application_credential_id=row.id)
     return claim, row.project_id
@@ -263,13 +270,13 @@ def _user(tx: Tx, who: NameOrId) -> Any:
     return tx.row(_USER_BY_NAME, asked)
 
 
-def _is_locked(row: Any, tx: Tx) -> bool:
+def _is_locked(tx: Tx, rules: PasswordRules, row: Any) -> bool:
     if row.options.get("ignore_lockout_failure_attempts"):
         return False
-    return failures.is_locked(row.failures, row.failed_at, tx.now)
+    return rules.is_locked(row.failures, row.failed_at, tx.now)
 
 
-def _unknown_key(who: NameOrId) -> str:
+def _key(who: NameOrId) -> str:
     asked = "\0".join(str(part) for part in (who.id, who.name, who.domain_id, who.domain_name))
     return hashlib.sha256(asked.encode()).hexdigest()
 

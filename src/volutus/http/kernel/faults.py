@@ -22,6 +22,7 @@ _STATUS: dict[type[errors.VolutusError], int] = {
     errors.NoCapacity: 409,
     errors.TooLarge: 413,
     errors.Unavailable: 503,
+    errors.TooOften: 429,
 }
 
 

@@ -1,5 +1,7 @@
 """Tokens over HTTP: issue, show, check, revoke, and what the caller's own token opens."""
 
+from dataclasses import replace
+
 from starlette.responses import Response
 
 from volutus.errors import Forbidden, Invalid
@@ -15,7 +17,7 @@ _VARY = {"Vary": "X-Auth-Token"}
 
 def issue(request: Request) -> Response:
     """Sign in."""
-    attempt = schemas.attempt(request.read(schemas.AuthBody))
+    attempt = replace(schemas.attempt(request.read(schemas.AuthBody)), address=request.client_address)
     token = sign_in(request.tx, identity_of(request), attempt)
     return _answer(request, token, 201)
 
