@@ -12,11 +12,12 @@ from sqlalchemy import text, update
 
 from volutus.db import Tx
 from volutus.errors import Forbidden, Invalid, Unauthenticated
-from volutus.identity import failures, tables, totp
+from volutus.identity import consumers, failures, tables, totp
 from volutus.identity.parts import Identity
 from volutus.identity.password_rules import PasswordRules
 from volutus.identity.passwords import Passwords
 from volutus.identity.payload import ScopeKind
+from volutus.identity.signatures import Signed
 from volutus.identity.tokens import Claim, Token, Tokens
 
 REFUSED = "The request you have made requires authentication."
@@ -104,6 +105,7 @@ class Attempt:
     application_credential: ApplicationCredentialProof | None = None
     scope: Scope | None = None
     address: str = ""
+    oauth1: Signed | None = None
 
 
 def sign_in(tx: Tx, identity: Identity, attempt: Attempt) -> Token:
@@ -111,6 +113,8 @@ def sign_in(tx: Tx, identity: Identity, attempt: Attempt) -> Token:
     for proof in (attempt.password, attempt.totp):
         if proof is not None:
             identity.throttles.admit(_key(proof[0]), attempt.address, tx.now)
+    if attempt.oauth1 is not None:
+        return _by_access_token(tx, identity, attempt)
     claim, default_project_id = _prove(tx, identity, attempt)
     if claim.application_credential_id:
         if attempt.scope is not None and attempt.scope.kind is not ScopeKind.UNSCOPED:
@@ -119,7 +123,7 @@ def sign_in(tx: Tx, identity: Identity, attempt: Attempt) -> Token:
     if attempt.scope is None:
         return _in_default_scope(tx, identity.tokens, claim, default_project_id)
     if attempt.scope.trust_id:
-        return _by_trust(tx, identity.tokens, claim, attempt.scope.trust_id)
+        return by_trust(tx, identity.tokens, claim, attempt.scope.trust_id)
     return identity.tokens.issue(tx, claim, attempt.scope.kind, _scope_id(tx, attempt.scope))
 
 
@@ -216,6 +220,16 @@ def _prove_application_credential(tx: Tx, passwords: Passwords, attempt: Attempt
     return claim, row.project_id
 
 
+def _by_access_token(tx: Tx, identity: Identity, attempt: Attempt) -> Token:
+    """What a user gave a consumer, nothing beside it."""
+    assert attempt.oauth1 is not None
+    if len(attempt.methods) > 1 or attempt.scope is not None:
+        raise Unauthenticated("An access token stands alone and has its own scope.")
+    row = consumers.prove(tx, identity.vault, attempt.oauth1)
+    user = _user(tx, NameOrId(id=row.user_id))
+    return by_trust(tx, identity.tokens, Claim(user.id, attempt.methods, user.epoch), row.trust_id)
+
+
 def _in_default_scope(tx: Tx, tokens: Tokens, claim: Claim, default_project_id: str | None) -> Token:
     """In the user's default project while that is one he can use, else without scope."""
     if default_project_id is not None:
@@ -226,7 +240,8 @@ def _in_default_scope(tx: Tx, tokens: Tokens, claim: Claim, default_project_id: 
     return tokens.issue(tx, claim, ScopeKind.UNSCOPED, None)
 
 
-def _by_trust(tx: Tx, tokens: Tokens, claim: Claim, trust_id: str) -> Token:
+def by_trust(tx: Tx, tokens: Tokens, claim: Claim, trust_id: str) -> Token:
+    """A token for what a trust gives. Raises Forbidden."""
     trust = tx.row(_TRUST, {"id": trust_id, "now": tx.now})
     if trust is None or trust.trustee_user_id != claim.user_id:
         raise Forbidden("The trust is not one that this user may use.")
