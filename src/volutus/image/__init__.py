@@ -7,7 +7,7 @@ system), `open_file`. For hosts: `file_path`. At set-up: `register_built`. In th
 `ImageCollector`.
 """
 
-from volutus.image import data, faults, members
+from volutus.image import data, definitions, faults, members
 from volutus.image.booting import BootParts, boot_parts, get_usable
 from volutus.image.builtin import register_built
 from volutus.image.collector import ImageCollector
@@ -43,6 +43,7 @@ __all__ = [
     "change",
     "create",
     "data",
+    "definitions",
     "delete",
     "discard",
     "faults",

@@ -88,3 +88,15 @@ class MemberExists(Conflict):
 
 class TagNotFound(NotFound):
     code = "image.tag_not_found"
+
+
+class DefinitionNotFound(NotFound):
+    code = "image.definition_not_found"
+
+
+class DefinitionExists(Conflict):
+    code = "image.definition_exists"
+
+
+class TaskNotFound(NotFound):
+    code = "image.task_not_found"

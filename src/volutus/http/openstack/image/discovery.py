@@ -3,6 +3,7 @@
 from starlette.responses import Response
 
 from volutus.http.kernel import HttpProblem, Request, document
+from volutus.http.openstack.image.definition_schemas import DEFINITION_SCHEMAS
 from volutus.http.openstack.image.schemas import SCHEMAS
 
 IMPORT_METHODS = ("glance-direct",)
@@ -26,6 +27,14 @@ def schema(request: Request) -> Response:
     if name not in SCHEMAS:
         raise HttpProblem(404, f"There is no schema {name!r}.")
     return document(SCHEMAS[name])
+
+
+def definition_schema(request: Request) -> Response:
+    """The JSON schema of one kind of metadata definition."""
+    name = request.params["name"]
+    if name not in DEFINITION_SCHEMAS:
+        raise HttpProblem(404, f"There is no schema 'metadefs/{name}'.")
+    return document(DEFINITION_SCHEMAS[name])
 
 
 def import_info(_request: Request) -> Response:
