@@ -100,3 +100,15 @@ class DefinitionExists(Conflict):
 
 class TaskNotFound(NotFound):
     code = "image.task_not_found"
+
+
+class FetchFailed(Invalid):
+    """The server that an image was to come from did not give it."""
+
+    code = "image.fetch_failed"
+
+
+class ConversionFailed(Invalid):
+    """The image could not be brought into the format that disks are made from."""
+
+    code = "image.conversion_failed"
