@@ -5,7 +5,7 @@ from volutus import image
 from volutus.db import Tx
 from volutus.http.kernel import Plane
 from volutus.http.openstack.image.routes import ROUTES
-from volutus.image import ImageFields
+from volutus.image import ImageFields, tasks
 from volutus.image.definitions import Association, NamespaceFields, items, namespaces, resource_types
 
 FRIENDS = "project-of-friends"
@@ -17,6 +17,11 @@ def private_image(tx: Tx, _plane: Plane | None = None) -> str:
     made = image.create(tx, THEM, fields)
     image.members.add(tx, THEM, made.id, FRIENDS)
     return str(made.id)
+
+
+def task_of_theirs(tx: Tx, _plane: Plane | None = None) -> str:
+    """What is told of an import to an image of theirs."""
+    return str(tasks.start(tx, THEM, private_image(tx), THEM.project_id, "api_image_import", {}).id)
 
 
 def private_namespace(tx: Tx, _plane: Plane | None = None) -> str:
@@ -37,8 +42,9 @@ FOREIGN = Foreign(
         "image_id": private_image,
         "member_id": lambda _tx, _plane: FRIENDS,
         "namespace": private_namespace,
+        "task_id": task_of_theirs,
     },
-    shared=frozenset({"name", "tag", "definition", "resource_type"}),
+    shared=frozenset({"name", "tag", "definition", "resource_type", "store"}),
     bodies={
         ("POST", "/v2/images"): {
             "name": "one",
@@ -53,6 +59,14 @@ FOREIGN = Foreign(
         ("PUT", "/v2/images/{image_id}/members/{member_id}"): {"status": "accepted"},
         ("PUT", "/v2/images/{image_id}/file"): {"bytes": "any"},
         ("PUT", "/v2/images/{image_id}/stage"): {"bytes": "any"},
+        ("POST", "/v2/tasks"): {
+            "type": "import",
+            "input": {
+                "import_from": "https://example.org/disk.qcow2",
+                "import_from_format": "qcow2",
+                "image_properties": {"name": "one", "container_format": "bare"},
+            },
+        },
         ("POST", "/v2/metadefs/namespaces"): {
             "namespace": "one",
             "display_name": "One",
