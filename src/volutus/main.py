@@ -5,6 +5,7 @@ import socket
 import ssl
 from importlib.resources import files
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -13,6 +14,7 @@ from volutus import billing, compute, image, network
 from volutus.clock import Clock, SystemClock
 from volutus.console import mount
 from volutus.db import Database
+from volutus.errors import Invalid
 from volutus.http import agent
 from volutus.http.agent.trust import CertificateProtocol
 from volutus.http.kernel import Dialect, Kernel, Plane
@@ -28,7 +30,7 @@ from volutus.http.openstack import volume as volume_dialect
 from volutus.identity import Beginnings, Policy, open_identity
 from volutus.identity import bootstrap as bootstrap_identity
 from volutus.ids import Ids
-from volutus.image import ImageCollector, ImageStore
+from volutus.image import IMPORT_FORMATS, ImageCollector, ImageImporter, ImageStore, ImportRules, Reach
 from volutus.imagebuild.built import read_built
 from volutus.network.ovn.client import OvsdbClient
 from volutus.network.ovn.memory import MemoryNorthbound
@@ -75,8 +77,21 @@ def plane(
 ) -> Plane:
     """What handlers reach; tokens are the identity service's unless another authenticator is given."""
     identity = open_identity(settings)
-    parts = {"identity": identity, "images": ImageStore(settings.image_dir)}
+    parts = {
+        "identity": identity,
+        "images": ImageStore(settings.image_dir),
+        "image_imports": import_rules(settings),
+    }
     return Plane(settings, database, clock, ids, policy(settings), authenticator or identity.tokens, parts)
+
+
+def import_rules(settings: Settings) -> ImportRules:
+    """From where images are fetched, and what they become."""
+    if settings.image_conversion not in IMPORT_FORMATS:
+        raise Invalid(f"image_conversion is one of {', '.join(IMPORT_FORMATS)}", field="image_conversion")
+    hosts = tuple(one.strip() for one in settings.image_download_hosts.split(",") if one.strip())
+    own = urlsplit(settings.url).hostname
+    return ImportRules(Reach(hosts, (own,) if own else ()), settings.image_conversion)
 
 
 def front(settings: Settings, served: Plane) -> ASGIApp:
@@ -88,12 +103,14 @@ def front(settings: Settings, served: Plane) -> ASGIApp:
 
 def reconcilers(settings: Settings, database: Database, northbound: Northbound) -> list[Reconciler]:
     """All kinds of long work."""
+    store = ImageStore(settings.image_dir)
     return [
         compute.ServerReconciler(database),
         VolumeReconciler(database),
         UploadReconciler(database),
         *network_reconcilers(database, northbound, database.clock),
-        ImageCollector(database, ImageStore(settings.image_dir)),
+        ImageCollector(database, store),
+        ImageImporter(database, store, import_rules(settings)),
         billing.CycleReconciler(database),
         billing.UpkeepReconciler(database),
     ]
