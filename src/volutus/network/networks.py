@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from volutus import audit, quota
 from volutus.db import Tx
 from volutus.identity import Caller
-from volutus.network import objects, sharing, units
+from volutus.network import dns_names, objects, qos_policies, sharing, units
 from volutus.network.changes import check_revision, given
 from volutus.network.errors import (
     DefaultExternalNetworkExists,
@@ -127,6 +127,8 @@ _FILTERS = common_filters(networks) | {
     "network_type": equals(networks.c.network_type),
     "physical_network": optional(networks.c.physical_network),
     "segmentation_id": integer(networks.c.segmentation_id),
+    "qos_policy_id": optional(networks.c.qos_policy_id),
+    "dns_domain": equals(networks.c.dns_domain),
     "subnet_id": lambda values: networks.c.id.in_(
         select(subnets.c.network_id).where(subnets.c.id.in_(values))
     ),
@@ -137,6 +139,8 @@ _SORTABLE = sortable(networks)
 def create(tx: Tx, caller: Caller, order: NetworkOrder) -> Network:
     """A new network. Raises QuotaExceeded, InvalidInput for a segment that makes no sense."""
     _check_mtu(order.mtu or None)
+    dns_names.check("", order.dns_domain)
+    qos_policies.hold(tx, caller, order.qos_policy_id)
     quota.charge(tx, order.project_id, {"network": 1})
     network_type, segmentation_id = _segment(tx, order)
     if order.is_default:
@@ -148,6 +152,7 @@ def create(tx: Tx, caller: Caller, order: NetworkOrder) -> Network:
         "mtu": order.mtu or default_mtu,
         "network_type": network_type,
         "segmentation_id": segmentation_id,
+        "qos_policy_id": order.qos_policy_id or qos_policies.default_of(tx, order.project_id),
         "created_at": tx.now,
         "updated_at": tx.now,
     }
@@ -186,6 +191,8 @@ def change(
     before = get_own(tx, caller, network_id, lock=True)
     check_revision(before.revision, if_revision)
     _check_mtu(changes.mtu)
+    dns_names.check("", changes.dns_domain or "")
+    qos_policies.hold(tx, caller, changes.qos_policy_id)
     values = given(changes)
     if before.shared and changes.shared is False:
         _refuse_unsharing(tx, before)
@@ -307,7 +314,7 @@ def _check_mtu(mtu: int | UnsetType | None) -> None:
 
 def _touch_dependents(tx: Tx, network_id: str, changes: NetworkChanges) -> None:
     units.touch(tx, Kind.NETWORK, [network_id])
-    if changes.enabled is not UNSET:
+    if changes.enabled is not UNSET or changes.qos_policy_id is not UNSET or changes.mtu is not UNSET:
         units.touch_ports(tx, ports.c.network_id == network_id)
     if changes.mtu is not UNSET:
         units.touch_routers_on(tx, network_id)

@@ -90,6 +90,13 @@ def update_row(tx: Tx, caller: Caller, noun: Noun, row: Row[Any], values: Mappin
     audit.record(tx, caller, "update", f"network.{noun.kind}", row.id, {"fields": sorted(values)})
 
 
+def count_revision(tx: Tx, noun: Noun, object_id: str) -> None:
+    """Something that belongs to the object changed."""
+    table = noun.table
+    counted = {"revision": table.c.revision + 1, "updated_at": tx.now}
+    tx.execute(update(table).where(table.c.id == object_id).values(**counted))
+
+
 def delete_row(tx: Tx, caller: Caller, noun: Noun, row: Row[Any]) -> None:
     """Delete a locked row, and what was shared of it."""
     tx.execute(delete(noun.table).where(noun.table.c.id == row.id))

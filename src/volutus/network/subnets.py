@@ -241,6 +241,7 @@ def change(
     _follow_dhcp(tx, caller, before, changes)
     units.touch(tx, Kind.NETWORK, [before.network_id])
     units.touch_routers_on(tx, before.network_id)
+    units.touch_ports(tx, ports.c.network_id == before.network_id, ports.c.dhcp_options != [])
     return get(tx, caller, subnet_id)
 
 

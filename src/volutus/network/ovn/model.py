@@ -191,6 +191,8 @@ class GatewayView:
     port: RouterPortView
     next_hops: tuple[str, ...]
     snat: bool = True
+    network_id: str = ""
+    qos: QosView | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,11 @@
 """Limits and marks as northbound rows, held by the switch that the traffic passes."""
 
-from volutus.network.ovn.model import FloatingIpView, QosView
+from volutus.network.ovn.model import QosView
 from volutus.network.ovn.names import qos_names
 from volutus.network.ovn.rows import Row, make_row
 
 PORT_PRIORITY = 2000
-# A floating IP's own limits are asked before those of the port that it leads through.
-FLOATING_IP_PRIORITY = 2100
+OUTSIDE_PRIORITY = 2100
 
 
 def port_qos(port_id: str, network_id: str, qos: QosView | None) -> list[Row]:
@@ -15,11 +14,15 @@ def port_qos(port_id: str, network_id: str, qos: QosView | None) -> list[Row]:
     return _rows(port_id, network_id, PORT_PRIORITY, (sent, got), qos)
 
 
-def floating_ip_qos(owner: str, gateway_port_id: str, ip: FloatingIpView) -> list[Row]:
-    """What may pass a floating IP: on the external network's switch, at the router's port there."""
-    sent = f'inport == "{gateway_port_id}" && ip4.src == {ip.address}'
-    got = f'outport == "{gateway_port_id}" && ip4.dst == {ip.address}'
-    return _rows(owner, ip.network_id, FLOATING_IP_PRIORITY, (sent, got), ip.qos)
+def outside_qos(owner: str, place: tuple[str, str], address: str, qos: QosView | None) -> list[Row]:
+    """What may pass an address of a router's outside. `place` is the external network and the router's port
+    on it: every router that is on a network has another."""
+    network_id, port_id = place
+    if not address:
+        return []
+    sent = f'inport == "{port_id}" && ip4.src == {address}'
+    got = f'outport == "{port_id}" && ip4.dst == {address}'
+    return _rows(owner, network_id, OUTSIDE_PRIORITY, (sent, got), qos)
 
 
 def _rows(

@@ -7,7 +7,7 @@ from itertools import permutations
 
 from volutus.network.ovn.model import FloatingIpView, GatewayView, Kind, RouterPortView, RouterView
 from volutus.network.ovn.names import FORWARDED_PROTOCOLS, forwarding_name, router_port_name
-from volutus.network.ovn.qos import floating_ip_qos
+from volutus.network.ovn.qos import outside_qos
 from volutus.network.ovn.rows import Key, Row, Unit, make_row
 
 # One carries the traffic and the others stand by; OVN watches every one of them with BFD from every host.
@@ -122,8 +122,8 @@ def _snat(view: RouterView) -> list[Row]:
     gateway = view.gateway
     if gateway is None or not gateway.snat:
         return []
-    outside = next((network.split("/")[0] for network in gateway.port.networks if ":" not in network), None)
-    if outside is None:
+    outside = _outside(gateway)
+    if not outside:
         return []
     inside = {
         str(ip_interface(network).network)
@@ -155,12 +155,18 @@ def _floating_ip(view: RouterView, ip: FloatingIpView) -> Row:
 
 
 def _limits(view: RouterView, gateway: GatewayView) -> list[Row]:
-    """What may pass the floating IPs that have limits of their own."""
+    """What may pass the floating IPs and the gateway that have limits of their own."""
+    port_id = gateway.port.port_id
     rows: list[Row] = []
     for ip in view.floating_ips:
-        if ip.qos is not None:
-            rows += floating_ip_qos(f"{view.id}/{ip.id}", gateway.port.port_id, ip)
-    return rows
+        rows += outside_qos(f"{view.id}/{ip.id}", (ip.network_id, port_id), ip.address, ip.qos)
+    own = _outside(gateway)
+    return rows + outside_qos(f"{view.id}/gateway", (gateway.network_id, port_id), own, gateway.qos)
+
+
+def _outside(gateway: GatewayView) -> str:
+    """The address that what has no floating IP is seen with; empty when there is none."""
+    return next((network.split("/")[0] for network in gateway.port.networks if ":" not in network), "")
 
 
 def _port_forwardings(view: RouterView) -> list[Row]:

@@ -72,6 +72,7 @@ class Resource(Generic[T, B]):
     hidden: Sequence[str] = ()
     plain: bool = False
     permissions: Mapping[str, str] | None = None
+    own_view: Callable[[T], dict[str, Any]] | None = None
 
     def create(self, request: Request) -> Response:
         """Handler: one, or many in one body."""
@@ -112,6 +113,8 @@ class Resource(Generic[T, B]):
 
     def view(self, it: T) -> dict[str, Any]:
         """The object on the wire; a `plain` one is nobody's, and says nothing of its times and tags."""
+        if self.own_view is not None:
+            return self.own_view(it)
         names = {"id": "id", "description": "description", **self.names} if self.plain else self.names
         common = {} if self.plain else views.common(it)  # type: ignore[arg-type]
         return common | {wire: getattr(it, own) for wire, own in names.items()}

@@ -14,7 +14,9 @@ from volutus.http.openstack.network import (
     floating_ips,
     ip_availability,
     networks,
+    port_forwardings,
     ports,
+    qos,
     quotas,
     rbac,
     routers,
@@ -24,7 +26,9 @@ from volutus.http.openstack.network import (
     subnets,
     tags,
     topologies,
+    trunks,
 )
+from volutus.network import qos_rules
 
 # A bulk order of some hundred ports with all their attributes.
 _BULK_MAX_BYTES = 4 << 20
@@ -120,6 +124,38 @@ def _flavors() -> tuple[Route, ...]:
     )
 
 
+def _qos() -> tuple[Route, ...]:
+    base, noun = "/v2.0/qos/policies/{policy_id}", "network:qos_policies"
+    routes = [
+        Route("GET", "/v2.0/qos/rule-types", qos.rule_types, f"{noun}:list"),
+        Route("GET", "/v2.0/qos/rule-types/{kind}", qos.rule_type, f"{noun}:list"),
+    ]
+    for kind in qos_rules.KINDS:
+        path = f"{base}/{kind}_rules"
+        routes += [
+            Route("POST", path, qos.create_rule(kind), f"{noun}:update"),
+            Route("GET", path, qos.list_rules(kind), f"{noun}:show"),
+            Route("GET", f"{path}/{{id}}", qos.show_rule(kind), f"{noun}:show"),
+            Route("PUT", f"{path}/{{id}}", qos.change_rule(kind), f"{noun}:update"),
+            Route("DELETE", f"{path}/{{id}}", qos.delete_rule(kind), f"{noun}:update"),
+        ]
+    routes += [
+        Route("POST", f"{base}/{kind}_rules", qos.refuse(kind), f"{noun}:update")
+        for kind in qos.NOT_SUPPORTED
+    ]
+    return (*_five("/v2.0/qos/policies", noun, qos.POLICIES), *routes)
+
+
+def _trunks() -> tuple[Route, ...]:
+    path, noun = "/v2.0/trunks", "network:trunks"
+    return (
+        *_five(path, noun, trunks),
+        Route("PUT", f"{path}/{{id}}/add_subports", trunks.add_sub_ports, f"{noun}:update"),
+        Route("PUT", f"{path}/{{id}}/remove_subports", trunks.remove_sub_ports, f"{noun}:update"),
+        Route("GET", f"{path}/{{id}}/get_subports", trunks.show_sub_ports, f"{noun}:show"),
+    )
+
+
 def _topologies() -> tuple[Route, ...]:
     path, noun = "/v2.0/auto-allocated-topology/{project_id}", "network:topologies"
     return (
@@ -175,6 +211,11 @@ ROUTES: tuple[Route, ...] = (
     *_address_groups(),
     *_flavors(),
     *_topologies(),
+    *_qos(),
+    *_trunks(),
+    *_five(
+        "/v2.0/floatingips/{floating_ip_id}/port_forwardings", "network:port_forwardings", port_forwardings
+    ),
     *_quotas(),
     *_ip_availability(),
     *_tags(),

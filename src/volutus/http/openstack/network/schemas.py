@@ -25,6 +25,8 @@ class NetworkBody(Named):
     physical_network: str | UnsetType | None = field(default=UNSET, name="provider:physical_network")
     segmentation_id: int | UnsetType | None = field(default=UNSET, name="provider:segmentation_id")
     availability_zone_hints: list[str] | UnsetType = UNSET
+    qos_policy_id: str | UnsetType | None = UNSET
+    dns_domain: str | UnsetType | None = UNSET
 
 
 class PoolPart(Part):
@@ -100,6 +102,9 @@ class PortBody(Named):
     host_id: str | UnsetType | None = field(default=UNSET, name="binding:host_id")
     vnic_type: str | UnsetType = field(default=UNSET, name="binding:vnic_type")
     profile: dict[str, Any] | UnsetType | None = field(default=UNSET, name="binding:profile")
+    qos_policy_id: str | UnsetType | None = UNSET
+    dns_name: str | UnsetType | None = UNSET
+    dns_domain: str | UnsetType | None = UNSET
 
 
 class GatewayPart(Part):
@@ -108,6 +113,7 @@ class GatewayPart(Part):
     network_id: str | None = None
     enable_snat: bool | UnsetType = UNSET
     external_fixed_ips: list[FixedIpPart] | UnsetType = UNSET
+    qos_policy_id: str | UnsetType | None = UNSET
 
 
 class RouterBody(Named):
@@ -117,6 +123,7 @@ class RouterBody(Named):
     external_gateway_info: GatewayPart | UnsetType | None = UNSET
     routes: list[RoutePart] | UnsetType | None = UNSET
     availability_zone_hints: list[str] | UnsetType = UNSET
+    flavor_id: str | UnsetType | None = UNSET
 
 
 class RoutesBody(Part):
@@ -137,6 +144,9 @@ class FloatingIpBody(Named):
     port_id: str | UnsetType | None = UNSET
     fixed_ip_address: str | UnsetType | None = UNSET
     description: str | UnsetType = UNSET
+    qos_policy_id: str | UnsetType | None = UNSET
+    dns_name: str | UnsetType | None = UNSET
+    dns_domain: str | UnsetType | None = UNSET
 
 
 class SecurityGroupBody(Named):
@@ -209,6 +219,59 @@ class RbacBody(Named):
     action: str | UnsetType = UNSET
     target_tenant: str | UnsetType = UNSET
     target_project: str | UnsetType = UNSET
+
+
+class QosPolicyBody(Named):
+    name: str | UnsetType = UNSET
+    description: str | UnsetType = UNSET
+    shared: bool | UnsetType = UNSET
+    is_default: bool | UnsetType = UNSET
+
+
+class QosRuleBody(Named):
+    direction: str | UnsetType = UNSET
+    max_kbps: int | UnsetType = UNSET
+    max_burst_kbps: int | UnsetType | None = UNSET
+    dscp_mark: int | UnsetType = UNSET
+
+
+class PortForwardingBody(Named):
+    internal_port_id: str | UnsetType = UNSET
+    internal_ip_address: str | UnsetType | None = UNSET
+    internal_port: int | UnsetType = UNSET
+    external_port: int | UnsetType = UNSET
+    protocol: str | UnsetType = UNSET
+    description: str | UnsetType = UNSET
+
+
+class SubPortPart(Part):
+    """Clients may leave out by what a sub-port is told apart: by a VLAN."""
+
+    port_id: str
+    segmentation_type: str = "vlan"
+    segmentation_id: int = 0
+
+
+class TrunkBody(Named):
+    port_id: str | UnsetType = UNSET
+    name: str | UnsetType = UNSET
+    description: str | UnsetType = UNSET
+    admin_state_up: bool | UnsetType = UNSET
+    sub_ports: list[SubPortPart] | UnsetType = UNSET
+
+
+class SubPortsBody(Part):
+    sub_ports: list[SubPortPart]
+
+
+class SubPortReference(Part):
+    port_id: str
+    segmentation_type: str | UnsetType = UNSET
+    segmentation_id: int | UnsetType = UNSET
+
+
+class SubPortReferencesBody(Part):
+    sub_ports: list[SubPortReference]
 
 
 class QuotaBody(Named):

@@ -28,6 +28,8 @@ _RESOURCES = (
     ("flavor", "flavors"),
     ("service_profile", "service_profiles"),
     ("default_security_group_rule", "default-security-group-rules"),
+    ("qos_policy", "qos/policies"),
+    ("trunk", "trunks"),
     ("quota", "quotas"),
     ("extension", "extensions"),
     ("agent", "agents"),
