@@ -25,6 +25,7 @@ from volutus.http.openstack import image as image_dialect
 from volutus.http.openstack import network as network_dialect
 from volutus.http.openstack import placement as placement_dialect
 from volutus.http.openstack import volume as volume_dialect
+from volutus.http.paid import PaidGate
 from volutus.identity import Beginnings, Policy, open_identity
 from volutus.identity import bootstrap as bootstrap_identity
 from volutus.ids import Ids
@@ -76,7 +77,8 @@ def plane(
     """What handlers reach; tokens are the identity service's unless another authenticator is given."""
     identity = open_identity(settings)
     parts = {"identity": identity, "images": ImageStore(settings.image_dir)}
-    return Plane(settings, database, clock, ids, policy(settings), authenticator or identity.tokens, parts)
+    asked = authenticator or identity.tokens
+    return Plane(settings, database, clock, ids, policy(settings), asked, parts, PaidGate())
 
 
 def front(settings: Settings, served: Plane) -> ASGIApp:
@@ -95,7 +97,10 @@ def reconcilers(settings: Settings, database: Database, northbound: Northbound) 
         *network_reconcilers(database, northbound, database.clock),
         ImageCollector(database, ImageStore(settings.image_dir)),
         billing.CycleReconciler(database),
-        billing.UpkeepReconciler(database),
+        billing.UpkeepReconciler(
+            database,
+            billing.Enforcement(compute.projects.stop, compute.projects.start, compute.projects.remove),
+        ),
     ]
 
 

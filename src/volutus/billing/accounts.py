@@ -17,7 +17,7 @@ from volutus.billing import ledger
 from volutus.billing.cycles import cycle_of
 from volutus.billing.ledger import PAYER, Side
 from volutus.db import Tx
-from volutus.errors import Conflict, Invalid, NotFound, VolutusError
+from volutus.errors import Conflict, Invalid, NotFound, Unpaid
 from volutus.identity import Caller
 
 PAYING, SHOWBACK = "paying", "showback"
@@ -31,7 +31,7 @@ class AccountNotFound(NotFound):
     code = "billing.account.not_found"
 
 
-class NotEnoughFunds(VolutusError):
+class NotEnoughFunds(Unpaid):
     """`missing` is what has to be paid in before the order can be taken."""
 
     code = "billing.not_enough_funds"

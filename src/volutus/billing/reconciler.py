@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from volutus.billing import accounts, budgets, burst, packages, payments, rating, standing, subscriptions
 from volutus.billing.cycles import CYCLE_S, SETTLE_S, cycle_of, end_of
-from volutus.billing.standing import Enforce
+from volutus.billing.standing import Enforcement
 from volutus.db import Database, Tx
 from volutus.identity.caller import CLOUD
 from volutus.reconcile import Again, Item, Outcome
@@ -56,9 +56,9 @@ class UpkeepReconciler:
     kind = UPKEEP_KIND
     batch = 1
 
-    def __init__(self, database: Database, enforce: Enforce | None = None) -> None:
+    def __init__(self, database: Database, enforcement: Enforcement | None = None) -> None:
         self._database = database
-        self._enforce = enforce
+        self._enforcement = enforcement
 
     def step(self, items: Sequence[Item]) -> Mapping[str, Outcome]:
         """One round."""
@@ -70,7 +70,7 @@ class UpkeepReconciler:
                 act(tx, CLOUD)
         for review in (standing.review, budgets.review):
             with self._database.begin() as tx:
-                review(tx, self._enforce)
+                review(tx, self._enforcement)
         ready_in = (end_of(cycle_of(now)) - now).total_seconds()
         return {item.key: Again(ready_in, "the present cycle is not over") for item in items}
 
