@@ -10,6 +10,9 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from volutus import billing, compute, image, network
+from volutus.billing.providers import Provider
+from volutus.billing.providers.bank import BankTransfer
+from volutus.billing.providers.stripe import Stripe, StripeKeys
 from volutus.clock import Clock, SystemClock
 from volutus.console import mount
 from volutus.db import Database
@@ -76,9 +79,24 @@ def plane(
 ) -> Plane:
     """What handlers reach; tokens are the identity service's unless another authenticator is given."""
     identity = open_identity(settings)
-    parts = {"identity": identity, "images": ImageStore(settings.image_dir)}
+    parts = {
+        "identity": identity,
+        "images": ImageStore(settings.image_dir),
+        "providers": payment_providers(settings),
+    }
     asked = authenticator or identity.tokens
     return Plane(settings, database, clock, ids, policy(settings), asked, parts, PaidGate())
+
+
+def payment_providers(settings: Settings) -> dict[str, Provider]:
+    """By whom tenants can pay: those that an operator set up."""
+    found: list[Provider] = []
+    if settings.stripe_secret_key and settings.stripe_event_secret:
+        stripe = StripeKeys(settings.stripe_secret_key, settings.stripe_event_secret)
+        found.append(Stripe(stripe, settings.stripe_url))
+    if settings.bank_instructions:
+        found.append(BankTransfer(settings.bank_instructions))
+    return {provider.name: provider for provider in found}
 
 
 def front(settings: Settings, served: Plane) -> ASGIApp:
@@ -97,6 +115,7 @@ def reconcilers(settings: Settings, database: Database, northbound: Northbound) 
         *network_reconcilers(database, northbound, database.clock),
         ImageCollector(database, ImageStore(settings.image_dir)),
         billing.CycleReconciler(database),
+        billing.CheckoutReconciler(database, payment_providers(settings), settings.url),
         billing.UpkeepReconciler(
             database,
             billing.Enforcement(compute.projects.stop, compute.projects.start, compute.projects.remove),

@@ -22,7 +22,8 @@ class Settings:
     `trust_host_header` lets agents say who they are without a certificate: for simulated hosts only.
     `simulated_hosts` above 0 runs that many hosts that exist only on paper in place of this machine.
     `database_url` empty means the private PostgreSQL in the state directory. Fields whose metadata say
-    `secret` are never shown."""
+    `secret` are never shown. Payments by Stripe need both its keys, by bank transfer `bank_instructions`;
+    mail needs `smtp_server` (HOST:PORT) and `mail_from`."""
 
     state_dir: Path = Path("/var/lib/volutus")
     listen: str = "127.0.0.1:8780"
@@ -42,6 +43,14 @@ class Settings:
     token_lifetime_s: int = 24 * 3600
     mhz_overcommit: float = 1.0
     memory_overcommit: float = 1.0
+    stripe_url: str = "https://api.stripe.com"
+    stripe_secret_key: str = field(default="", metadata={"secret": True})
+    stripe_event_secret: str = field(default="", metadata={"secret": True})
+    bank_instructions: str = ""
+    smtp_server: str = ""
+    smtp_user: str = ""
+    smtp_password: str = field(default="", metadata={"secret": True})
+    mail_from: str = ""
     log_level: str = "info"
 
     @property

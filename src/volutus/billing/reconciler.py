@@ -3,7 +3,17 @@ decides the next burst levels; renews what ends; warns and stops who does not pa
 
 from collections.abc import Mapping, Sequence
 
-from volutus.billing import accounts, budgets, burst, packages, payments, rating, standing, subscriptions
+from volutus.billing import (
+    accounts,
+    budgets,
+    burst,
+    checkouts,
+    packages,
+    payments,
+    rating,
+    standing,
+    subscriptions,
+)
 from volutus.billing.cycles import CYCLE_S, SETTLE_S, cycle_of, end_of
 from volutus.billing.standing import Enforcement
 from volutus.db import Database, Tx
@@ -65,7 +75,7 @@ class UpkeepReconciler:
         with self._database.begin() as tx:
             burst.decide(tx, burst.measured(tx))
             now = tx.now
-        for act in (subscriptions.renew_due, packages.renew_due, payments.expire_due):
+        for act in (subscriptions.renew_due, packages.renew_due, payments.expire_due, checkouts.top_up_due):
             with self._database.begin() as tx:
                 act(tx, CLOUD)
         for review in (standing.review, budgets.review):

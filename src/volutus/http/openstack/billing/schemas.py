@@ -157,6 +157,26 @@ class PaymentBody(_Strict):
     payment: Payment
 
 
+class Checkout(_Strict):
+    amount: Decimal
+    provider: Word = "stripe"
+
+
+class CheckoutBody(_Strict):
+    payment: Checkout
+
+
+class TopUp(_Strict):
+    amount: Decimal
+    threshold: Decimal
+    provider: Word = "stripe"
+    enabled: bool = True
+
+
+class TopUpBody(_Strict):
+    top_up: TopUp
+
+
 class Credit(_Strict):
     amount: Decimal
     expires_at: Moment
