@@ -8,6 +8,7 @@ from volutus.billing import (
     budgets,
     burst,
     checkouts,
+    invoices,
     packages,
     payments,
     rating,
@@ -26,6 +27,15 @@ UPKEEP_KIND = "billing_upkeep"
 KEY = "region"
 # A step must end within its lease; the next one goes on at once.
 CYCLES_PER_STEP = 20
+
+
+_CHORES = (
+    subscriptions.renew_due,
+    packages.renew_due,
+    payments.expire_due,
+    checkouts.top_up_due,
+    invoices.issue_due,
+)
 
 
 class CycleReconciler:
@@ -75,7 +85,7 @@ class UpkeepReconciler:
         with self._database.begin() as tx:
             burst.decide(tx, burst.measured(tx))
             now = tx.now
-        for act in (subscriptions.renew_due, packages.renew_due, payments.expire_due, checkouts.top_up_due):
+        for act in _CHORES:
             with self._database.begin() as tx:
                 act(tx, CLOUD)
         for review in (standing.review, budgets.review):
