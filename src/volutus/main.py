@@ -11,6 +11,9 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from volutus import billing, compute, image, network
+from volutus.billing.providers import Provider
+from volutus.billing.providers.bank import BankTransfer
+from volutus.billing.providers.stripe import Stripe, StripeKeys
 from volutus.clock import Clock, SystemClock
 from volutus.console import mount
 from volutus.db import Database
@@ -27,6 +30,7 @@ from volutus.http.openstack import image as image_dialect
 from volutus.http.openstack import network as network_dialect
 from volutus.http.openstack import placement as placement_dialect
 from volutus.http.openstack import volume as volume_dialect
+from volutus.http.paid import PaidGate
 from volutus.identity import Beginnings, Policy, open_identity
 from volutus.identity import bootstrap as bootstrap_identity
 from volutus.ids import Ids
@@ -81,8 +85,21 @@ def plane(
         "identity": identity,
         "images": ImageStore(settings.image_dir),
         "image_imports": import_rules(settings),
+        "providers": payment_providers(settings),
     }
-    return Plane(settings, database, clock, ids, policy(settings), authenticator or identity.tokens, parts)
+    asked = authenticator or identity.tokens
+    return Plane(settings, database, clock, ids, policy(settings), asked, parts, PaidGate())
+
+
+def payment_providers(settings: Settings) -> dict[str, Provider]:
+    """By whom tenants can pay: those that an operator set up."""
+    found: list[Provider] = []
+    if settings.stripe_secret_key and settings.stripe_event_secret:
+        stripe = StripeKeys(settings.stripe_secret_key, settings.stripe_event_secret)
+        found.append(Stripe(stripe, settings.stripe_url))
+    if settings.bank_instructions:
+        found.append(BankTransfer(settings.bank_instructions))
+    return {provider.name: provider for provider in found}
 
 
 def import_rules(settings: Settings) -> ImportRules:
@@ -112,7 +129,11 @@ def reconcilers(settings: Settings, database: Database, northbound: Northbound) 
         ImageCollector(database, store),
         ImageImporter(database, store, import_rules(settings)),
         billing.CycleReconciler(database),
-        billing.UpkeepReconciler(database),
+        billing.CheckoutReconciler(database, payment_providers(settings), settings.url),
+        billing.UpkeepReconciler(
+            database,
+            billing.Enforcement(compute.projects.stop, compute.projects.start, compute.projects.remove),
+        ),
     ]
 
 

@@ -26,7 +26,8 @@ class Settings:
     (`*.example.org`, `example.org:8443`); none are reached unless named. `image_conversion` is the format
     (qcow2 or raw) that imported images of other formats become, or empty.
     `database_url` empty means the private PostgreSQL in the state directory. Fields whose metadata say
-    `secret` are never shown."""
+    `secret` are never shown. Payments by Stripe need both its keys, by bank transfer `bank_instructions`;
+    mail needs `smtp_server` (HOST:PORT) and `mail_from`."""
 
     state_dir: Path = Path("/var/lib/volutus")
     listen: str = "127.0.0.1:8780"
@@ -58,6 +59,14 @@ class Settings:
     sign_ins_per_address_minute: int = 1200
     mhz_overcommit: float = 1.0
     memory_overcommit: float = 1.0
+    stripe_url: str = "https://api.stripe.com"
+    stripe_secret_key: str = field(default="", metadata={"secret": True})
+    stripe_event_secret: str = field(default="", metadata={"secret": True})
+    bank_instructions: str = ""
+    smtp_server: str = ""
+    smtp_user: str = ""
+    smtp_password: str = field(default="", metadata={"secret": True})
+    mail_from: str = ""
     log_level: str = "info"
 
     @property
