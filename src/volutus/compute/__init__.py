@@ -19,6 +19,7 @@ from volutus.compute import (
     key_pairs,
     orders,
     rebuilds,
+    remote_consoles,
     servers,
     usages,
 )
@@ -52,6 +53,7 @@ __all__ = [
     "key_pairs",
     "orders",
     "rebuilds",
+    "remote_consoles",
     "report",
     "servers",
     "usages",

@@ -21,7 +21,17 @@ import msgspec
 from sqlalchemy import delete, insert, update
 
 from volutus import network, placement, quota, volume
-from volutus.compute import console, groups, guest_specs, history, images, rebuilds, reports, servers
+from volutus.compute import (
+    console,
+    groups,
+    guest_specs,
+    history,
+    images,
+    rebuilds,
+    remote_consoles,
+    reports,
+    servers,
+)
 from volutus.compute.servers import Guest, Server
 from volutus.compute.tables import guests
 from volutus.compute.tables import servers as server_rows
@@ -251,6 +261,7 @@ def _delete(tx: Tx, server: Server) -> Outcome:
     quota.release(tx, server.project_id, quota_of(server))
     tx.execute(delete(guests).where(guests.c.server_id == server.id))
     console.forget(tx, server.id)
+    remote_consoles.forget(tx, server.id)
     servers.write(tx, server.id, deleted_at=tx.now, user_data=None, admin_pass=None, image_task=None)
     history.ended(tx, server.id)
     return Done()

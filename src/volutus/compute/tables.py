@@ -181,6 +181,20 @@ server_actions = Table(
     _at("finished_at"),
     Column("message", Text),
 )
+console_sessions = Table(
+    "console_sessions",
+    _metadata,
+    Column("id", Text, primary_key=True),
+    Column("token_digest", Text),
+    Column("server_id", Text),
+    Column("user_id", Text),
+    Column("kind", Text),
+    _at("created_at"),
+    _at("expires_at"),
+    _at("opened_at"),
+    Column("host_id", Text),
+    _at("asked_at"),
+)
 consoles = Table(
     "consoles",
     _metadata,

@@ -118,6 +118,24 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     tombstone: bool = False
 
 
+class ConsoleKind(Enum):
+    """What somebody looks at: the screen, or the serial port."""
+
+    VNC = "vnc"
+    SERIAL = "serial"
+
+
+class ConsoleRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody waits for a console of a guest. The agent joins the guest's socket with two calls that last as
+    long as the session: what the guest says goes up by `PUT /agent/v1/consoles/{session_id}/output`, what
+    it is told comes down by `GET /agent/v1/consoles/{session_id}/input`. Asked once: nobody is helped by a
+    console that opens late."""
+
+    session_id: str
+    guest_id: str
+    kind: ConsoleKind
+
+
 class Desired(msgspec.Struct, frozen=True, kw_only=True):
     """All assignments newer than what the agent has seen; `full` when it is everything there is.
     `generation` is what to ask with next time."""
@@ -125,3 +143,4 @@ class Desired(msgspec.Struct, frozen=True, kw_only=True):
     generation: int
     full: bool
     assignments: list[Assignment]
+    consoles: list[ConsoleRequest] = []

@@ -10,6 +10,7 @@ from volutus.http.openstack.compute import (
     key_pairs,
     operators,
     quota_sets,
+    remote_consoles,
     security_groups,
     server_actions,
     server_groups,
@@ -51,6 +52,7 @@ SERVERS = (
     Route(
         "GET", "/servers/{id}/os-instance-actions/{request_id}", server_parts.action, "compute:servers:show"
     ),
+    Route("POST", "/servers/{id}/remote-consoles", remote_consoles.create, "compute:servers:remote_consoles"),
     Route("GET", "/servers/{id}/os-security-groups", security_groups.of_server, "compute:servers:show"),
     Route("GET", "/servers/{id}/os-volume_attachments", volume_attachments.index, "compute:servers:show"),
     Route("POST", "/servers/{id}/os-volume_attachments", volume_attachments.create, "compute:servers:update"),
@@ -144,6 +146,7 @@ PROJECTS = (
 )
 
 OPERATORS = (
+    Route("GET", "/os-console-auth-tokens/{token}", remote_consoles.show_token, "compute:console_tokens"),
     Route("GET", "/os-hypervisors", operators.hypervisors, "compute:hypervisors"),
     Route("GET", "/os-hypervisors/detail", operators.hypervisors_detail, "compute:hypervisors"),
     Route("GET", "/os-hypervisors/statistics", operators.hypervisor_statistics, "compute:hypervisors"),

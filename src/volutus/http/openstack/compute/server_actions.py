@@ -9,7 +9,7 @@ from volutus import compute
 from volutus.errors import Conflict, Invalid
 from volutus.http.kernel import Request, Version, document, empty
 from volutus.http.kernel.bodies import decode
-from volutus.http.openstack.compute import images, rebuilds, schemas
+from volutus.http.openstack.compute import images, rebuilds, remote_consoles, schemas
 
 V2_73 = Version(2, 73)
 
@@ -147,6 +147,8 @@ ACTIONS: dict[str, tuple[str, _Handler]] = {
     "lock": ("lock", _lock),
     "unlock": ("unlock", _unlock),
     "os-getConsoleOutput": ("console_output", _console_output),
+    "os-getVNCConsole": ("remote_consoles", remote_consoles.vnc),
+    "os-getSerialConsole": ("remote_consoles", remote_consoles.serial),
     "addSecurityGroup": ("security_groups", _add_group),
     "removeSecurityGroup": ("security_groups", _remove_group),
     "addFixedIp": ("fixed_ips", _add_fixed_ip),
