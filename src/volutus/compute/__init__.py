@@ -17,10 +17,14 @@ from volutus.compute import (
     images,
     interfaces,
     key_pairs,
+    moves,
     orders,
     rebuilds,
     remote_consoles,
+    rescues,
+    resizes,
     servers,
+    shelving,
     usages,
 )
 from volutus.compute.orders import ServerOrder
@@ -51,11 +55,15 @@ __all__ = [
     "images",
     "interfaces",
     "key_pairs",
+    "moves",
     "orders",
     "rebuilds",
     "remote_consoles",
     "report",
+    "rescues",
+    "resizes",
     "servers",
+    "shelving",
     "usages",
 ]
 

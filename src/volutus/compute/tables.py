@@ -135,6 +135,9 @@ servers = Table(
     Column("fault_message", Text),
     Column("fault_detail", Text),
     _at("fault_at"),
+    Column("step", Text),
+    _at("step_since"),
+    Column("step_data", JSONB),
 )
 guests = Table(
     "guests",
