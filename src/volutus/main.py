@@ -18,7 +18,7 @@ from volutus.clock import Clock, SystemClock
 from volutus.console import mount
 from volutus.db import Database
 from volutus.errors import Invalid
-from volutus.http import agent
+from volutus.http import agent, relay
 from volutus.http.agent.trust import CertificateProtocol
 from volutus.http.kernel import Dialect, Kernel, Plane
 from volutus.http.kernel.plane import Authenticator
@@ -114,7 +114,9 @@ def import_rules(settings: Settings) -> ImportRules:
 def front(settings: Settings, served: Plane) -> ASGIApp:
     """What the public port answers: the APIs, and the console before them."""
     return mount(
-        Kernel(served, dialects()), settings.secrets_dir / "fernet", console_assets.directory(settings)
+        Kernel(served, dialects(), relay.routes()),
+        settings.secrets_dir / "fernet",
+        console_assets.directory(settings),
     )
 
 
@@ -217,10 +219,12 @@ def _serve(settings: Settings, app: ASGIApp, fd: int, *, encrypted: bool = False
     required: enrolment comes without one, everything else is refused by the authenticator."""
     config = uvicorn.Config(
         app,
-        log_level=settings.log_level,
+        # It logs connections with their paths, and a console's path has its token.
+        log_level="warning",
         log_config=None,
         access_log=False,
         lifespan="off",
+        ws="none" if encrypted else "wsproto",
         loop="uvloop",
         http=CertificateProtocol if encrypted else "httptools",
         ssl_certfile=settings.secrets_dir / "server.pem" if encrypted else None,

@@ -27,12 +27,14 @@ from volutus.agent.actions import (
     DetachNic,
     DropCapture,
     DropMetadata,
+    DropSaved,
     GrowDisk,
     KillGuest,
     PauseGuest,
     PlugPort,
     RemoveGuest,
     ResumeGuest,
+    SaveGuest,
     SendCapture,
     ServeMetadata,
     SetCpu,
@@ -254,6 +256,12 @@ class Host:
                 self._drivers.hypervisor.kill(guest_id)
             case PauseGuest(guest_id):
                 self._drivers.hypervisor.pause(guest_id)
+            case SaveGuest(guest_id):
+                # Remembered first, as for a guest that is killed.
+                self._update(guest_id, ran=False, asked_at=None)
+                self._drivers.hypervisor.save(guest_id)
+            case DropSaved(guest_id):
+                self._drivers.hypervisor.drop_saved(guest_id)
             case ResumeGuest(guest_id):
                 self._drivers.hypervisor.resume(guest_id)
                 return True

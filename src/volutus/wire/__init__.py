@@ -10,6 +10,8 @@ This package imports nothing but msgspec, and it is all that the agent may impor
 
 from volutus.wire.desired import (
     Assignment,
+    ConsoleKind,
+    ConsoleRequest,
     Desired,
     DiskSource,
     DiskSpec,
@@ -35,6 +37,8 @@ from volutus.wire.observed import (
 
 __all__ = [
     "Assignment",
+    "ConsoleKind",
+    "ConsoleRequest",
     "Desired",
     "DiskObserved",
     "DiskSource",
