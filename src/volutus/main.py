@@ -35,6 +35,7 @@ from volutus.network.ovn.memory import MemoryNorthbound
 from volutus.network.ovn.northbound import Northbound
 from volutus.network.ovn.ovsdb import OvsdbNorthbound
 from volutus.network.reconcilers import reconcilers as network_reconcilers
+from volutus.network.trace import Tracer
 from volutus.reconcile import Reconciler, Worker
 from volutus.settings import Settings
 from volutus.setup import console_assets, first_image, keys
@@ -75,7 +76,11 @@ def plane(
 ) -> Plane:
     """What handlers reach; tokens are the identity service's unless another authenticator is given."""
     identity = open_identity(settings)
-    parts = {"identity": identity, "images": ImageStore(settings.image_dir)}
+    parts = {
+        "identity": identity,
+        "images": ImageStore(settings.image_dir),
+        "tracer": Tracer(settings.southbound),
+    }
     return Plane(settings, database, clock, ids, policy(settings), authenticator or identity.tokens, parts)
 
 
