@@ -22,6 +22,7 @@ from volutus.http.openstack import billing as billing_dialect
 from volutus.http.openstack import compute as compute_dialect
 from volutus.http.openstack import identity as identity_dialect
 from volutus.http.openstack import image as image_dialect
+from volutus.http.openstack import loadbalancer as loadbalancer_dialect
 from volutus.http.openstack import network as network_dialect
 from volutus.http.openstack import placement as placement_dialect
 from volutus.http.openstack import volume as volume_dialect
@@ -55,6 +56,7 @@ def dialects() -> list[Dialect]:
         identity_dialect.dialect(),
         image_dialect.dialect(),
         network_dialect.dialect(),
+        loadbalancer_dialect.dialect(),
         *volume_dialect.dialects(),
         compute_dialect.dialect(),
         compute_dialect.discovery(),
@@ -165,7 +167,11 @@ def _beginnings(settings: Settings) -> Beginnings:
 def _northbound(settings: Settings) -> Northbound:
     if settings.ovn_northbound == NO_NORTHBOUND:
         return MemoryNorthbound()
-    return OvsdbNorthbound(OvsdbClient(settings.northbound, SystemClock()))
+    clock = SystemClock()
+    southbound = (
+        OvsdbClient(settings.southbound, clock, database="OVN_Southbound") if settings.southbound else None
+    )
+    return OvsdbNorthbound(OvsdbClient(settings.northbound, clock), southbound)
 
 
 def _database(settings: Settings, pool_size: int) -> Database:

@@ -5,7 +5,7 @@ generation, which is what its agent polls for. What a guest or a disk is, other 
 """
 
 from volutus.placement import hosts, inventory
-from volutus.placement.assignments import HOSTS_CHANNEL, assign, bury, desired, forget
+from volutus.placement.assignments import HOSTS_CHANNEL, assign, assign_changed, bury, desired, forget
 from volutus.placement.claims import (
     Claim,
     NoValidHost,
@@ -27,6 +27,7 @@ __all__ = [
     "JoinTokenInvalid",
     "NoValidHost",
     "assign",
+    "assign_changed",
     "bury",
     "claim",
     "claim_of",
