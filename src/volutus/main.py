@@ -27,6 +27,7 @@ from volutus.http.openstack import billing as billing_dialect
 from volutus.http.openstack import compute as compute_dialect
 from volutus.http.openstack import identity as identity_dialect
 from volutus.http.openstack import image as image_dialect
+from volutus.http.openstack import loadbalancer as loadbalancer_dialect
 from volutus.http.openstack import network as network_dialect
 from volutus.http.openstack import placement as placement_dialect
 from volutus.http.openstack import volume as volume_dialect
@@ -41,6 +42,7 @@ from volutus.network.ovn.memory import MemoryNorthbound
 from volutus.network.ovn.northbound import Northbound
 from volutus.network.ovn.ovsdb import OvsdbNorthbound
 from volutus.network.reconcilers import reconcilers as network_reconcilers
+from volutus.network.trace import Tracer
 from volutus.reconcile import Reconciler, Worker
 from volutus.settings import Settings
 from volutus.setup import console_assets, first_image, keys
@@ -60,6 +62,7 @@ def dialects() -> list[Dialect]:
         identity_dialect.dialect(),
         image_dialect.dialect(),
         network_dialect.dialect(),
+        loadbalancer_dialect.dialect(),
         *volume_dialect.dialects(),
         compute_dialect.dialect(),
         compute_dialect.discovery(),
@@ -86,6 +89,7 @@ def plane(
         "images": ImageStore(settings.image_dir),
         "image_imports": import_rules(settings),
         "providers": payment_providers(settings),
+        "tracer": Tracer(settings.southbound),
     }
     asked = authenticator or identity.tokens
     return Plane(settings, database, clock, ids, policy(settings), asked, parts, PaidGate())
@@ -200,7 +204,11 @@ def _beginnings(settings: Settings) -> Beginnings:
 def _northbound(settings: Settings) -> Northbound:
     if settings.ovn_northbound == NO_NORTHBOUND:
         return MemoryNorthbound()
-    return OvsdbNorthbound(OvsdbClient(settings.northbound, SystemClock()))
+    clock = SystemClock()
+    southbound = (
+        OvsdbClient(settings.southbound, clock, database="OVN_Southbound") if settings.southbound else None
+    )
+    return OvsdbNorthbound(OvsdbClient(settings.northbound, clock), southbound)
 
 
 def _database(settings: Settings, pool_size: int) -> Database:

@@ -40,6 +40,7 @@ class Settings:
     api_threads: int = 8
     reconcile_threads: int = 4
     ovn_northbound: str = ""
+    ovn_southbound: str = ""
     datapath_type: str = "netdev"
     external_cidr: str = "172.24.4.0/24"
     image_download_hosts: str = ""
@@ -83,6 +84,14 @@ class Settings:
     def northbound(self) -> str:
         """OVN's northbound database: `unix:PATH` or `tcp:ADDR:PORT`."""
         return self.ovn_northbound or f"unix:{self.run_dir}/ovn/ovnnb_db.sock"
+
+    @property
+    def southbound(self) -> str:
+        """OVN's southbound database, in the same form; empty when the northbound one is somebody else's and
+        nobody said where its translation is."""
+        if self.ovn_southbound or self.ovn_northbound:
+            return self.ovn_southbound
+        return f"unix:{self.run_dir}/ovn/ovnsb_db.sock"
 
     @property
     def run_dir(self) -> Path:
