@@ -1,4 +1,4 @@
-"""All pages of the console, in one table."""
+"""All pages of the console, in one table. A path with a name in it comes after those without."""
 
 from volutus.console import (
     floating_ips,
@@ -8,18 +8,22 @@ from volutus.console import (
     overview,
     routers,
     security_groups,
+    server,
     server_create,
     servers,
     sign_in,
+    snapshots,
     volumes,
 )
 
 PAGES = (
     overview.PAGE,
     sign_in.PROJECTS,
-    server_create.PAGE,
-    *servers.PAGES,
+    servers.PAGE,
+    *server_create.PAGES,
+    *server.PAGES,
     volumes.PAGE,
+    snapshots.PAGE,
     images.PAGE,
     networks.PAGE,
     routers.PAGE,
