@@ -106,6 +106,14 @@ class Api:
         if not answer.is_success:
             raise _problem(answer)
 
+    async def send(self, path: str, text: str, kind: str) -> None:
+        """A file of a kind that is not JSON."""
+        headers = {"X-Auth-Token": self._token, "Content-Type": kind}
+        async with self._client() as client:
+            answer = await client.post(path, content=text.encode(), headers=headers)
+        if not answer.is_success:
+            raise _problem(answer)
+
     async def maybe(self, path: str, noun: str, **query: str | int | None) -> list[Document]:
         """A list, empty where the user may not see it or there is no such service."""
         try:

@@ -11,6 +11,7 @@ from volutus.console import language, look
 from volutus.console.assets import MARK, SCRIPT, STYLE, Assets
 from volutus.console.language import N_
 from volutus.console.menu import shown_menu
+from volutus.console.money import meter_name
 from volutus.console.shapes import Sheet, when
 from volutus.console.states import state_name, tone
 from volutus.console.visits import Visit
@@ -41,7 +42,12 @@ class Renderer:
         self._environment.install_gettext_callables(  # type: ignore[attr-defined]
             language.lookup, language.ngettext, newstyle=True
         )
-        self._environment.filters |= {"when": when, "tone": tone, "state_name": state_name}
+        self._environment.filters |= {
+            "when": when,
+            "tone": tone,
+            "state_name": state_name,
+            "meter_name": meter_name,
+        }
         scripts = [assets.address(name) for name in (*_LIBRARIES, SCRIPT)]
         self._environment.globals |= {
             "asset": assets.address,
