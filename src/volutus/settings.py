@@ -21,6 +21,7 @@ class Settings:
     """`listen` is ADDR:PORT of the public APIs, `agent_listen` of the agents' own (mutual TLS).
     `trust_host_header` lets agents say who they are without a certificate: for simulated hosts only.
     `simulated_hosts` above 0 runs that many hosts that exist only on paper in place of this machine.
+    Numbers of 0 turn the rules on passwords and sign-ins off (`docs/operate/identity.md`).
     `database_url` empty means the private PostgreSQL in the state directory. Fields whose metadata say
     `secret` are never shown."""
 
@@ -40,6 +41,16 @@ class Settings:
     trust_host_header: bool = False
     simulated_hosts: int = 0
     token_lifetime_s: int = 24 * 3600
+    password_history: int = 0
+    password_max_age_days: int = 0
+    password_min_age_days: int = 0
+    password_change_on_first_use: bool = False
+    password_pattern: str = ""
+    password_pattern_description: str = ""
+    lockout_failures: int = 10
+    lockout_s: int = 300
+    sign_ins_per_user_minute: int = 300
+    sign_ins_per_address_minute: int = 1200
     mhz_overcommit: float = 1.0
     memory_overcommit: float = 1.0
     log_level: str = "info"

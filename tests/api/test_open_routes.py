@@ -6,7 +6,8 @@ from volutus import main
 from volutus.http.kernel import Dialect
 
 # Signing in, and changing a password that may have expired, prove who one is by the password. The rest are
-# version documents, which clients read to find out how to sign in.
+# version documents, which clients read to find out how to sign in. Consumers of OAuth 1.0 prove themselves by
+# signatures.
 # Prices are public: whoever compares has no account yet.
 OPEN = {
     ("GET", "/billing/v1/price-lists"),
@@ -14,6 +15,8 @@ OPEN = {
     ("GET", "/billing/v1/prices"),
     ("GET", "/billing/v1/prices/history"),
     ("GET", "/image/versions"),
+    ("POST", "/identity/v3/OS-OAUTH1/access_token"),
+    ("POST", "/identity/v3/OS-OAUTH1/request_token"),
     ("POST", "/identity/v3/auth/tokens"),
     ("POST", "/identity/v3/users/{user_id}/password"),
 }
