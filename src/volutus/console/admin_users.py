@@ -1,4 +1,4 @@
-"""Users, for administrators."""
+"""Users, for administrators: made, given a password, disabled, deleted."""
 
 from starlette.responses import Response
 
