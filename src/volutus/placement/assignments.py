@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from volutus.db import Tx
 from volutus.errors import Conflict, NotFound
-from volutus.wire import Assignment, Desired, DiskSpec, GuestSpec, UploadSpec
+from volutus.wire import Assignment, BackupSpec, Desired, DiskSpec, GuestSpec, UploadSpec
 
 # The channel on which a waiting long poll hears that a host's document was raised; payload is the host's id.
 HOSTS_CHANNEL = "volutus_hosts"
@@ -63,11 +63,14 @@ _DESIRED = text(
 )
 
 
+Spec = GuestSpec | DiskSpec | UploadSpec | BackupSpec
+
+
 class Burying(Conflict):
     code = "placement.assignment.burying"
 
 
-def assign(tx: Tx, host_id: str, kind: str, key: str, spec: GuestSpec | DiskSpec | UploadSpec) -> int:
+def assign(tx: Tx, host_id: str, kind: str, key: str, spec: Spec) -> int:
     """Say that this should be on the host, or should be different now; the generation that says so. Raises
     Burying while the same thing is still being removed there."""
     document = msgspec.json.encode(spec).decode()
@@ -109,9 +112,7 @@ def desired(tx: Tx, host_id: str, seen: int) -> Desired:
                 kind=row.kind,
                 key=row.key,
                 generation=row.generation,
-                spec=msgspec.json.decode(row.spec, type=GuestSpec | DiskSpec | UploadSpec)
-                if row.spec
-                else None,
+                spec=msgspec.json.decode(row.spec, type=Spec) if row.spec else None,
                 tombstone=row.tombstone,
             )
             for row in rows

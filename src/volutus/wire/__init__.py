@@ -10,7 +10,9 @@ This package imports nothing but msgspec, and it is all that the agent may impor
 
 from volutus.wire.desired import (
     Assignment,
+    BackupSpec,
     Desired,
+    DiskLimits,
     DiskSource,
     DiskSpec,
     GuestDisk,
@@ -22,6 +24,7 @@ from volutus.wire.desired import (
 )
 from volutus.wire.enrolment import Enrolled, Enrolment
 from volutus.wire.observed import (
+    BackupObserved,
     DiskObserved,
     Gone,
     GuestObserved,
@@ -35,7 +38,10 @@ from volutus.wire.observed import (
 
 __all__ = [
     "Assignment",
+    "BackupObserved",
+    "BackupSpec",
     "Desired",
+    "DiskLimits",
     "DiskObserved",
     "DiskSource",
     "DiskSpec",
