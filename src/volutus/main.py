@@ -38,7 +38,8 @@ from volutus.network.reconcilers import reconcilers as network_reconcilers
 from volutus.reconcile import Reconciler, Worker
 from volutus.settings import Settings
 from volutus.setup import console_assets, first_image, keys
-from volutus.volume import UploadReconciler, VolumeReconciler
+from volutus.volume import BackupReconciler, UploadReconciler, VolumeReconciler
+from volutus.volume import keys as keys_of_volumes
 
 # An operator's own rules, read after ours.
 POLICY_OVERRIDE = "policy.toml"
@@ -92,6 +93,7 @@ def reconcilers(settings: Settings, database: Database, northbound: Northbound) 
         compute.ServerReconciler(database),
         VolumeReconciler(database),
         UploadReconciler(database),
+        BackupReconciler(database),
         *network_reconcilers(database, northbound, database.clock),
         ImageCollector(database, ImageStore(settings.image_dir)),
         billing.CycleReconciler(database),
@@ -140,6 +142,7 @@ def run_agents_api(settings: Settings, fd: int) -> None:
     clock, ids = SystemClock(), Ids()
     served = plane(settings, database, clock, ids, agent.HostAuthenticator())
     served.parts["authority"] = agent.Authority.load(settings.secrets_dir, clock)
+    served.parts["volume_keys"] = keys_of_volumes.Sealer.load(settings.secrets_dir)
     served.parts["bell"] = agent.HostBell(settings.database)
     dialect = agent.dialect(trust_host_header=settings.trust_host_header)
     _serve(settings, Kernel(served, [dialect]), fd, encrypted=not settings.trust_host_header)
