@@ -149,6 +149,20 @@ class PauseGuest:
 
 
 @dataclass(frozen=True)
+class SaveGuest:
+    """Write its memory to the host's disk and end its process."""
+
+    key: str
+
+
+@dataclass(frozen=True)
+class DropSaved:
+    """Give up the memory of a guest that is to be off, or to start afresh."""
+
+    key: str
+
+
+@dataclass(frozen=True)
 class SetCpu:
     key: str
     mhz: int
@@ -204,6 +218,8 @@ Action = (
     | AskReboot
     | KillGuest
     | PauseGuest
+    | SaveGuest
+    | DropSaved
     | ResumeGuest
     | SetCpu
     | AttachDisk

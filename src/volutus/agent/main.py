@@ -78,11 +78,16 @@ def build(config: AgentConfig) -> Runner:
     """The runner with the real drivers."""
     processor = facts.processor(config)
     hints: list[Runner] = []
-    watch = PidWatch(lambda: hints[0].hint() if hints else None)
+
+    def hint() -> None:
+        if hints:
+            hints[0].hint()
+
+    watch = PidWatch(hint)
     hypervisor = _hypervisor(config, processor, watch)
     options = Options(config.pool_names, lambda disk_id: Channel(config).key(disk_id), config.backup_dir)
     storage = DirectoryStorage(config.state_dir, config.qemu_user, options)
-    network = OvsNetwork(OvsAccess(config.ovs_database, config.bridge, config.instance))
+    network = OvsNetwork(OvsAccess(config.ovs_database, config.bridge, config.instance), hint)
     drivers = Drivers(
         hypervisor=hypervisor,
         storage=storage,

@@ -34,7 +34,8 @@ class Tx:
     """One transaction (or one run of single reads): the connection, the time it began, and its request.
 
     `now` is the same throughout, so that rows written together carry one time. `statements` counts what was
-    sent to the server: tests hold list queries to it.
+    sent to the server: tests hold list queries to it. In `notes` a part leaves itself what it knows of this
+    request.
     """
 
     connection: Connection
@@ -42,6 +43,7 @@ class Tx:
     ids: Ids
     request_id: str = ""
     statements: int = 0
+    notes: dict[str, Any] = field(default_factory=dict)
     _after_commit: list[Callable[[], None]] = field(default_factory=list)
 
     def execute(

@@ -11,6 +11,9 @@ This package imports nothing but msgspec, and it is all that the agent may impor
 from volutus.wire.desired import (
     Assignment,
     BackupSpec,
+    CheckSpec,
+    ConsoleKind,
+    ConsoleRequest,
     Desired,
     DiskLimits,
     DiskSource,
@@ -20,11 +23,13 @@ from volutus.wire.desired import (
     GuestSpec,
     MetadataPort,
     Power,
+    Spec,
     UploadSpec,
 )
 from volutus.wire.enrolment import Enrolled, Enrolment
 from volutus.wire.observed import (
     BackupObserved,
+    CheckObserved,
     DiskObserved,
     Gone,
     GuestObserved,
@@ -40,6 +45,10 @@ __all__ = [
     "Assignment",
     "BackupObserved",
     "BackupSpec",
+    "CheckObserved",
+    "CheckSpec",
+    "ConsoleKind",
+    "ConsoleRequest",
     "Desired",
     "DiskLimits",
     "DiskObserved",
@@ -59,6 +68,7 @@ __all__ = [
     "Observed",
     "Power",
     "Received",
+    "Spec",
     "UploadObserved",
     "UploadSpec",
 ]

@@ -10,10 +10,11 @@ from pathlib import Path
 from volutus.agent.faults import HostFault
 from volutus.agent.storage.qemu_img import Limits, qemu_img
 
-# The keys are random and as long as the cipher's: stretching them, which takes seconds, would add nothing.
-# Less than 100 ms cannot be measured by QEMU on a busy machine.
-LUKS_ITERATION_MS = 100
-KEY_OPTIONS = f"encrypt.format=luks,encrypt.key-secret=key,encrypt.iter-time={LUKS_ITERATION_MS}"
+# The keys are random and as long as the cipher's: stretching them, which takes seconds, would add nothing. But
+# QEMU measures how much it can stretch in this time, and cannot on a busy machine if it is short.
+LUKS_ITERATION_MS = (100, 500, 2000)
+# The words by which QEMU says so; it has no other sign.
+_UNMEASURED = "accurate CPU usage"
 
 
 @dataclass(frozen=True)
@@ -50,9 +51,11 @@ def key_file(key: bytes | None) -> Iterator[tuple[list[str], tuple[int, ...]]]:
 def create(disk: Disk, size_bytes: int, message: str) -> None:
     """Make an empty disk."""
     with key_file(disk.key) as (secret, fds):
-        options = ["-o", KEY_OPTIONS] if disk.key is not None else []
-        command = ["create", *secret, "-q", "-f", disk.format, *options, str(disk.path), str(size_bytes)]
-        qemu_img(command, message, Limits(pass_fds=fds))
+        for options in _formats(disk):
+            command = ["create", *secret, "-q", "-f", disk.format, *options, str(disk.path), str(size_bytes)]
+            if _measured(command, message, Limits(pass_fds=fds)):
+                return
+    raise HostFault(message, "the machine is too busy")
 
 
 def copy(source: Disk, target: Disk, message: str, limits: Limits) -> None:
@@ -60,11 +63,32 @@ def copy(source: Disk, target: Disk, message: str, limits: Limits) -> None:
     if None not in (source.key, target.key) and source.key != target.key:
         raise HostFault(message, "a copy has its source's key")
     with key_file(target.key or source.key) as (secret, fds):
-        options = ["-o", KEY_OPTIONS] if target.key is not None else []
-        command = ["convert", *secret, "-q", "-O", target.format, *options]
-        command += ["--image-opts", source.options, str(target.path)]
         bounds = Limits(limits.timeout_s, limits.file_bytes_max, fds)
-        qemu_img(command, message, bounds)
+        for options in _formats(target):
+            command = ["convert", *secret, "-q", "-O", target.format, *options]
+            command += ["--image-opts", source.options, str(target.path)]
+            if _measured(command, message, bounds):
+                return
+    raise HostFault(message, "the machine is too busy")
+
+
+def _formats(disk: Disk) -> list[list[str]]:
+    """Options for making the disk, to be tried in turn."""
+    if disk.key is None:
+        return [[]]
+    luks = "encrypt.format=luks,encrypt.key-secret=key,encrypt.iter-time="
+    return [["-o", f"{luks}{time_ms}"] for time_ms in LUKS_ITERATION_MS]
+
+
+def _measured(command: list[str], message: str, limits: Limits) -> bool:
+    """Run qemu-img; False when it should be tried with more time."""
+    try:
+        qemu_img(command, message, limits)
+    except HostFault as fault:
+        if _UNMEASURED in fault.detail:
+            return False
+        raise
+    return True
 
 
 def resize(disk: Disk, size_bytes: int, message: str) -> None:
