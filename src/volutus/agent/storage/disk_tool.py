@@ -10,8 +10,8 @@ from pathlib import Path
 from volutus.agent.faults import HostFault
 from volutus.agent.storage.qemu_img import Limits, qemu_img
 
-# The keys are random and as long as the cipher's: stretching them, which takes seconds, would add nothing. But
-# QEMU measures how much it can stretch in this time, and cannot on a busy machine if it is short.
+# The keys are random and as long as the cipher's: stretching them, which takes seconds, would add nothing.
+# But QEMU measures how much it can stretch in this time, and cannot on a busy machine if it is short.
 LUKS_ITERATION_MS = (100, 500, 2000)
 # The words by which QEMU says so; it has no other sign.
 _UNMEASURED = "accurate CPU usage"
