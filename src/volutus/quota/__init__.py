@@ -6,6 +6,7 @@ This counts things; it does not know what they cost (billing) or whether a host 
 from volutus.quota.limits import (
     DEFAULTS,
     UNLIMITED,
+    defaults,
     limits,
     projects_with_limits,
     reset_limits,
@@ -17,6 +18,7 @@ __all__ = [
     "DEFAULTS",
     "UNLIMITED",
     "charge",
+    "defaults",
     "limits",
     "projects_with_limits",
     "release",

@@ -47,7 +47,21 @@ _PROJECTS = text(
 # More than any real limit, and still far from the column's end.
 _MAXIMUM = 2**53
 
-_SELECT = text("SELECT resource, maximum FROM quota_limits WHERE project_id = :project_id LIMIT 1000")
+# What was set for the project itself comes first, then its unified limit, then what is registered for all.
+_SELECT = text(
+    """
+    SELECT DISTINCT ON (resource) resource, maximum FROM (
+        SELECT resource, maximum, 0 AS rank FROM quota_limits WHERE project_id = :project_id
+        UNION ALL
+        SELECT r.resource, u.maximum, 1 + (r.region_id IS NULL)::integer FROM quota_unified_limits u
+        JOIN quota_registered_limits r ON r.id = u.registered_limit_id
+        WHERE u.project_id = :project_id AND r.resource IS NOT NULL
+        UNION ALL
+        SELECT resource, default_limit, 3 + (region_id IS NULL)::integer
+        FROM quota_registered_limits WHERE resource IS NOT NULL
+    ) found ORDER BY resource, rank, maximum LIMIT 1000
+    """
+)
 _UPSERT = text(
     """
     INSERT INTO quota_limits (project_id, resource, maximum) VALUES (:project_id, :resource, :maximum)
@@ -66,6 +80,11 @@ def limits(tx: Tx, project_id: str) -> dict[str, int]:
     """Resource to limit of a project; -1 is unlimited."""
     own = {row.resource: row.maximum for row in tx.rows(_SELECT, {"project_id": project_id})}
     return {**DEFAULTS, **own}
+
+
+def defaults(tx: Tx) -> dict[str, int]:
+    """Resource to limit of a project for which nothing was set."""
+    return limits(tx, "")
 
 
 def set_limits(tx: Tx, project_id: str, changes: Mapping[str, int]) -> None:

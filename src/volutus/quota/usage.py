@@ -25,7 +25,12 @@ class OverLimit(QuotaExceeded):
 _CHARGE = text(
     """
     WITH wanted AS (
-        SELECT w.resource, w.amount, coalesce(l.maximum, w.standard) AS maximum
+        SELECT w.resource, w.amount, coalesce(l.maximum, (
+            SELECT coalesce(x.maximum, r.default_limit) FROM quota_registered_limits r
+            LEFT JOIN quota_unified_limits x
+                ON x.registered_limit_id = r.id AND x.project_id = :project_id
+            WHERE r.resource = w.resource
+            ORDER BY x.id IS NULL, r.region_id IS NULL, r.default_limit LIMIT 1), w.standard) AS maximum
         FROM unnest(CAST(:resources AS text[]), CAST(:amounts AS bigint[]), CAST(:standards AS bigint[]))
              AS w(resource, amount, standard)
         LEFT JOIN quota_limits l ON l.project_id = :project_id AND l.resource = w.resource

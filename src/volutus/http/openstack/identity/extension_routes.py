@@ -1,7 +1,7 @@
 """Routes of Keystone's extensions: those with `OS-` in the path, and those that few clouds use."""
 
 from volutus.http.kernel import Route
-from volutus.http.openstack.identity import consumers, domain_configs, ec2, endpoint_filters
+from volutus.http.openstack.identity import consumers, domain_configs, ec2, endpoint_filters, limits
 
 _GROUPS = "/v3/OS-EP-FILTER/endpoint_groups"
 _GROUP = f"{_GROUPS}/{{endpoint_group_id}}"
@@ -78,5 +78,20 @@ _EC2 = (
     Route("POST", "/v3/ec2tokens", ec2.issue_ec2, "identity:ec2_tokens:issue", writes=False),
     Route("POST", "/v3/s3tokens", ec2.issue_s3, "identity:ec2_tokens:issue", writes=False),
 )
+_REGISTERED = "/v3/registered_limits/{registered_limit_id}"
+_LIMIT = "/v3/limits/{limit_id}"
+_LIMITS = (
+    Route("GET", "/v3/registered_limits", limits.list_registered, "identity:registered_limits:show"),
+    Route("POST", "/v3/registered_limits", limits.register, "identity:limits:change"),
+    Route("GET", _REGISTERED, limits.show_registered, "identity:registered_limits:show"),
+    Route("PATCH", _REGISTERED, limits.update_registered, "identity:limits:change"),
+    Route("DELETE", _REGISTERED, limits.unregister, "identity:limits:change"),
+    Route("GET", "/v3/limits", limits.index, "identity:limits:show"),
+    Route("POST", "/v3/limits", limits.create, "identity:limits:change"),
+    Route("GET", "/v3/limits/model", limits.show_model, "identity:limits:show"),
+    Route("GET", _LIMIT, limits.show, "identity:limits:show"),
+    Route("PATCH", _LIMIT, limits.update, "identity:limits:change"),
+    Route("DELETE", _LIMIT, limits.delete, "identity:limits:change"),
+)
 
-EXTENSIONS = (*_ENDPOINT_FILTERS, *_DOMAIN_CONFIGS, *_OAUTH1, *_EC2)
+EXTENSIONS = (*_ENDPOINT_FILTERS, *_DOMAIN_CONFIGS, *_OAUTH1, *_EC2, *_LIMITS)

@@ -40,7 +40,7 @@ def show(request: Request) -> Response:
 def defaults(request: Request) -> Response:
     """`GET /os-quota-sets/PROJECT/defaults`."""
     project_id = _project(request)
-    return document({"quota_set": {"id": project_id, **_defaults()}})
+    return document({"quota_set": {"id": project_id, **_defaults(request)}})
 
 
 def update(request: Request) -> Response:
@@ -62,7 +62,7 @@ def delete(request: Request) -> Response:
 
 def show_class(request: Request) -> Response:
     """`GET /os-quota-class-sets/NAME`: there is one class, the defaults."""
-    return document({"quota_class_set": {"id": request.params["class_name"], **_defaults()}})
+    return document({"quota_class_set": {"id": request.params["class_name"], **_defaults(request)}})
 
 
 def limits(request: Request) -> Response:
@@ -95,8 +95,9 @@ def _project(request: Request) -> str:
     return target
 
 
-def _defaults() -> dict[str, int]:
-    return {name: quota.DEFAULTS[name] for name in RESOURCES}
+def _defaults(request: Request) -> dict[str, int]:
+    found = quota.defaults(request.tx)
+    return {name: found[name] for name in RESOURCES}
 
 
 def _limits(changes: dict[str, Any]) -> dict[str, int]:
