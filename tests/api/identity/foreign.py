@@ -210,7 +210,19 @@ FOREIGN = Foreign(
         "access_token_id": _access_token,
     },
     # Regions are in everybody's catalog.
-    shared=frozenset({"registered_limit_id", "region_id", "tag", "group", "option"}),
+    shared=frozenset(
+        {
+            "idp_id",
+            "protocol_id",
+            "mapping_id",
+            "sp_id",
+            "registered_limit_id",
+            "region_id",
+            "tag",
+            "group",
+            "option",
+        }
+    ),
     bodies={
         ("PATCH", "/v3/domains/{domain_id}"): {"domain": {"description": "mine"}},
         ("PATCH", "/v3/projects/{project_id}"): {"project": {"description": "mine"}},
