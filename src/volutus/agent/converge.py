@@ -50,6 +50,7 @@ from volutus.agent.actions import (
 from volutus.agent.state import CaptureState, GuestSeen, HostSeen, Record
 from volutus.wire import (
     Assignment,
+    CheckSpec,
     DiskSpec,
     Gone,
     GuestSpec,
@@ -62,6 +63,7 @@ from volutus.wire import (
 GUEST = "guest"
 DISK = "disk"
 UPLOAD = "upload"
+CHECK = "check"
 
 # A guest shut down on request within this long stopped because of us; later it was its own doing.
 REQUEST_FORGOTTEN_S = 120.0
@@ -115,6 +117,7 @@ def converge(orders: Orders, seen: HostSeen, records: Records, moment: Moment) -
     planner.plan_uploads()
     planner.plan_guests()
     planner.plan_ports()
+    planner.plan_checks()
     planner.plan_metadata()
     return planner.result()
 
@@ -347,6 +350,15 @@ class _Planner:
             stranger = port.guest_id in self.seen.guests and port.guest_id not in known
             if port_id not in self.ports_wanted and port_id not in in_use and not stranger:
                 self.actions.append(UnplugPort(port_id))
+
+    def plan_checks(self) -> None:
+        """Members asked by HTTP need their network's own port here, and nothing else."""
+        for order in self._orders(CHECK):
+            if order.tombstone:
+                self.gone.append(Gone(what=CHECK, id=order.key))
+            elif isinstance(order.spec, CheckSpec):
+                self.metadata_wanted.setdefault(order.spec.network_id, order.spec.metadata)
+                self.settled.add((CHECK, order.key))
 
     def plan_metadata(self) -> None:
         for network_id, port in sorted(self.metadata_wanted.items()):

@@ -51,6 +51,7 @@ from volutus.agent.state import HostSeen, PortCounted, Record
 from volutus.agent.storage import Fetch, Fill, Send, StorageBackend
 from volutus.wire import (
     Assignment,
+    CheckSpec,
     Desired,
     DiskSpec,
     Gone,
@@ -113,6 +114,8 @@ class Host:
             self._orders[(order.kind, order.key)] = order
         self.generation = desired.generation
         self._publish_metadata()
+        specs = (order.spec for order in self._orders.values() if not order.tombstone)
+        self._drivers.network.check([spec for spec in specs if isinstance(spec, CheckSpec)])
 
     def console_guests(self) -> list[str]:
         """Ordered guests, whose console is shipped."""
@@ -394,6 +397,7 @@ class Host:
             records=records,
             applied=self._applied,
             failures=dict(self._failures),
+            checks=self._drivers.network.checked(),
         )
         return {key: self._with_sockets(item) for key, item in items(sight).items()}
 

@@ -5,7 +5,7 @@ generation, which is what its agent polls for. What a guest or a disk is, other 
 """
 
 from volutus.placement import hosts, inventory
-from volutus.placement.assignments import HOSTS_CHANNEL, assign, bury, desired, forget, ring
+from volutus.placement.assignments import HOSTS_CHANNEL, assign, assign_changed, bury, desired, forget, ring
 from volutus.placement.claims import (
     Claim,
     NoValidHost,
@@ -30,6 +30,7 @@ __all__ = [
     "NoValidHost",
     "Shares",
     "assign",
+    "assign_changed",
     "bury",
     "change_claim",
     "claim",

@@ -71,6 +71,24 @@ class MetadataPort(msgspec.Struct, frozen=True, kw_only=True):
     addresses: list[str]
 
 
+class CheckSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="check"):
+    """A member of a load balancer to be asked by HTTP from its network, through that network's own port.
+    `expected_codes` is `200`, `200,202` or `200-204`; `rise` and `fall` answers in a row change its state."""
+
+    id: str
+    network_id: str
+    metadata: MetadataPort
+    address: str
+    port: int
+    method: str
+    path: str
+    expected_codes: str
+    interval_s: int
+    timeout_s: int
+    rise: int
+    fall: int
+
+
 class GuestNic(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A network card. The agent makes the tap and gives it to Open vSwitch with `iface-id=port_id`.
     `addresses` are the fixed IPs without prefix: with `network_id` they tell whose metadata is asked for."""
@@ -110,6 +128,9 @@ class GuestSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, t
     kernel_command_line: str = ""
 
 
+Spec = GuestSpec | DiskSpec | UploadSpec | CheckSpec
+
+
 class Assignment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One thing on this host: `spec`, or with `tombstone` the order to destroy it. `generation` is the
     host's counter at the time of the last change; the agent reports it back as applied."""
@@ -117,7 +138,7 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     kind: str
     key: str
     generation: int
-    spec: GuestSpec | DiskSpec | UploadSpec | None = None
+    spec: Spec | None = None
     tombstone: bool = False
 
 

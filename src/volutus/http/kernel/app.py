@@ -133,7 +133,8 @@ class Kernel:
             try:
                 caller = self._caller(tx, exchange, match)
                 request = Request(**self._call(exchange, match, caller), body=body, tx=tx)
-                return match.route.handler(request)  # type: ignore[return-value]
+                with self.plane.gate.passing(tx, caller, match.route.permission, match.params):
+                    return match.route.handler(request)  # type: ignore[return-value]
             finally:
                 exchange.statements = tx.statements
 

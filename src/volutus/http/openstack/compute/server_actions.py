@@ -23,9 +23,11 @@ def act(request: Request) -> Response:
     found = ACTIONS.get(name)
     if found is None:
         raise Invalid(f"There is no such action: {name}", field=name)
-    permission, handler = found
-    request.plane.policy.require(f"compute:servers:{permission}", request.caller)
-    return handler(request, request.params["id"], arguments)
+    name, handler = found
+    permission = f"compute:servers:{name}"
+    request.plane.policy.require(permission, request.caller)
+    with request.plane.gate.passing(request.tx, request.caller, permission, request.params):
+        return handler(request, request.params["id"], arguments)
 
 
 def _start(request: Request, server_id: str, _arguments: Any) -> Response:
