@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from volutus.agent.converge import CHECK, DISK, GUEST, Plan, Records, should_run
+from volutus.agent.converge import CHECK, DISK, GUEST, VPN, Plan, Records, should_run
 from volutus.agent.state import CaptureState, DiskSeen, GuestSeen, Record
 from volutus.wire import (
     Assignment,
@@ -21,9 +21,10 @@ from volutus.wire import (
     NicCounters,
     Power,
     UploadObserved,
+    VpnObserved,
 )
 
-Item = GuestObserved | DiskObserved | UploadObserved | CheckObserved | Gone
+Item = GuestObserved | DiskObserved | UploadObserved | CheckObserved | VpnObserved | Gone
 Key = tuple[str, str]
 
 # An agent tries this often before it calls a guest or a disk failed; it goes on trying after that.
@@ -55,6 +56,7 @@ class Sight:
     applied: Mapping[Key, int]
     failures: Mapping[str, Failure]
     checks: Mapping[str, bool] = field(default_factory=dict)
+    handshakes: Mapping[str, dict[str, int]] = field(default_factory=dict)
 
 
 def items(sight: Sight) -> dict[Key, Item]:
@@ -70,6 +72,8 @@ def items(sight: Sight) -> dict[Key, Item]:
             said[key] = CheckObserved(
                 id=order.key, generation=order.generation, up=sight.checks.get(order.key)
             )
+        elif order.kind == VPN and not order.tombstone:
+            said[key] = _gateway(sight, order)
         elif not order.tombstone:
             said[key] = _disk(sight, order) if order.kind == DISK else _upload(sight, order)
     return said
@@ -169,6 +173,16 @@ def _upload(sight: Sight, order: Assignment) -> UploadObserved:
     )
 
 
+def _gateway(sight: Sight, order: Assignment) -> VpnObserved:
+    failure = _failure(sight, order)
+    return VpnObserved(
+        id=order.key,
+        generation=sight.applied.get((VPN, order.key), 0),
+        handshakes=sight.handshakes.get(order.key, {}),
+        fault=failure.message if failure else None,
+    )
+
+
 def _failure(sight: Sight, order: Assignment) -> Failure | None:
     failure = sight.failures.get(order.key)
     return failure if failure is not None and failure.count >= FAILURES_UNTIL_REPORTED else None
@@ -180,6 +194,8 @@ def without_meters(item: Item) -> Item:
         return msgspec.structs.replace(item, cpu_time_ns=0, counters=[])
     if isinstance(item, DiskObserved):
         return msgspec.structs.replace(item, allocated_bytes=0)
+    if isinstance(item, VpnObserved):
+        return msgspec.structs.replace(item, handshakes={})
     return item
 
 

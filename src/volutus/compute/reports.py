@@ -17,7 +17,16 @@ from volutus.db import Tx
 from volutus.metering import Usage
 from volutus.placement.inventory import Overcommit
 from volutus.reconcile import wake_many
-from volutus.wire import CheckObserved, DiskObserved, Gone, GuestObserved, Observed, Received, UploadObserved
+from volutus.wire import (
+    CheckObserved,
+    DiskObserved,
+    Gone,
+    GuestObserved,
+    Observed,
+    Received,
+    UploadObserved,
+    VpnObserved,
+)
 
 # The kind of work that brings servers to what they should be.
 SERVER = "server"
@@ -27,6 +36,7 @@ METER_MEMORY = "memory_mib"
 _GUEST = "guest"
 _DISK = "disk"
 _CHECK = "check"
+_VPN = "vpn"
 # A paused guest holds its memory and its place; its tenant pays for it as for one that runs.
 _USING = ("running", "paused")
 
@@ -98,6 +108,7 @@ def report(
     _record_disks(tx, host_id, observed)
     _record_uploads(tx, host_id, observed)
     _record_checks(tx, host_id, observed)
+    _record_gateways(tx, host_id, observed)
     _record_guests(tx, host_id, [item for item in observed.items if isinstance(item, GuestObserved)])
     gone = [item.id for item in observed.items if isinstance(item, Gone) and item.what == _GUEST]
     _record_gone(tx, host_id, gone)
@@ -124,6 +135,14 @@ def _record_checks(tx: Tx, host_id: str, observed: Observed) -> None:
         network.loadbalancer.record_checks(tx, host_id, items)
     gone = [item.id for item in observed.items if isinstance(item, Gone) and item.what == _CHECK]
     network.loadbalancer.record_gone(tx, host_id, gone)
+
+
+def _record_gateways(tx: Tx, host_id: str, observed: Observed) -> None:
+    items = [item for item in observed.items if isinstance(item, VpnObserved)]
+    if items:
+        network.vpn.record_observed(tx, host_id, items)
+    gone = [item.id for item in observed.items if isinstance(item, Gone) and item.what == _VPN]
+    network.vpn.record_gone(tx, host_id, gone)
 
 
 def _record_guests(tx: Tx, host_id: str, items: Sequence[GuestObserved]) -> None:

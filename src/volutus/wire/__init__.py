@@ -21,6 +21,8 @@ from volutus.wire.desired import (
     Power,
     Spec,
     UploadSpec,
+    VpnPeerSpec,
+    VpnSpec,
 )
 from volutus.wire.enrolment import Enrolled, Enrolment
 from volutus.wire.observed import (
@@ -34,6 +36,7 @@ from volutus.wire.observed import (
     Observed,
     Received,
     UploadObserved,
+    VpnObserved,
 )
 
 __all__ = [
@@ -61,4 +64,7 @@ __all__ = [
     "Spec",
     "UploadObserved",
     "UploadSpec",
+    "VpnObserved",
+    "VpnPeerSpec",
+    "VpnSpec",
 ]

@@ -8,6 +8,7 @@ import ctypes
 import itertools
 import os
 import re
+import socket
 import subprocess
 import time
 from collections.abc import Callable
@@ -136,6 +137,8 @@ class Cloud:
     directory: Path
     public_id: str = ""
     guests: list["Guest"] = field(default_factory=list)
+    outside: list[str] = field(default_factory=list)
+    sockets: list[Path] = field(default_factory=list)
     programs: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -191,6 +194,35 @@ class Cloud:
         self.ovs("add-port", bridge, guest.tap, "--", "set", "interface", guest.tap, iface)
         return guest
 
+    def plug_outside(self, namespace: str) -> Callable[..., str]:
+        """A namespace beyond the cloud's machine, reached through it; what runs commands there."""
+        run("ip", "netns", "add", namespace)
+        self.outside.append(namespace)
+        peer = f"uplink netns {namespace}"
+        self.run("ip", "link", "add", "vtsite", "type", "veth", "peer", "name", *peer.split())
+        self.run("ip", "address", "add", "192.0.2.1/30", "dev", "vtsite")
+        self.run("ip", "link", "set", "vtsite", "up")
+
+        def inside(*argv: str) -> str:
+            return run("nsenter", f"--net=/run/netns/{namespace}", *argv)
+
+        inside("ip", "address", "add", "192.0.2.2/30", "dev", "uplink")
+        inside("ip", "link", "set", "lo", "up")
+        inside("ip", "link", "set", "uplink", "up")
+        inside("ethtool", "-K", "uplink", "tx", "off", "tso", "off", "gso", "off")
+        inside("ip", "route", "add", "default", "via", "192.0.2.1")
+        return inside
+
+    def uapi(self, device: str, lines: list[str]) -> str:
+        """Tell a WireGuard device of the test's own what it should be; what it answers."""
+        path = Path(f"/var/run/wireguard/{device}.sock")
+        self.sockets.append(path)
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(5)
+            connection.connect(str(path))
+            connection.sendall(("\n".join(lines) + "\n\n").encode())
+            return connection.recv(1 << 16).decode().strip()
+
     def start(self, *argv: str) -> subprocess.Popen[bytes]:
         """A program that runs until the cloud ends; its output is in `program.log`."""
         with (self.directory / "program.log").open("ab") as log:
@@ -203,8 +235,11 @@ class Cloud:
         for program in self.programs:
             program.kill()
             program.wait()
-        for guest in self.guests:
-            subprocess.run(["ip", "netns", "delete", guest.namespace], check=False, capture_output=True)
+        for path in self.sockets:
+            # WireGuard ends itself when its socket goes.
+            path.unlink(missing_ok=True)
+        for namespace in [*(guest.namespace for guest in self.guests), *self.outside]:
+            subprocess.run(["ip", "netns", "delete", namespace], check=False, capture_output=True)
         self._inside.shutdown()
 
     def _enter(self) -> None:
