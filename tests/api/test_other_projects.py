@@ -66,6 +66,22 @@ def _references() -> list[tuple[Foreign, str]]:
     return [(foreign, name) for foreign in services.values() for name in foreign.references]
 
 
+def _lists() -> list[tuple[Dialect, Route, Foreign]]:
+    """Lists whose objects have routes of their own, the objects' ids last."""
+    found = []
+    for dialect in main.dialects():
+        paths = {route.path: route for route in dialect.routes if route.method == "GET" and not route.open}
+        for path, route in paths.items():
+            whole, _, last = path.rpartition("/")
+            if (
+                last.startswith("{")
+                and whole in paths
+                and foreign_of(dialect).maker(next(iter(pieces(route))))
+            ):
+                found.append((dialect, route, foreign_of(dialect)))
+    return found
+
+
 def test_every_named_piece_of_a_path_is_an_object_or_shared():
     unknown = {
         f"{dialect.name}: {piece}"
@@ -91,6 +107,21 @@ def test_anothers_object_does_not_exist(api, kernel, database, dialect, route, f
     if 403 not in allowed and (dialect.name, route.method, route.path) not in NOTHING_THERE:
         answer = owner.request(route.method, path, json=body, headers=header_of(foreign, route))
         assert answer.status_code != 404, answer.text
+
+
+@pytest.mark.parametrize(("dialect", "route", "foreign"), _lists(), ids=_name)
+def test_anothers_object_is_no_marker(api, kernel, database, dialect, route, foreign):
+    """It would tell that the object exists."""
+    with database.begin() as tx:
+        path, _, theirs = foreign.path(dialect, route, tx, kernel.plane).rpartition("/")
+    stranger = api.as_(STRANGER)
+    answers = [
+        stranger.get(path, params={"limit": 1, "marker": marker}, headers=foreign.headers)
+        for marker in (theirs, "nothing")
+    ]
+    told = [answer.text.replace(theirs, "") for answer in answers]
+    assert answers[0].status_code == answers[1].status_code, told
+    assert answers[0].status_code != 200 or told[0] == told[1].replace("nothing", ""), told
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,7 @@ from volutus.agent.actions import (
     DetachNic,
     DropCapture,
     DropMetadata,
+    DropSaved,
     DropVpn,
     GrowDisk,
     KillGuest,
@@ -40,6 +41,7 @@ from volutus.agent.actions import (
     PlugPort,
     RemoveGuest,
     ResumeGuest,
+    SaveGuest,
     SendCapture,
     ServeMetadata,
     ServeVpn,
@@ -103,6 +105,9 @@ def note(record: Record, guest: GuestSeen | None, order: Assignment, moment: Mom
         return replace(record, ran=True, boot=moment.boot, halted_at=None, crashed=False)
     if not record.ran:
         return record
+    if guest is not None and guest.state is GuestState.SUSPENDED:
+        # Only we save guests: it did not stop by itself.
+        return replace(record, ran=False, asked_at=None, halted_at=None)
     by_itself = record.asked_at is None and record.boot == moment.boot
     crashed = by_itself and guest is not None and guest.state is GuestState.CRASHED
     halted_at = order.generation if by_itself else None
@@ -130,7 +135,7 @@ def reboot_is_due(spec: GuestSpec, record: Record) -> bool:
 def should_run(order: Assignment, record: Record) -> bool:
     """Whether a guest that does not run has to be started."""
     spec = order.spec
-    if not isinstance(spec, GuestSpec) or order.tombstone or spec.power is Power.OFF:
+    if not isinstance(spec, GuestSpec) or order.tombstone or spec.power in (Power.OFF, Power.SUSPENDED):
         return False
     if spec.power is Power.PAUSED:
         # What does not run cannot be held; but a reboot ordered before the pause is still to be done.
@@ -235,6 +240,8 @@ class _Planner:
                 self._remove(order.key, guest)
             elif not isinstance(order.spec, GuestSpec):
                 continue
+            elif self._saved_in_vain(order.spec, guest, record):
+                self.actions.append(DropSaved(order.key))
             elif guest is not None and guest.alive:
                 self._need(order.spec)
                 waits = self._running(order.spec, guest, record)
@@ -245,6 +252,12 @@ class _Planner:
                     self.actions.append(StartGuest(order.spec))
             else:
                 self._settle(order, quiet=True)
+
+    def _saved_in_vain(self, spec: GuestSpec, guest: GuestSeen | None, record: Record) -> bool:
+        """Whether the memory of a suspended guest is of no use: it is to be off, or to boot."""
+        if guest is None or guest.state is not GuestState.SUSPENDED:
+            return False
+        return spec.power is Power.OFF or reboot_is_due(spec, record)
 
     def _remove(self, guest_id: str, guest: GuestSeen | None) -> None:
         if guest is not None and guest.alive:
@@ -263,6 +276,9 @@ class _Planner:
             return True
         if spec.soft_reboots > record.soft_done:
             return self._ask_then_kill(spec, guest, record, AskReboot(spec.id, spec.soft_reboots))
+        if spec.power is Power.SUSPENDED:
+            self.actions.append(SaveGuest(spec.id))
+            return True
         held = guest.state is GuestState.PAUSED
         if held is not (spec.power is Power.PAUSED):
             self.actions.append(ResumeGuest(spec.id) if held else PauseGuest(spec.id))

@@ -27,6 +27,7 @@ from volutus.agent.actions import (
     DetachNic,
     DropCapture,
     DropMetadata,
+    DropSaved,
     DropVpn,
     GrowDisk,
     KillGuest,
@@ -34,6 +35,7 @@ from volutus.agent.actions import (
     PlugPort,
     RemoveGuest,
     ResumeGuest,
+    SaveGuest,
     SendCapture,
     ServeMetadata,
     ServeVpn,
@@ -262,6 +264,12 @@ class Host:
                 self._drivers.hypervisor.kill(guest_id)
             case PauseGuest(guest_id):
                 self._drivers.hypervisor.pause(guest_id)
+            case SaveGuest(guest_id):
+                # Remembered first, as for a guest that is killed.
+                self._update(guest_id, ran=False, asked_at=None)
+                self._drivers.hypervisor.save(guest_id)
+            case DropSaved(guest_id):
+                self._drivers.hypervisor.drop_saved(guest_id)
             case ResumeGuest(guest_id):
                 self._drivers.hypervisor.resume(guest_id)
                 return True

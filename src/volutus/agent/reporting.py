@@ -115,6 +115,8 @@ def _guest_state(
 ) -> GuestState:
     if guest is not None and guest.alive:
         return guest.state
+    if guest is not None and guest.state is GuestState.SUSPENDED and failure is None:
+        return guest.state
     if should_run(order, record):
         return GuestState.FAILED if failure is not None else GuestState.PENDING
     return GuestState.CRASHED if record.crashed else GuestState.STOPPED

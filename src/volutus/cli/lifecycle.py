@@ -83,10 +83,12 @@ def status(arguments: argparse.Namespace) -> int:
 
 
 def install(_: argparse.Namespace) -> int:
-    """The launcher has installed the packages before this runs; the first image is left."""
-    from volutus.setup import first_image
+    """The launcher has installed the packages before this runs; left is what `up` needs besides them."""
+    from volutus.setup import console_assets, first_image
 
-    first_image.keep(Progress())
+    progress = Progress()
+    first_image.keep(progress)
+    console_assets.keep(progress)
     sys.stdout.write(f"Everything is installed; the Python environment is {sys.prefix}.\n")
     return 0
 

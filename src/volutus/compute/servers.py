@@ -18,7 +18,6 @@ from volutus.compute.faults import ServerNotFound
 from volutus.compute.status import Facts, Status, status_column, status_of
 from volutus.compute.tables import guests, servers
 from volutus.db import Page, SortKey, Tx, paged
-from volutus.errors import Invalid
 from volutus.identity import Caller
 
 # A page of servers is read with everything about them, so it is no longer than clients read at once.
@@ -134,6 +133,9 @@ class Server:
     fault_message: str | None
     fault_detail: str | None
     fault_at: datetime | None
+    step: str | None
+    step_since: datetime | None
+    step_data: dict[str, Any]
     guest: Guest | None = None
 
     @cached_property
@@ -154,6 +156,7 @@ class Server:
                 seen=guest.state if guest else None,
                 rebuilding=self.is_rebuilding,
                 image_task=self.image_task,
+                step=self.step,
                 soft_done=guest.soft_reboots if guest else 0,
                 hard_done=guest.hard_reboots if guest else 0,
             )
@@ -274,15 +277,17 @@ def by_id(tx: Tx, server_id: str, *, lock: bool = False) -> Server | None:
 def list_(tx: Tx, caller: Caller, wanted: ServerFilter, page: Page) -> list[Server]:
     """Servers in pages, newest first unless sorted otherwise, in one statement."""
     ordered = Page(min(page.limit, LIST_MAX), page.marker, page.sort or _NEWEST_FIRST)
-    statement = paged(tx, _filtered(_SELECT, caller, wanted), ordered, SORTABLE, servers.c.id)
-    if page.marker is not None:
-        _check_marker(tx, caller, page.marker)
-    return [from_row(row) for row in tx.rows(statement)]
+    statement = _SELECT.where(*_whose(caller, wanted))
+    return [
+        from_row(row)
+        for row in tx.rows(paged(tx, statement, ordered, SORTABLE, servers.c.id, _filters(wanted)))
+    ]
 
 
 def ids_of(tx: Tx, caller: Caller, wanted: ServerFilter, limit: int = LIST_MAX) -> list[str]:
     """Only the ids of the servers that fit."""
-    statement = _filtered(select(servers.c.id).select_from(_JOIN), caller, wanted)
+    conditions = [*_whose(caller, wanted), *_filters(wanted)]
+    statement = select(servers.c.id).select_from(_JOIN).where(*conditions)
     return [row.id for row in tx.rows(statement.order_by(servers.c.id).limit(limit))]
 
 
@@ -344,16 +349,8 @@ def _get(tx: Tx, caller: Caller, server_id: str, statement: Select[Any], *, dele
     return from_row(row)
 
 
-def _check_marker(tx: Tx, caller: Caller, marker: str) -> None:
-    """Another project's server is no marker: it would tell that it exists."""
-    try:
-        get(tx, caller, marker, deleted=True)
-    except ServerNotFound:
-        raise Invalid(f"marker [{marker}] not found", field="marker") from None
-
-
-def _filtered(statement: Select[Any], caller: Caller, wanted: ServerFilter) -> Select[Any]:
-    clauses = [*_whose(caller, wanted), *_equals(wanted), *_tagged(wanted)]
+def _filters(wanted: ServerFilter) -> list[ColumnElement[bool]]:
+    clauses = [*_alive(wanted), *_equals(wanted), *_tagged(wanted)]
     if wanted.name:
         clauses.append(servers.c.name.regexp_match(wanted.name))
     if wanted.statuses:
@@ -370,21 +367,21 @@ def _filtered(statement: Select[Any], caller: Caller, wanted: ServerFilter) -> S
         clauses.append(servers.c.id.in_(wanted.ids))
     if wanted.metadata:
         clauses.append(servers.c.metadata.contains(dict(wanted.metadata)))
-    return statement.where(and_(*clauses))
+    return clauses
 
 
 def _whose(caller: Caller, wanted: ServerFilter) -> list[ColumnElement[bool]]:
-    clauses: list[ColumnElement[bool]] = []
     if not (caller.is_admin and wanted.all_projects):
-        clauses.append(servers.c.project_id == caller.own_project())
-    elif wanted.project_id:
-        clauses.append(servers.c.project_id == wanted.project_id)
-    # Whoever asks for changes wants to hear of deletions too.
+        return [servers.c.project_id == caller.own_project()]
+    return [servers.c.project_id == wanted.project_id] if wanted.project_id else []
+
+
+def _alive(wanted: ServerFilter) -> list[ColumnElement[bool]]:
     if wanted.deleted:
-        clauses.append(servers.c.deleted_at.isnot(None))
-    elif wanted.changed_since is None and wanted.changed_before is None:
-        clauses.append(servers.c.deleted_at.is_(None))
-    return clauses
+        return [servers.c.deleted_at.isnot(None)]
+    # Whoever asks for changes wants to hear of deletions too.
+    changes = wanted.changed_since is not None or wanted.changed_before is not None
+    return [] if changes else [servers.c.deleted_at.is_(None)]
 
 
 def _equals(wanted: ServerFilter) -> list[ColumnElement[bool]]:
@@ -435,6 +432,7 @@ def unsettled(tx: Tx, limit: int) -> list[str]:
         and_(servers.c.fault_code.is_(None), guests.c.server_id.is_(None)),
         servers.c.rebuilt < servers.c.rebuilds,
         servers.c.image_task.isnot(None),
+        and_(servers.c.fault_code.is_(None), servers.c.step.notin_(("resized", "rescued", "shelved"))),
         and_(servers.c.power != "off", guests.c.state.in_(("stopped", "crashed"))),
     )
     rows = tx.rows(

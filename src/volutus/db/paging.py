@@ -4,11 +4,11 @@ A page starts behind the *marker*, the id of the last object of the page before.
 that page 1,000 costs what page 1 costs, and nothing is seen twice while objects come and go.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, false, null, or_, select
+from sqlalchemy import ColumnElement, Select, and_, false, null, or_
 
 from volutus.db.database import Tx
 from volutus.errors import Invalid
@@ -40,9 +40,12 @@ def paged(
     page: Page,
     columns: Mapping[str, ColumnElement[Any]],
     identity: ColumnElement[Any],
+    filters: Sequence[ColumnElement[bool]] = (),
 ) -> Select[Any]:
-    """The statement, ordered, cut behind the marker and limited to `page.limit` rows.
+    """The statement where `filters` hold, ordered, cut behind the marker and limited to `page.limit` rows.
 
+    The marker must be among the statement's own rows, so that nobody learns of rows he may not see; it need
+    not pass the filters, for the object may have changed since the page before.
     `columns` says what can be sorted by; `identity` is the id column, always the last sort key so that the
     order is total. Null sorts as PostgreSQL does: last ascending, first descending. Raises Invalid for an
     unknown sort key or marker.
@@ -50,13 +53,13 @@ def paged(
     keys = [(_column(columns, key), key.descending) for key in page.sort]
     keys.append((identity, bool(keys) and keys[-1][1]))
     if page.marker is not None:
-        # Compared with the marker's row whether or not it passes the filters: it may just have stopped to.
-        marker = tx.row(select(*(column for column, _ in keys)).where(identity == page.marker).limit(1))
+        sought = statement.with_only_columns(*(column for column, _ in keys), maintain_column_froms=True)
+        marker = tx.row(sought.where(identity == page.marker).limit(1))
         if marker is None:
             raise Invalid(f"The marker {page.marker!r} could not be found.", field="marker")
         statement = statement.where(_behind(keys, tuple(marker)))
     ordering = [column.desc() if descending else column.asc() for column, descending in keys]
-    return statement.order_by(*ordering).limit(page.limit)
+    return statement.where(*filters).order_by(*ordering).limit(page.limit)
 
 
 def _column(columns: Mapping[str, ColumnElement[Any]], key: SortKey) -> ColumnElement[Any]:

@@ -57,12 +57,10 @@ class ImageFilter:
 def page(tx: Tx, caller: Caller, wanted: ImageFilter, cut: Page) -> list[Image]:
     """The images of the caller's list that pass the filter, cut as asked."""
     statement = select(images).where(
-        images.c.deleted_at.is_(None),
-        images.c.hidden == wanted.hidden,
-        listed(caller, wanted.visibility, wanted.member_status),
-        *_conditions(wanted),
+        images.c.deleted_at.is_(None), listed(caller, wanted.visibility, wanted.member_status)
     )
-    return [from_row(row) for row in tx.rows(paged(tx, statement, cut, SORTED, images.c.id))]
+    filters = [images.c.hidden == wanted.hidden, *_conditions(wanted)]
+    return [from_row(row) for row in tx.rows(paged(tx, statement, cut, SORTED, images.c.id, filters))]
 
 
 def _conditions(wanted: ImageFilter) -> list[ColumnElement[bool]]:

@@ -81,13 +81,14 @@ def selected(
     columns: Mapping[str, ColumnElement[Any]],
 ) -> Select[Any]:
     """The statement narrowed, ordered and limited as asked. `columns` can be sorted by, and has `id`."""
+    conditions = []
     for name, values in query.filters.items():
         if name not in filters:
             raise InvalidInput(f"{name!r} is invalid attribute for filtering", field=name)
         if len(values) > VALUES_MAX:
             raise InvalidInput(f"At most {VALUES_MAX} values of {name} can be asked for.", field=name)
-        statement = statement.where(filters[name](values))
-    return paged(tx, statement, query.page, columns, columns["id"])
+        conditions.append(filters[name](values))
+    return paged(tx, statement, query.page, columns, columns["id"], conditions)
 
 
 def sortable(table: Table) -> dict[str, ColumnElement[Any]]:

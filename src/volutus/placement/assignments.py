@@ -47,6 +47,7 @@ _BURY = text(
     SELECT pg_notify(:channel, :host_id) FROM written
     """
 )
+_RING = text("SELECT pg_notify(:channel, :host_id)")
 _FORGET = text(
     "DELETE FROM assignments WHERE host_id = :host_id AND kind = :kind AND key = :key AND tombstone"
 )
@@ -104,6 +105,11 @@ def bury(tx: Tx, host_id: str, kind: str, key: str) -> bool:
     keys = {"host_id": host_id, "kind": kind, "key": key}
     tx.execute(_BURY, {**keys, "channel": HOSTS_CHANNEL})
     return tx.value(_EXISTS, keys) is not None
+
+
+def ring(tx: Tx, host_id: str) -> None:
+    """Have the host's waiting poll look again once this is committed, though its document is not raised."""
+    tx.execute(_RING, {"channel": HOSTS_CHANNEL, "host_id": host_id})
 
 
 def forget(tx: Tx, host_id: str, kind: str, key: str) -> bool:

@@ -34,6 +34,7 @@ NEEDED = {
     "wireguard-go": "VPN gateways",
     "ethtool": "offloads of virtual devices",
     "genisoimage": "config drives",
+    "fonts-wqy-microhei": "invoices, in English and Chinese",
     "busybox-static": "the first image",
     "fdisk": "the first image",
     "e2fsprogs": "the first image",

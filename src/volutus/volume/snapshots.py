@@ -97,14 +97,15 @@ def create(tx: Tx, caller: Caller, order: SnapshotOrder) -> Snapshot:
 
 def list_(tx: Tx, caller: Caller, wanted: SnapshotFilter, page: Page) -> list[Snapshot]:
     """Snapshots in pages, in one statement (two with a marker)."""
-    statement = _filtered(SELECT_SNAPSHOTS, caller, wanted)
-    return [snapshot_of(row) for row in tx.rows(paged(tx, statement, page, _SORTABLE, snapshots.c.id))]
+    statement = SELECT_SNAPSHOTS.where(*_whose(caller, wanted))
+    rows = tx.rows(paged(tx, statement, page, _SORTABLE, snapshots.c.id, _filters(wanted)))
+    return [snapshot_of(row) for row in rows]
 
 
 def count(tx: Tx, caller: Caller, wanted: SnapshotFilter) -> int:
     """How many snapshots a filter has."""
     statement = select(func.count()).select_from(snapshots.join(disks, disks.c.id == snapshots.c.id))
-    return int(tx.value(_filtered(statement, caller, wanted)))
+    return int(tx.value(statement.where(*_whose(caller, wanted), *_filters(wanted))))
 
 
 def change(tx: Tx, caller: Caller, snapshot_id: str, changes: Mapping[str, Any]) -> Snapshot:
@@ -140,12 +141,14 @@ def force_status(tx: Tx, caller: Caller, snapshot_id: str, status: str) -> None:
     audit.record(tx, caller, "reset_status", "volume.snapshot", snapshot_id, {"status": status})
 
 
-def _filtered(statement: Any, caller: Caller, wanted: SnapshotFilter) -> Any:
-    conditions: list[Any] = []
+def _whose(caller: Caller, wanted: SnapshotFilter) -> list[Any]:
     if not (caller.is_admin and wanted.everyones):
-        conditions.append(snapshots.c.project_id == caller.own_project())
-    elif wanted.project_id is not None:
-        conditions.append(snapshots.c.project_id == wanted.project_id)
+        return [snapshots.c.project_id == caller.own_project()]
+    return [] if wanted.project_id is None else [snapshots.c.project_id == wanted.project_id]
+
+
+def _filters(wanted: SnapshotFilter) -> list[Any]:
+    conditions: list[Any] = []
     if wanted.name is not None:
         conditions.append(snapshots.c.name == wanted.name)
     if wanted.volume_id is not None:
@@ -156,7 +159,7 @@ def _filtered(statement: Any, caller: Caller, wanted: SnapshotFilter) -> Any:
         conditions.append(snapshots.c.metadata.contains(dict(wanted.metadata)))
     if wanted.ids is not None:
         conditions.append(snapshots.c.id.in_(wanted.ids))
-    return statement.where(*conditions)
+    return conditions
 
 
 def _set(tx: Tx, snapshot_id: str, **changes: Any) -> None:

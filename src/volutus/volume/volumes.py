@@ -152,8 +152,9 @@ def create(tx: Tx, caller: Caller, order: VolumeOrder) -> Volume:
 
 def list_(tx: Tx, caller: Caller, wanted: VolumeFilter, page: Page) -> list[Volume]:
     """Volumes in pages, in one statement (two with a marker)."""
-    statement = _filtered(SELECT_VOLUMES, caller, wanted)
-    return [volume_of(row) for row in tx.rows(paged(tx, statement, page, _SORTABLE, volumes.c.id))]
+    statement = SELECT_VOLUMES.where(*_whose(caller, wanted))
+    rows = tx.rows(paged(tx, statement, page, _SORTABLE, volumes.c.id, _filters(wanted)))
+    return [volume_of(row) for row in rows]
 
 
 def summary(tx: Tx, caller: Caller, wanted: VolumeFilter) -> tuple[int, int, Mapping[str, list[str]]]:
@@ -390,18 +391,26 @@ def _claim_more(tx: Tx, volume: Volume, size_gib: int) -> None:
 
 
 def _filtered(statement: Any, caller: Caller, wanted: VolumeFilter) -> Any:
+    return statement.where(*_whose(caller, wanted), *_filters(wanted))
+
+
+def _whose(caller: Caller, wanted: VolumeFilter) -> list[Any]:
     conditions: list[Any] = [volumes.c.server_id.is_(None)]
     if not (caller.is_admin and wanted.everyones):
         conditions.append(volumes.c.project_id == caller.own_project())
     elif wanted.project_id is not None:
         conditions.append(volumes.c.project_id == wanted.project_id)
+    return conditions
+
+
+def _filters(wanted: VolumeFilter) -> list[Any]:
     equal = {
         volumes.c.name: wanted.name,
         volumes.c.bootable: wanted.bootable,
         volumes.c.type_id: wanted.type_id,
         disks.c.host_id: wanted.host_id,
     }
-    conditions += [column == value for column, value in equal.items() if value is not None]
+    conditions: list[Any] = [column == value for column, value in equal.items() if value is not None]
     if wanted.zone is not None:
         unsaid = disks.c.zone.is_(None) if wanted.zone_unsaid else false()
         conditions.append((disks.c.zone == wanted.zone) | unsaid)
@@ -414,7 +423,7 @@ def _filtered(statement: Any, caller: Caller, wanted: VolumeFilter) -> Any:
     if wanted.attached is not None:
         held = attachments.c.id.isnot(None)
         conditions.append(held if wanted.attached else ~held)
-    return statement.where(*conditions)
+    return conditions
 
 
 def _set(tx: Tx, volume_id: str, **changes: Any) -> None:

@@ -11,6 +11,8 @@ This package imports nothing but msgspec, and it is all that the agent may impor
 from volutus.wire.desired import (
     Assignment,
     CheckSpec,
+    ConsoleKind,
+    ConsoleRequest,
     Desired,
     DiskSource,
     DiskSpec,
@@ -43,6 +45,8 @@ __all__ = [
     "Assignment",
     "CheckObserved",
     "CheckSpec",
+    "ConsoleKind",
+    "ConsoleRequest",
     "Desired",
     "DiskObserved",
     "DiskSource",

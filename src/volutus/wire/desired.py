@@ -11,11 +11,13 @@ import msgspec
 
 class Power(Enum):
     """Whether a guest should run. `OFF` first asks the guest to shut down, then cuts the power. `PAUSED`
-    holds a guest that runs; one that does not is not started for it."""
+    holds a guest that runs; one that does not is not started for it. `SUSPENDED` writes a guest's memory to
+    the host's disk and ends its process; switched on, it goes on where it was."""
 
     ON = "on"
     OFF = "off"
     PAUSED = "paused"
+    SUSPENDED = "suspended"
 
 
 class DiskSource(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -50,7 +52,7 @@ class UploadSpec(
 
 class GuestDisk(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A disk as one guest sees it. `target` is the device name asked for (`vda`, `vdb` …); `serial` is what
-    the guest reads in `/sys/block/*/serial` (20 characters of it)."""
+    the guest reads in `/sys/block/*/serial` (20 characters of it). `device` is `disk` or `cdrom`."""
 
     disk_id: str
     target: str
@@ -58,6 +60,7 @@ class GuestDisk(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     serial: str = ""
     boot_index: int | None = None
     read_only: bool = False
+    device: str = "disk"
 
 
 class MetadataPort(msgspec.Struct, frozen=True, kw_only=True):
@@ -166,6 +169,24 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     tombstone: bool = False
 
 
+class ConsoleKind(Enum):
+    """What somebody looks at: the screen, or the serial port."""
+
+    VNC = "vnc"
+    SERIAL = "serial"
+
+
+class ConsoleRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody waits for a console of a guest. The agent joins the guest's socket with two calls that last as
+    long as the session: what the guest says goes up by `PUT /agent/v1/consoles/{session_id}/output`, what
+    it is told comes down by `GET /agent/v1/consoles/{session_id}/input`. Asked once: nobody is helped by a
+    console that opens late."""
+
+    session_id: str
+    guest_id: str
+    kind: ConsoleKind
+
+
 class Desired(msgspec.Struct, frozen=True, kw_only=True):
     """All assignments newer than what the agent has seen; `full` when it is everything there is.
     `generation` is what to ask with next time."""
@@ -173,3 +194,4 @@ class Desired(msgspec.Struct, frozen=True, kw_only=True):
     generation: int
     full: bool
     assignments: list[Assignment]
+    consoles: list[ConsoleRequest] = []

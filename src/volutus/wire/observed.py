@@ -10,11 +10,13 @@ import msgspec
 
 
 class GuestState(Enum):
-    """What the hypervisor says of a guest. `PENDING`: its disks or images are still being made."""
+    """What the hypervisor says of a guest. `PENDING`: its disks or images are still being made.
+    `SUSPENDED`: its memory is on the host's disk."""
 
     PENDING = "pending"
     RUNNING = "running"
     PAUSED = "paused"
+    SUSPENDED = "suspended"
     STOPPED = "stopped"
     CRASHED = "crashed"
     FAILED = "failed"

@@ -113,10 +113,6 @@ def _own_group(tx: Tx, _plane: Plane) -> str:
     return networks.group(tx, None, STRANGER)
 
 
-def _marker(tx: Tx, _plane: Plane) -> tuple[str, str, Any]:
-    return "GET", f"{ROOT}/servers?limit=1&marker={server(tx)}", None
-
-
 _REFERENCES: dict[str, Build] = {
     "image of a server": _ordering(imageRef=private_image, networks="none"),
     "network of a server": _ordering(networks=[{"uuid": _their_network}]),
@@ -149,7 +145,6 @@ _REFERENCES: dict[str, Build] = {
     "image to rebuild from": _at_server("/action", rebuild={"imageRef": private_image}),
     "group of a rule": _rule_of(networks.group, _own_group),
     "remote group of a rule": _rule_of(_own_group, networks.group),
-    "marker of servers": _marker,
 }
 _SERVER_ACTIONS: tuple[Any, ...] = (
     {"os-start": None},
@@ -211,6 +206,7 @@ _BODIES: dict[tuple[str, str], Any] = {
         "server": {"name": "mine", "accessIPv4": "192.0.2.1", "accessIPv6": "2001:db8::1"}
     },
     ("POST", "/servers/{id}/action"): _SERVER_ACTIONS,
+    ("POST", "/servers/{id}/remote-consoles"): {"remote_console": {"protocol": "vnc", "type": "novnc"}},
     ("POST", "/servers/{id}/metadata"): {"metadata": {"one": "two"}},
     ("PUT", "/servers/{id}/metadata"): {"metadata": {"one": "two"}},
     ("PUT", "/servers/{id}/metadata/{key}"): {"meta": {"x": "two"}},
@@ -279,6 +275,7 @@ FOREIGN = Foreign(
     # Flavors, hypervisors, services and aggregates are the operator's; the others name no object.
     shared=frozenset(
         {"flavors/id", "os-hypervisors/id", "os-services/id", "os-aggregates/id"}
+        | {"os-console-auth-tokens/token"}
         | {"key", "tag", "network", "request_id", "class_name", "alias"}
     ),
     bodies=_BODIES,
