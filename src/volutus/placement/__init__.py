@@ -5,7 +5,14 @@ generation, which is what its agent polls for. What a guest or a disk is, other 
 """
 
 from volutus.placement import hosts, inventory
-from volutus.placement.assignments import HOSTS_CHANNEL, assign, bury, desired, forget
+from volutus.placement.assignments import (
+    HOSTS_CHANNEL,
+    assign,
+    bury,
+    desired,
+    forget,
+    require_named_image,
+)
 from volutus.placement.claims import (
     Claim,
     NoValidHost,
@@ -40,5 +47,6 @@ __all__ = [
     "new_join_token",
     "release",
     "release_many",
+    "require_named_image",
     "totals",
 ]

@@ -1,8 +1,10 @@
 """The agents' calls: enrol, poll, report, fetch and send images, send console output."""
 
 import asyncio
+from functools import partial
+from pathlib import Path
 
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 
 from volutus import compute, image, placement, volume
 from volutus.errors import Invalid
@@ -11,8 +13,10 @@ from volutus.http.agent.trust import Authority
 from volutus.http.kernel import Request, StreamRequest, document, whole_number
 from volutus.http.kernel.plane import Plane
 from volutus.http.receiving import Reception, drain, receive
+from volutus.http.sending import RangedResponse, Sendable
 from volutus.identity import Caller
 from volutus.placement.inventory import Overcommit
+from volutus.rawdisk import PlainFile
 from volutus.wire import Desired, Enrolled, Enrolment, Observed
 
 # A poll is answered empty after this long at most: middleboxes cut connections that say nothing for minutes.
@@ -60,9 +64,10 @@ def observed(request: Request) -> Response:
 
 
 async def image_file(request: StreamRequest) -> Response:
-    """An image's bytes, for the host's cache."""
-    path = await asyncio.to_thread(_image_path, request.plane, request.params["image_id"])
-    return FileResponse(path, media_type="application/octet-stream")
+    """An image's bytes, for the cache of a host that was told of a disk or a guest made from it."""
+    image_id = request.params["image_id"]
+    path, size_bytes = await asyncio.to_thread(_image_file, request, image_id)
+    return RangedResponse(Sendable(size_bytes, image_id, partial(PlainFile, path)), request.headers)
 
 
 async def send_image(request: StreamRequest) -> Response:
@@ -93,9 +98,11 @@ def _desired(plane: Plane, host_id: str, seen: int) -> Desired:
         return placement.desired(tx, host_id, seen)
 
 
-def _image_path(plane: Plane, image_id: str) -> str:
-    with plane.database.read() as tx:
-        return str(image.file_path(tx, plane.parts["images"], image_id))
+def _image_file(request: StreamRequest, image_id: str) -> tuple[Path, int]:
+    with request.plane.database.read(request.request_id) as tx:
+        placement.require_named_image(tx, request.caller.user_name, image_id)
+        path = image.file_path(tx, request.plane.parts["images"], image_id)
+    return path, path.stat().st_size
 
 
 def _sender(request: StreamRequest, image_id: str) -> Caller | None:
