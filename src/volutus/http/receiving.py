@@ -17,7 +17,7 @@ from volutus.image.store import Incoming
 
 # Handing a piece to a thread costs 0.1 ms on an idle machine and much more on a busy one, where whoever is
 # woken waits for its turn: so pieces are large. Three of them are in memory.
-PIECE_BYTES = 4 << 20
+PIECE_BYTES = 8 << 20
 # A client that is refused early still sends; reading a little more lets it see the answer.
 DRAIN_BYTES_MAX = 16 << 20
 

@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 from volutus.rawdisk import RawDisk
 
 # Reading in a thread costs a hand-over, on a busy machine a wait: pieces are large. Two are in memory.
-PIECE_BYTES = 2 << 20
+PIECE_BYTES = 4 << 20
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
 
