@@ -31,6 +31,8 @@ def configure(level: str) -> None:
     """Send this process's logs to standard error as JSON. `level` is a name such as `info`."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
+    # What no line of ours shows need not be found out for each.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     # Every migration step and every HTTP call of ours at `info` would bury what an operator looks for.
     for name in ("alembic", "httpx", "httpcore", "asyncio"):

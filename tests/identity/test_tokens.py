@@ -186,13 +186,6 @@ def test_a_credential_has_no_more_than_its_maker_has_now(world):
     assert not world.is_good(token)
 
 
-def test_checking_takes_one_statement(world):
-    token = world.token()
-    before = world.tx.statements
-    world.caller(token)
-    assert world.tx.statements == before + 1
-
-
 def test_revoked_ids_are_swept_once_their_tokens_have_expired(world, clock):
     tokens = world.identity.tokens
     tokens.revoke(world.tx, CLOUD, tokens.get(world.tx, world.token()))

@@ -5,7 +5,7 @@ Every action may be carried out twice, or be cut short at any point and carried 
 
 from dataclasses import dataclass
 
-from volutus.wire import DiskSpec, GuestDisk, GuestNic, GuestSpec, MetadataPort, UploadSpec
+from volutus.wire import BackupSpec, DiskSpec, GuestDisk, GuestNic, GuestSpec, MetadataPort, UploadSpec
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,30 @@ class GrowDisk:
 
 @dataclass(frozen=True)
 class DestroyDisk:
+    key: str
+
+
+@dataclass(frozen=True)
+class ReleaseDisk:
+    """Put a disk aside, unharmed."""
+
+    key: str
+
+
+@dataclass(frozen=True)
+class BackUpDisk:
+    """`guest_id` has the disk open, if anyone has."""
+
+    spec: BackupSpec
+    guest_id: str | None
+
+    @property
+    def key(self) -> str:
+        return self.spec.id
+
+
+@dataclass(frozen=True)
+class DropBackup:
     key: str
 
 
@@ -125,6 +149,20 @@ class PauseGuest:
 
 
 @dataclass(frozen=True)
+class SaveGuest:
+    """Write its memory to the host's disk and end its process."""
+
+    key: str
+
+
+@dataclass(frozen=True)
+class DropSaved:
+    """Give up the memory of a guest that is to be off, or to start afresh."""
+
+    key: str
+
+
+@dataclass(frozen=True)
 class SetCpu:
     key: str
     mhz: int
@@ -165,6 +203,9 @@ Action = (
     CreateDisk
     | GrowDisk
     | DestroyDisk
+    | ReleaseDisk
+    | BackUpDisk
+    | DropBackup
     | CaptureDisk
     | SendCapture
     | DropCapture
@@ -177,6 +218,8 @@ Action = (
     | AskReboot
     | KillGuest
     | PauseGuest
+    | SaveGuest
+    | DropSaved
     | ResumeGuest
     | SetCpu
     | AttachDisk

@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from volutus import audit
 from volutus.db import Tx
+from volutus.identity import password_history
 from volutus.identity.caller import CLOUD
 from volutus.identity.parts import Identity
 from volutus.identity.passwords import Passwords
@@ -23,6 +24,7 @@ SERVICES = (
     ("identity", "keystone", "/identity"),
     ("compute", "nova", "/compute/v2.1"),
     ("network", "neutron", "/network"),
+    ("load-balancer", "octavia", "/load-balancer"),
     ("image", "glance", "/image"),
     ("placement", "placement", "/placement"),
     ("billing", "billing", "/billing/v1"),
@@ -126,7 +128,9 @@ def _people(tx: Tx, passwords: Passwords, beginnings: Beginnings) -> None:
     for name, password in (("admin", beginnings.admin_password), ("demo", beginnings.demo_password)):
         if tx.row(_USER_ID, where | {"name": name}) is None:
             hashed = passwords.hash(password)
-            tx.execute(_USER, {**where, "id": tx.ids.hex(), "name": name, "password_hash": hashed})
+            user_id = tx.ids.hex()
+            tx.execute(_USER, {**where, "id": user_id, "name": name, "password_hash": hashed})
+            password_history.keep(tx, passwords.rules, user_id, hashed, self_service=False)
     for user, project, role in (
         ("admin", "admin", "admin"),
         ("admin", "demo", "admin"),

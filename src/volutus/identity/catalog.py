@@ -24,10 +24,26 @@ Interface = Literal["public", "internal", "admin"]
 CATALOG_MAX = 1000
 # Parents of regions are followed at most this far up when looking for a loop.
 REGION_DEPTH_MAX = 32
+# A project for which endpoints were chosen sees those alone (`endpoint_filters`).
 _CATALOG = text("""
+WITH chosen_group AS (
+    SELECT g.* FROM identity_project_endpoint_group pg
+    JOIN identity_endpoint_group g ON g.id = pg.endpoint_group_id WHERE pg.project_id = :project_id
+), chosen AS (
+    SELECT endpoint_id FROM identity_project_endpoint WHERE project_id = :project_id
+    UNION
+    SELECT e.id FROM identity_endpoint e JOIN chosen_group g
+        ON e.service_id = coalesce(g.service_id, e.service_id)
+        AND e.interface = coalesce(g.interface, e.interface)
+        AND (g.region_id IS NULL OR e.region_id = g.region_id)
+)
 SELECT s.id AS service_id, s.type, coalesce(s.name, '') AS name, e.id, e.interface, e.url, e.region_id
 FROM identity_service s JOIN identity_endpoint e ON e.service_id = s.id
-WHERE s.enabled AND e.enabled ORDER BY s.type, s.id, e.interface, e.id LIMIT :limit
+WHERE s.enabled AND e.enabled AND (
+    e.id IN (SELECT endpoint_id FROM chosen)
+    OR NOT EXISTS (SELECT FROM chosen_group)
+        AND NOT EXISTS (SELECT FROM identity_project_endpoint WHERE project_id = :project_id))
+ORDER BY s.type, s.id, e.interface, e.id LIMIT :limit
 """)
 
 
@@ -97,7 +113,7 @@ def catalog(tx: Tx, project_id: str | None, user_id: str | None) -> list[Offer]:
     """The services as a token of this project sees them. An endpoint whose URL needs a project is left out
     without one."""
     offers: dict[str, Offer] = {}
-    for row in tx.rows(_CATALOG, {"limit": CATALOG_MAX}):
+    for row in tx.rows(_CATALOG, {"project_id": project_id or "", "limit": CATALOG_MAX}):
         url = substituted(row.url, project_id, user_id)
         if url is not None:
             offer = offers.setdefault(row.service_id, Offer(row.service_id, row.type, row.name))

@@ -5,16 +5,12 @@ tell who exists. Each statement commits by itself (the sign-in runs outside a tr
 although the request fails.
 """
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from sqlalchemy import text
 
 from volutus.db import Tx
 
-# Ten guesses each five minutes: 3,000 a day against one user, harmless to a password worth the name; and
-# someone who locks another out on purpose has to come back every five minutes.
-FAILURES_MAX = 10
-LOCKED = timedelta(minutes=5)
 _NOTE = text("""
 WITH swept AS (
     DELETE FROM identity_failure WHERE key IN (
@@ -28,21 +24,11 @@ ON CONFLICT (key) DO UPDATE SET failed_at = :now,
 _FORGET = text("DELETE FROM identity_failure WHERE key = :key")
 
 
-def note(tx: Tx, key: str) -> None:
-    """Count a failure."""
-    tx.execute(_NOTE, {"key": key, "now": tx.now, "forgotten": tx.now - LOCKED})
+def note(tx: Tx, key: str, lockout: timedelta) -> None:
+    """Count a failure. One longer ago than `lockout` starts the count anew."""
+    tx.execute(_NOTE, {"key": key, "now": tx.now, "forgotten": tx.now - lockout})
 
 
 def forget(tx: Tx, key: str) -> None:
     """A success clears the count."""
     tx.execute(_FORGET, {"key": key})
-
-
-def is_locked(failures: int | None, failed_at: datetime | None, now: datetime) -> bool:
-    """Whether so many failures so lately lock the user."""
-    return (
-        failures is not None
-        and failed_at is not None
-        and failures >= FAILURES_MAX
-        and failed_at > now - LOCKED
-    )

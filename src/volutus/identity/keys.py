@@ -60,6 +60,12 @@ class KeyRepository:
         except (InvalidToken, ValueError):
             return None
 
+    @property
+    def generation(self) -> int:
+        """Another number after each change of the directory: what was opened before is to be opened anew."""
+        self._refresh()
+        return self._seen_at_ns
+
     def _refresh(self) -> None:
         try:
             changed_at_ns = self._directory.stat().st_mtime_ns

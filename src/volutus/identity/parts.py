@@ -3,7 +3,10 @@
 from dataclasses import dataclass
 
 from volutus.identity.keys import KeyRepository
+from volutus.identity.memory import Memory
+from volutus.identity.password_rules import PasswordRules
 from volutus.identity.passwords import HashCost, Passwords
+from volutus.identity.throttle import Throttles
 from volutus.identity.tokens import Tokens
 from volutus.settings import Settings
 
@@ -15,13 +18,18 @@ class Identity:
 
     token_keys: KeyRepository
     vault: KeyRepository
+    memory: Memory
     tokens: Tokens
     passwords: Passwords
+    throttles: Throttles
 
 
 def open_identity(settings: Settings, cost: HashCost | None = None) -> Identity:
     """Made from the key repositories in `secrets/fernet` and `secrets/credential`."""
     token_keys = KeyRepository(settings.secrets_dir / "fernet")
     vault = KeyRepository(settings.secrets_dir / "credential")
-    tokens = Tokens(token_keys, settings.token_lifetime_s)
-    return Identity(token_keys, vault, tokens, Passwords(cost))
+    memory = Memory()
+    tokens = Tokens(token_keys, memory, settings.token_lifetime_s)
+    passwords = Passwords(cost, PasswordRules.from_settings(settings))
+    throttles = Throttles(settings.sign_ins_per_user_minute, settings.sign_ins_per_address_minute)
+    return Identity(token_keys, vault, memory, tokens, passwords, throttles)

@@ -16,6 +16,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from volutus.errors import Invalid, Unavailable
+from volutus.identity.password_rules import PasswordRules
 
 # OWASP's second choice for argon2id: one lane, so that one sign-in takes one core.
 MEMORY_KIB = 19 * 1024
@@ -44,7 +45,8 @@ class HashCost:
 class Passwords:
     """Makes and checks hashes at one cost."""
 
-    def __init__(self, cost: HashCost | None = None) -> None:
+    def __init__(self, cost: HashCost | None = None, rules: PasswordRules | None = None) -> None:
+        self.rules = rules or PasswordRules()
         chosen = cost or HashCost()
         self._hasher = PasswordHasher(chosen.passes, chosen.memory_kib, parallelism=1)
         self._nobody = self._hasher.hash(secrets.token_hex())

@@ -16,7 +16,17 @@ _MICROSECOND = timedelta(microseconds=1)
 # Raised when the order of fields changes: tokens of the form before end with the upgrade.
 _FORM = 1
 _FIELDS = 13
-_METHODS = ("password", "token", "application_credential", "totp")
+# Bits of a number: new ones come last.
+_METHODS = (
+    "password",
+    "token",
+    "application_credential",
+    "totp",
+    "oauth1",
+    "ec2credential",
+    "mapped",
+    "openid",
+)
 _Id = bytes | str | None
 
 

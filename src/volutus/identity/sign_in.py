@@ -12,11 +12,12 @@ from sqlalchemy import text, update
 
 from volutus.db import Tx
 from volutus.errors import Forbidden, Invalid, Unauthenticated
-from volutus.identity import failures, tables, totp
-from volutus.identity.keys import KeyRepository
+from volutus.identity import consumers, failures, tables, totp
 from volutus.identity.parts import Identity
+from volutus.identity.password_rules import PasswordRules
 from volutus.identity.passwords import Passwords
 from volutus.identity.payload import ScopeKind
+from volutus.identity.signatures import Signed
 from volutus.identity.tokens import Claim, Token, Tokens
 
 REFUSED = "The request you have made requires authentication."
@@ -94,7 +95,8 @@ class Scope:
 
 @dataclass(frozen=True)
 class Attempt:
-    """The proofs shown, in the methods' order, and the scope wanted: None is for the user's default."""
+    """The proofs shown, in the methods' order, and the scope wanted: None is for the user's default.
+    `address` is where it comes from."""
 
     methods: tuple[str, ...]
     password: tuple[NameOrId, str] | None = None
@@ -102,10 +104,17 @@ class Attempt:
     token: str | None = None
     application_credential: ApplicationCredentialProof | None = None
     scope: Scope | None = None
+    address: str = ""
+    oauth1: Signed | None = None
 
 
 def sign_in(tx: Tx, identity: Identity, attempt: Attempt) -> Token:
     """A token for what was proved. Raises Unauthenticated."""
+    for proof in (attempt.password, attempt.totp):
+        if proof is not None:
+            identity.throttles.admit(_key(proof[0]), attempt.address, tx.now)
+    if attempt.oauth1 is not None:
+        return _by_access_token(tx, identity, attempt)
     claim, default_project_id = _prove(tx, identity, attempt)
     if claim.application_credential_id:
         if attempt.scope is not None and attempt.scope.kind is not ScopeKind.UNSCOPED:
@@ -114,7 +123,7 @@ def sign_in(tx: Tx, identity: Identity, attempt: Attempt) -> Token:
     if attempt.scope is None:
         return _in_default_scope(tx, identity.tokens, claim, default_project_id)
     if attempt.scope.trust_id:
-        return _by_trust(tx, identity.tokens, claim, attempt.scope.trust_id)
+        return by_trust(tx, identity.tokens, claim, attempt.scope.trust_id)
     return identity.tokens.issue(tx, claim, attempt.scope.kind, _scope_id(tx, attempt.scope))
 
 
@@ -122,9 +131,9 @@ def prove_password(tx: Tx, passwords: Passwords, who: NameOrId, password: str) -
     """The user's row, if the password is right. Counts failures. Raises Unauthenticated."""
     row = _user(tx, who)
     matched = passwords.matches(row.password_hash if row else None, password)
-    locked = row is not None and _is_locked(row, tx)
+    locked = row is not None and _is_locked(tx, passwords.rules, row)
     if row is None or not matched or locked or not row.enabled:
-        failures.note(tx, row.id if row else _unknown_key(who))
+        failures.note(tx, row.id if row else _key(who), passwords.rules.lockout)
         raise Unauthenticated(REFUSED)
     if row.failures:
         failures.forget(tx, row.id)
@@ -151,7 +160,7 @@ def _prove(tx: Tx, identity: Identity, attempt: Attempt) -> tuple[Claim, str | N
         options = row.options
         claims.append((Claim(row.id, attempt.methods, row.epoch), row.default_project_id))
     if attempt.totp is not None:
-        row = _prove_totp(tx, identity.vault, *attempt.totp)
+        row = _prove_totp(tx, identity, *attempt.totp)
         options = row.options
         claims.append((Claim(row.id, attempt.methods, row.epoch), row.default_project_id))
     if not claims:
@@ -180,10 +189,11 @@ def _prove_token(tx: Tx, tokens: Tokens, attempt: Attempt) -> tuple[Claim, str |
     return claim, token.standing.default_project_id
 
 
-def _prove_totp(tx: Tx, vault: KeyRepository, who: NameOrId, passcode: str) -> Any:
-    row = _user(tx, who)
-    if row is None or not row.enabled or _is_locked(row, tx) or not totp.accepts(tx, vault, row.id, passcode):
-        failures.note(tx, row.id if row else _unknown_key(who))
+def _prove_totp(tx: Tx, identity: Identity, who: NameOrId, passcode: str) -> Any:
+    row, rules = _user(tx, who), identity.passwords.rules
+    welcome = row is not None and row.enabled and not _is_locked(tx, rules, row)
+    if not welcome or not totp.accepts(tx, identity.vault, row.id, passcode):
+        failures.note(tx, row.id if row else _key(who), rules.lockout)
         raise Unauthenticated(REFUSED)
     return row
 
@@ -202,11 +212,22 @@ def _prove_application_credential(tx: Tx, passwords: Passwords, attempt: Attempt
     row = tx.row(_APPLICATION_CREDENTIAL, asked)
     matched = passwords.matches(row.secret_hash if row else None, proof.secret)
     expired = row is not None and row.expires_at is not None and row.expires_at <= tx.now
-    if row is None or not matched or expired or failures.is_locked(row.failures, row.failed_at, tx.now):
-        failures.note(tx, row.id if row else _unknown_key(NameOrId(proof.id, proof.name)))
+    locked = row is not None and passwords.rules.is_locked(row.failures, row.failed_at, tx.now)
+    if row is None or not matched or expired or locked:
+        failures.note(tx, row.id if row else _key(NameOrId(proof.id, proof.name)), passwords.rules.lockout)
         raise Unauthenticated(REFUSED)
     claim = Claim(row.user_id, attempt.methods, row.epoch, application_credential_id=row.id)
     return claim, row.project_id
+
+
+def _by_access_token(tx: Tx, identity: Identity, attempt: Attempt) -> Token:
+    """What a user gave a consumer, nothing beside it."""
+    assert attempt.oauth1 is not None
+    if len(attempt.methods) > 1 or attempt.scope is not None:
+        raise Unauthenticated("An access token stands alone and has its own scope.")
+    row = consumers.prove(tx, identity.vault, attempt.oauth1)
+    user = _user(tx, NameOrId(id=row.user_id))
+    return by_trust(tx, identity.tokens, Claim(user.id, attempt.methods, user.epoch), row.trust_id)
 
 
 def _in_default_scope(tx: Tx, tokens: Tokens, claim: Claim, default_project_id: str | None) -> Token:
@@ -219,7 +240,8 @@ def _in_default_scope(tx: Tx, tokens: Tokens, claim: Claim, default_project_id: 
     return tokens.issue(tx, claim, ScopeKind.UNSCOPED, None)
 
 
-def _by_trust(tx: Tx, tokens: Tokens, claim: Claim, trust_id: str) -> Token:
+def by_trust(tx: Tx, tokens: Tokens, claim: Claim, trust_id: str) -> Token:
+    """A token for what a trust gives. Raises Forbidden."""
     trust = tx.row(_TRUST, {"id": trust_id, "now": tx.now})
     if trust is None or trust.trustee_user_id != claim.user_id:
         raise Forbidden("The trust is not one that this user may use.")
@@ -263,13 +285,13 @@ def _user(tx: Tx, who: NameOrId) -> Any:
     return tx.row(_USER_BY_NAME, asked)
 
 
-def _is_locked(row: Any, tx: Tx) -> bool:
+def _is_locked(tx: Tx, rules: PasswordRules, row: Any) -> bool:
     if row.options.get("ignore_lockout_failure_attempts"):
         return False
-    return failures.is_locked(row.failures, row.failed_at, tx.now)
+    return rules.is_locked(row.failures, row.failed_at, tx.now)
 
 
-def _unknown_key(who: NameOrId) -> str:
+def _key(who: NameOrId) -> str:
     asked = "\0".join(str(part) for part in (who.id, who.name, who.domain_id, who.domain_name))
     return hashlib.sha256(asked.encode()).hexdigest()
 

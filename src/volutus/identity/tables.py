@@ -186,3 +186,42 @@ credential = Table(
     _json("extra"),
 )
 policy = Table("identity_policy", _metadata, _id(), _text("type"), _text("blob"), _json("extra"))
+endpoint_group = Table(
+    "identity_endpoint_group",
+    _metadata,
+    _id(),
+    _text("name"),
+    _text("description"),
+    _text("service_id"),
+    _text("interface"),
+    _text("region_id"),
+)
+project_endpoint_group = Table(
+    "identity_project_endpoint_group", _metadata, _text("project_id"), _text("endpoint_group_id")
+)
+project_endpoint = Table("identity_project_endpoint", _metadata, _text("project_id"), _text("endpoint_id"))
+domain_config = Table("identity_domain_config", _metadata, _text("domain_id"), _text("sealed_config"))
+consumer = Table(
+    "identity_consumer", _metadata, _id(), _text("description"), _text("sealed_secret"), _json("extra")
+)
+request_token = Table(
+    "identity_request_token",
+    _metadata,
+    _id(),
+    _text("consumer_id"),
+    _text("project_id"),
+    _text("sealed_secret"),
+    _moment("expires_at"),
+    _text("user_id"),
+    Column("role_ids", ARRAY(Text)),
+    _text("verifier_hash"),
+)
+access_token = Table(
+    "identity_access_token",
+    _metadata,
+    _id(),
+    _text("consumer_id"),
+    _text("trust_id"),
+    _text("user_id"),
+    _text("sealed_secret"),
+)

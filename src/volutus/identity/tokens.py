@@ -2,12 +2,13 @@
 
 A token is good while its user, scope and credential exist and are enabled, the user still has a role in the
 scope, neither epoch was raised since, it has not been revoked and has not expired. All of that is one
-statement (`grants.standing`), so whatever changes counts from the next request on, on every process.
+statement (`grants.standing`), remembered while nothing changes (`memory`), so whatever changes counts from
+the next request on, on every process.
 """
 
 import base64
 import secrets
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import text
@@ -19,10 +20,13 @@ from volutus.identity import payload as payloads
 from volutus.identity.caller import Caller
 from volutus.identity.grants import Question, Standing, standing
 from volutus.identity.keys import KeyRepository
+from volutus.identity.memory import Memory
 from volutus.identity.payload import Payload, ScopeKind
 
 # A service may finish a tenant's long job with a token that expired meanwhile, if it shows its own as well.
 ALLOW_EXPIRED_S = 2 * 24 * 3600
+# Of tokens in use, at half a KiB each; a process that sees more starts over.
+OPENED_MAX = 4096
 # Revoked tokens that have expired anyway are swept along with each revocation, a few at a time.
 _SWEEP = text("""
 DELETE FROM identity_revoked_token WHERE audit_id IN (
@@ -90,11 +94,21 @@ class Claim:
     trust_id: str | None = None
 
 
+@dataclass(frozen=True)
+class _Opened:
+    """Payloads by the text of their tokens, opened with one generation of keys."""
+
+    generation: int
+    payloads: dict[str, Payload] = field(default_factory=dict)
+
+
 class Tokens:
     """Makes and checks tokens: the kernel's authenticator. One per process."""
 
-    def __init__(self, keys: KeyRepository, lifetime_s: int) -> None:
+    def __init__(self, keys: KeyRepository, memory: Memory, lifetime_s: int) -> None:
         self._keys = keys
+        self._memory = memory
+        self._opened = _Opened(-1)
         self._lifetime = timedelta(seconds=lifetime_s)
 
     def authenticate(self, tx: Tx, token: str) -> Caller:
@@ -143,14 +157,28 @@ class Tokens:
         audit.record(tx, caller, "revoke", "identity.token", audit_id)
 
     def _check(self, tx: Tx, token: str, grace: timedelta) -> Token | None:
-        data = self._keys.open(token)
-        payload = payloads.decode(data) if data is not None else None
+        payload = self._open(token)
         if payload is None or payload.expires_at + grace <= tx.now:
             return None
-        found = standing(tx, _question(payload))
+        question = _question(payload)
+        found = self._memory.view(tx).recall(question, lambda: standing(tx, question))
         if found is None or not _holds(payload, found, tx.now - grace):
             return None
         return Token(token, payload, found)
+
+    def _open(self, token: str) -> Payload | None:
+        """What the token says, if one of the keys of this moment sealed it."""
+        opened = self._opened
+        generation = self._keys.generation
+        if opened.generation != generation or len(opened.payloads) >= OPENED_MAX:
+            opened = self._opened = _Opened(generation)
+        if token not in opened.payloads:
+            data = self._keys.open(token)
+            payload = payloads.decode(data) if data is not None else None
+            if payload is None:
+                return None
+            opened.payloads[token] = payload
+        return opened.payloads[token]
 
 
 def _question(payload: Payload) -> Question:

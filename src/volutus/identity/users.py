@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Row, delete, insert, select, update
 from volutus import audit
 from volutus.db import Page, Tx
 from volutus.errors import Forbidden, Invalid, NotFound, Unauthenticated
-from volutus.identity import access, domains
+from volutus.identity import access, domains, password_history
 from volutus.identity.caller import Caller
 from volutus.identity.passwords import Passwords
 from volutus.identity.records import Filter, Id, Name, given, listed, merged, narrowed, write
@@ -66,6 +66,9 @@ def create(
     access.require_manager(caller, domain_id)
     domains.must_exist(tx, domain_id)
     password = fields.password or None
+    if password:
+        passwords.rules.require_strength(password)
+    options = _options({}, fields)
     row = {
         "id": tx.ids.hex(),
         "domain_id": domain_id,
@@ -74,12 +77,17 @@ def create(
         "default_project_id": fields.default_project_id or None,
         "password_hash": passwords.hash(password) if password else None,
         "password_changed_at": tx.now if password else None,
-        "options": _options({}, fields),
+        "password_expires_at": passwords.rules.expires_at(tx.now, options, self_service=False)
+        if password
+        else None,
+        "options": options,
         "extra": dict(extra),
         "epoch": 0,
         "created_at": tx.now,
     }
     write(tx, insert(user), row, _taken(fields.name, domain_id))
+    if password:
+        password_history.keep(tx, passwords.rules, row["id"], row["password_hash"], self_service=False)
     audit.record(tx, caller, "create", "identity.user", row["id"])
     return must_exist(tx, row["id"])
 
@@ -135,9 +143,7 @@ def change(
     changes["options"] = _options(before.options, fields)
     changes["extra"] = merged(before.extra, extra)
     if not isinstance(fields.password, UnsetType):
-        changes["password_hash"] = passwords.hash(fields.password) if fields.password else None
-        changes["password_changed_at"] = tx.now
-        changes["password_expires_at"] = None
+        changes |= _reset(tx, passwords, before.id, fields.password or "", changes["options"])
     if "password_hash" in changes or (before.enabled and fields.enabled is False):
         changes["epoch"] = user.c.epoch + 1
     statement = update(user).where(user.c.id == user_id).values(**changes)
@@ -151,21 +157,22 @@ def change_own_password(tx: Tx, passwords: Passwords, user_id: str, old: str, ne
     row = prove_password(tx, passwords, NameOrId(id=user_id), old)
     if row.options.get("lock_password"):
         raise Forbidden("This user's password can be changed by an administrator alone.")
-    if old == new:
-        raise Invalid("The new password must differ from the one before.", field="user.password")
+    password_history.require_own_change(tx, passwords, user_id, row.password_hash, new)
+    hashed = passwords.hash(new)
     statement = (
         update(user)
         .where(user.c.id == user_id, user.c.epoch == row.epoch)
         .values(
-            password_hash=passwords.hash(new),
+            password_hash=hashed,
             password_changed_at=tx.now,
-            password_expires_at=None,
+            password_expires_at=passwords.rules.expires_at(tx.now, row.options, self_service=True),
             epoch=user.c.epoch + 1,
         )
     )
     if tx.changed(statement) != 1:
         # Somebody else changed it meanwhile: what was proved is no longer the password.
         raise Unauthenticated(REFUSED)
+    password_history.keep(tx, passwords.rules, user_id, hashed, self_service=True)
     actor = Caller(user_id=user_id)
     audit.record(tx, actor, "change_password", "identity.user", user_id)
 
@@ -184,6 +191,20 @@ def must_exist(tx: Tx, user_id: str) -> Row[Any]:
     if row is None:
         raise UserNotFound(f"Could not find user: {user_id}.")
     return row
+
+
+def _reset(
+    tx: Tx, passwords: Passwords, user_id: str, password: str, options: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What changes where an administrator sets a password; an empty one takes it away."""
+    hashed = None
+    expires_at = None
+    if password:
+        passwords.rules.require_strength(password)
+        hashed = passwords.hash(password)
+        expires_at = passwords.rules.expires_at(tx.now, options, self_service=False)
+        password_history.keep(tx, passwords.rules, user_id, hashed, self_service=False)
+    return {"password_hash": hashed, "password_changed_at": tx.now, "password_expires_at": expires_at}
 
 
 def _options(before: Mapping[str, Any], fields: UserFields) -> dict[str, Any]:

@@ -8,14 +8,18 @@ from volutus.placement import hosts, inventory
 from volutus.placement.assignments import (
     HOSTS_CHANNEL,
     assign,
+    assign_changed,
     bury,
     desired,
     forget,
     require_named_image,
+    ring,
 )
 from volutus.placement.claims import (
     Claim,
     NoValidHost,
+    Shares,
+    change_claim,
     claim,
     claim_of,
     claims_of_host,
@@ -33,8 +37,11 @@ __all__ = [
     "Host",
     "JoinTokenInvalid",
     "NoValidHost",
+    "Shares",
     "assign",
+    "assign_changed",
     "bury",
+    "change_claim",
     "claim",
     "claim_of",
     "claims_of_host",
@@ -48,5 +55,6 @@ __all__ = [
     "release",
     "release_many",
     "require_named_image",
+    "ring",
     "totals",
 ]

@@ -122,7 +122,7 @@ def _serve(path: Path, driver: str, listener: socket.socket) -> subprocess.Popen
     try:
         return subprocess.Popen(
             _command(handed, driver),
-            stdin=listener,
+            stdin=listener.fileno(),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             pass_fds=(handed,),

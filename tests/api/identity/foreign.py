@@ -1,14 +1,21 @@
 """Somebody else's objects in identity. Keystone says 403 where another service would say 404, whether or
 not the object exists."""
 
+import base64
+import hmac
+from dataclasses import replace
+
 from tests.api.foreign import Foreign
 from volutus.db import Page, Tx
 from volutus.http.kernel import Plane
 from volutus.identity import (
     application_credentials,
     catalog,
+    consumers,
     credentials,
+    domain_configs,
     domains,
+    endpoint_filters,
     groups,
     policies,
     projects,
@@ -20,6 +27,7 @@ from volutus.identity.application_credentials import ApplicationCredentialFields
 from volutus.identity.assignments import Grant, give
 from volutus.identity.caller import CLOUD, Caller
 from volutus.identity.records import Filter
+from volutus.identity.signatures import Signed
 
 
 def _domain(tx: Tx, _plane: Plane) -> str:
@@ -107,6 +115,64 @@ def _endpoint(tx: Tx, plane: Plane) -> str:
     return str(catalog.create_endpoint(tx, CLOUD, fields, {}).id)
 
 
+def _endpoint_group(tx: Tx, plane: Plane) -> str:
+    rows = endpoint_filters.list_groups(tx, Page())
+    if rows:
+        return str(rows[0].id)
+    fields = endpoint_filters.EndpointGroupFields("theirs", None, {"service_id": _service(tx, plane)})
+    group_id = str(endpoint_filters.create_group(tx, CLOUD, fields).id)
+    choice = endpoint_filters.Choice(_project(tx, plane), endpoint_group_id=group_id)
+    endpoint_filters.choose(tx, CLOUD, choice)
+    return group_id
+
+
+def _chosen_endpoint(tx: Tx, plane: Plane) -> str:
+    endpoint_id = _endpoint(tx, plane)
+    choice = endpoint_filters.Choice(_project(tx, plane), endpoint_id)
+    endpoint_filters.choose(tx, CLOUD, choice)
+    return endpoint_id
+
+
+def _configured_domain(tx: Tx, plane: Plane) -> str:
+    _ready(plane)
+    domain_id = _domain(tx, plane)
+    domain_configs.replace(tx, CLOUD, plane.parts["identity"].vault, domain_id, {"ldap": {"url": "x"}})
+    return domain_id
+
+
+def _consumer(tx: Tx, plane: Plane) -> tuple[str, str]:
+    _ready(plane)
+    vault = plane.parts["identity"].vault
+    row, secret = consumers.create(tx, CLOUD, vault, consumers.ConsumerFields("theirs"), {})
+    return str(row.id), secret
+
+
+def _signed(tx: Tx, key: str, secret: str, **token: str) -> Signed:
+    """As a client of OAuth signs; `token` has its key, its secret and the verifier."""
+    token_secret = token.pop("token_secret", "")
+    named = {f"oauth_{name}": value for name, value in token.items()}
+    stamp = str(int(tx.now.timestamp()))
+    asked = {"oauth_consumer_key": key, "oauth_timestamp": stamp, "oauth_signature_method": "HMAC-SHA1"}
+    unsigned = Signed("POST", "http://cloud/x", asked | named)
+    keys = f"{secret}&{token_secret}".encode()
+    made = base64.b64encode(hmac.new(keys, unsigned._base().encode(), "sha1").digest()).decode()
+    return replace(unsigned, oauth={**unsigned.oauth, "oauth_signature": made})
+
+
+def _request_token(tx: Tx, plane: Plane) -> str:
+    signed = _signed(tx, *_consumer(tx, plane))
+    return consumers.ask(tx, plane.parts["identity"].vault, signed, _project(tx, plane)).id
+
+
+def _access_token(tx: Tx, plane: Plane) -> str:
+    key, secret = _consumer(tx, plane)
+    vault, them = plane.parts["identity"].vault, _them(tx, plane)
+    asked = consumers.ask(tx, vault, _signed(tx, key, secret), str(them.project_id))
+    verifier = consumers.authorize(tx, them, asked.id, [_role(tx, plane)])
+    redeemed = _signed(tx, key, secret, token=asked.id, token_secret=asked.secret, verifier=verifier)
+    return consumers.redeem(tx, vault, redeemed).id
+
+
 def _policy(tx: Tx, _plane: Plane) -> str:
     return str(policies.create(tx, CLOUD, policies.PolicyFields("a", "b"), {}).id)
 
@@ -114,6 +180,7 @@ def _policy(tx: Tx, _plane: Plane) -> str:
 FOREIGN = Foreign(
     objects={
         "domain_id": _domain,
+        "domains/domain_id": _configured_domain,
         "project_id": _project,
         "user_id": _user,
         "group_id": _group,
@@ -127,9 +194,14 @@ FOREIGN = Foreign(
         "service_id": _service,
         "endpoint_id": _endpoint,
         "policy_id": _policy,
+        "endpoint_groups/endpoint_group_id": _endpoint_group,
+        "endpoints/endpoint_id": _chosen_endpoint,
+        "consumer_id": lambda tx, plane: _consumer(tx, plane)[0],
+        "request_token_id": _request_token,
+        "access_token_id": _access_token,
     },
     # Regions are in everybody's catalog.
-    shared=frozenset({"region_id", "tag"}),
+    shared=frozenset({"region_id", "tag", "group", "option"}),
     bodies={
         ("PATCH", "/v3/domains/{domain_id}"): {"domain": {"description": "mine"}},
         ("PATCH", "/v3/projects/{project_id}"): {"project": {"description": "mine"}},
@@ -140,6 +212,13 @@ FOREIGN = Foreign(
         ("PATCH", "/v3/credentials/{credential_id}"): {"credential": {"blob": "mine"}},
         ("PATCH", "/v3/services/{service_id}"): {"service": {"enabled": False}},
         ("PATCH", "/v3/endpoints/{endpoint_id}"): {"endpoint": {"url": "http://mine"}},
+        ("PATCH", "/v3/OS-EP-FILTER/endpoint_groups/{endpoint_group_id}"): {
+            "endpoint_group": {"name": "mine"}
+        },
+        ("PUT", "/v3/domains/{domain_id}/config"): {"config": {"ldap": {"url": "mine"}}},
+        ("PATCH", "/v3/domains/{domain_id}/config"): {"config": {"ldap": {"url": "mine"}}},
+        ("PATCH", "/v3/OS-OAUTH1/consumers/{consumer_id}"): {"consumer": {"description": "mine"}},
+        ("PUT", "/v3/OS-OAUTH1/authorize/{request_token_id}"): {"roles": [{"id": "mine"}]},
         ("PATCH", "/v3/policies/{policy_id}"): {"policy": {"blob": "mine"}},
         ("POST", "/v3/users/{user_id}/credentials/OS-EC2"): {"tenant_id": "mine"},
         ("POST", "/v3/users/{user_id}/application_credentials"): {"application_credential": {"name": "mine"}},

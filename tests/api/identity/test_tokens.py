@@ -4,7 +4,7 @@ import pytest
 
 from tests.api.identity.conftest import TOKENS, Session
 from tests.identity.conftest import ADMIN_PASSWORD, DEMO_PASSWORD
-from volutus.identity.failures import FAILURES_MAX, LOCKED
+from volutus.identity.password_rules import PasswordRules
 
 
 def test_a_password_gives_a_token_for_a_project(cloud):
@@ -40,6 +40,7 @@ def test_the_catalog_is_whole_and_for_the_project(cloud):
         "block-storage",
         "volumev3",
         "billing",
+        "load-balancer",
     }
 
 
@@ -153,11 +154,11 @@ def test_a_token_is_traded_for_another_scope_and_lives_no_longer(cloud):
 
 
 def test_too_many_failures_lock_and_time_unlocks(cloud):
-    for _ in range(FAILURES_MAX):
+    for _ in range(PasswordRules.lockout_failures):
         assert cloud.attempt("demo", "wrong").status_code == 401
     assert cloud.attempt("demo", DEMO_PASSWORD).status_code == 401
     assert cloud.attempt("admin", ADMIN_PASSWORD).status_code == 201
-    cloud.clock.advance(LOCKED.total_seconds() + 1)
+    cloud.clock.advance(PasswordRules.lockout.total_seconds() + 1)
     assert cloud.attempt("demo", DEMO_PASSWORD).status_code == 201
 
 

@@ -19,9 +19,11 @@ _STATUS: dict[type[errors.VolutusError], int] = {
     errors.Conflict: 409,
     errors.Stale: 412,
     errors.QuotaExceeded: 403,
+    errors.Unpaid: 402,
     errors.NoCapacity: 409,
     errors.TooLarge: 413,
     errors.Unavailable: 503,
+    errors.TooOften: 429,
 }
 
 
@@ -72,7 +74,7 @@ class FaultTable:
 
     def of_error(self, error: errors.VolutusError, request_id: str) -> Response:
         """The answer for an expected failure."""
-        fault = Fault(self.status(error), error.message, request_id, error)
+        fault = Fault(self.status(error), _naming_field(error), request_id, error)
         headers = {}
         if isinstance(error, errors.Unavailable):
             headers["Retry-After"] = str(error.retry_after_s)
@@ -91,6 +93,14 @@ class FaultTable:
         """The envelope as a response."""
         body = msgspec.json.encode(self.envelope(fault))
         return Response(body, fault.status, headers, media_type="application/json")
+
+
+def _naming_field(error: errors.VolutusError) -> str:
+    """The message; where it does not say which field is wrong, that goes in front."""
+    named = error.field is None or error.field in error.message
+    if named or not isinstance(error, errors.Invalid):
+        return error.message
+    return f"Invalid input for {error.field}: {error.message}"
 
 
 def openstack_fault(fault: Fault) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0035"
-down_revision = "0021"
+down_revision = "0032"
 
 
 def upgrade() -> None:

@@ -1,10 +1,12 @@
 """Tokens over HTTP: issue, show, check, revoke, and what the caller's own token opens."""
 
+from dataclasses import replace
+
 from starlette.responses import Response
 
 from volutus.errors import Forbidden, Invalid
 from volutus.http.kernel import Request, document, empty, no_content
-from volutus.http.openstack.identity import schemas, views
+from volutus.http.openstack.identity import consumers, schemas, views
 from volutus.http.openstack.identity.bodies import flag, identity_of
 from volutus.identity import catalog, tokens
 from volutus.identity.payload import ScopeKind
@@ -15,14 +17,16 @@ _VARY = {"Vary": "X-Auth-Token"}
 
 def issue(request: Request) -> Response:
     """Sign in."""
-    attempt = schemas.attempt(request.read(schemas.AuthBody))
+    asked = schemas.attempt(request.read(schemas.AuthBody))
+    signed = consumers.signed(request) if "oauth1" in asked.methods else None
+    attempt = replace(asked, address=request.client_address, oauth1=signed)
     token = sign_in(request.tx, identity_of(request), attempt)
-    return _answer(request, token, 201)
+    return answer(request, token, 201)
 
 
 def show(request: Request) -> Response:
     """What a token stands for."""
-    return _answer(request, _subject(request), 200)
+    return answer(request, _subject(request), 200)
 
 
 def check(request: Request) -> Response:
@@ -66,13 +70,20 @@ def _subject(request: Request) -> tokens.Token:
     return token
 
 
-def _answer(request: Request, token: tokens.Token, status: int) -> Response:
+def answer(request: Request, token: tokens.Token, status: int) -> Response:
+    """A token and what it stands for."""
     offers = None
     if "nocatalog" not in request.query and token.payload.kind:
         place = token.standing.place
         in_project = token.payload.kind is ScopeKind.PROJECT and place is not None
-        offers = catalog.catalog(
-            request.tx, place.id if in_project and place else None, token.payload.user_id
+        project_id = place.id if in_project and place else None
+        offers = (
+            identity_of(request)
+            .memory.view(request.tx)
+            .recall(
+                ("catalog", project_id, token.payload.user_id),
+                lambda: catalog.catalog(request.tx, project_id, token.payload.user_id),
+            )
         )
     headers = {"X-Subject-Token": token.text, **_VARY}
     return document(views.token(token, offers, request.origin), status, headers)

@@ -16,6 +16,7 @@ from volutus.http.openstack.identity import (
     trusts,
     users,
 )
+from volutus.http.openstack.identity.extension_routes import EXTENSIONS
 
 _DISCOVERY = (
     Route("GET", "", discovery.versions, open=True),
@@ -207,4 +208,5 @@ ROUTES = (
     *_POLICIES,
     *_APPLICATION_CREDENTIALS,
     *_TRUSTS,
+    *EXTENSIONS,
 )

@@ -76,6 +76,8 @@ class AuthBody(msgspec.Struct):
 
 
 _METHODS = frozenset({"password", "totp", "token", "application_credential"})
+# Its proof is the request's signature.
+_OAUTH1 = "oauth1"
 
 
 def attempt(body: AuthBody) -> Attempt:
@@ -83,6 +85,8 @@ def attempt(body: AuthBody) -> Attempt:
     proofs = body.auth.identity
     methods = tuple(dict.fromkeys(proofs.methods))
     for method in methods:
+        if method == _OAUTH1:
+            continue
         if method not in _METHODS:
             raise Invalid(f"Attempted to authenticate with an unsupported method: {method}.", field="methods")
         if getattr(proofs, method) is None:

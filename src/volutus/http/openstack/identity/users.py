@@ -57,8 +57,9 @@ def change_password(request: Request) -> Response:
     old, new = body.get("original_password"), body.get("password")
     if not isinstance(old, str) or not isinstance(new, str):
         raise Invalid("Both password and original_password are required.", field="user.password")
-    passwords = identity_of(request).passwords
-    users.change_own_password(request.tx, passwords, request.params["user_id"], old, new)
+    identity, user_id = identity_of(request), request.params["user_id"]
+    identity.throttles.admit(user_id, request.client_address, request.tx.now)
+    users.change_own_password(request.tx, identity.passwords, user_id, old, new)
     return no_content()
 
 
