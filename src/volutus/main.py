@@ -116,11 +116,22 @@ def reconcilers(settings: Settings, database: Database, northbound: Northbound) 
         ImageCollector(database, ImageStore(settings.image_dir)),
         billing.CycleReconciler(database),
         billing.CheckoutReconciler(database, payment_providers(settings), settings.url),
+        *_mailers(settings, database),
         billing.UpkeepReconciler(
             database,
             billing.Enforcement(compute.projects.stop, compute.projects.start, compute.projects.remove),
         ),
     ]
+
+
+def _mailers(settings: Settings, database: Database) -> list[Reconciler]:
+    """Mail goes out where an operator said through which server."""
+    if not settings.smtp_server or not settings.mail_from:
+        return []
+    server = billing.MailServer(
+        settings.smtp_server, settings.mail_from, settings.smtp_user, settings.smtp_password
+    )
+    return [billing.MailReconciler(database, server)]
 
 
 def upgrade_database(settings: Settings) -> None:
