@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0060"
-down_revision = "0032"
+down_revision = "0051"
 
 
 def upgrade() -> None:
