@@ -134,7 +134,7 @@ def reconcilers(settings: Settings, database: Database, northbound: Northbound) 
         *network_reconcilers(database, northbound, database.clock),
         ImageCollector(database, store),
         ImageImporter(database, store, import_rules(settings)),
-        billing.CycleReconciler(database),
+        billing.CycleReconciler(database, compute.end_usage_of_silent),
         billing.CheckoutReconciler(database, payment_providers(settings), settings.url),
         *_mailers(settings, database),
         billing.UpkeepReconciler(
