@@ -46,7 +46,8 @@ from volutus.network.trace import Tracer
 from volutus.reconcile import Reconciler, Worker
 from volutus.settings import Settings
 from volutus.setup import console_assets, first_image, keys
-from volutus.volume import UploadReconciler, VolumeReconciler
+from volutus.volume import BackupReconciler, UploadReconciler, VolumeReconciler
+from volutus.volume import keys as keys_of_volumes
 
 # An operator's own rules, read after ours.
 POLICY_OVERRIDE = "policy.toml"
@@ -131,6 +132,7 @@ def reconcilers(settings: Settings, database: Database, northbound: Northbound) 
         compute.ServerReconciler(database),
         VolumeReconciler(database),
         UploadReconciler(database),
+        BackupReconciler(database),
         *network_reconcilers(database, northbound, database.clock),
         ImageCollector(database, store),
         ImageImporter(database, store, import_rules(settings)),
@@ -195,6 +197,7 @@ def run_agents_api(settings: Settings, fd: int) -> None:
     clock, ids = SystemClock(), Ids()
     served = plane(settings, database, clock, ids, agent.HostAuthenticator())
     served.parts["authority"] = agent.Authority.load(settings.secrets_dir, clock)
+    served.parts["volume_keys"] = keys_of_volumes.Sealer.load(settings.secrets_dir)
     served.parts["bell"] = agent.HostBell(settings.database)
     dialect = agent.dialect(trust_host_header=settings.trust_host_header)
     _serve(settings, Kernel(served, [dialect]), fd, encrypted=not settings.trust_host_header)

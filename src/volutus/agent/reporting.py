@@ -3,17 +3,19 @@
 Counters and CPU time change always, so they alone do not make a report due; they go with each heartbeat.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import msgspec
 
-from volutus.agent.converge import CHECK, DISK, GUEST, Plan, Records, should_run
-from volutus.agent.state import CaptureState, DiskSeen, GuestSeen, Record
+from volutus.agent.converge import BACKUP, CHECK, DISK, GUEST, UPLOAD, Plan, Records, should_run
+from volutus.agent.state import BackupSeen, CaptureState, DiskSeen, GuestSeen, Record
 from volutus.wire import (
     Assignment,
+    BackupObserved,
     CheckObserved,
     DiskObserved,
+    DiskSpec,
     Gone,
     GuestObserved,
     GuestSpec,
@@ -23,7 +25,7 @@ from volutus.wire import (
     UploadObserved,
 )
 
-Item = GuestObserved | DiskObserved | UploadObserved | CheckObserved | Gone
+Item = GuestObserved | DiskObserved | UploadObserved | BackupObserved | CheckObserved | Gone
 Key = tuple[str, str]
 
 # An agent tries this often before it calls a guest or a disk failed; it goes on trying after that.
@@ -51,6 +53,7 @@ class Sight:
     guests: Mapping[str, GuestSeen]
     disks: Mapping[str, DiskSeen]
     captures: Mapping[str, CaptureState]
+    backups: Mapping[str, BackupSeen]
     records: Records
     applied: Mapping[Key, int]
     failures: Mapping[str, Failure]
@@ -71,7 +74,7 @@ def items(sight: Sight) -> dict[Key, Item]:
                 id=order.key, generation=order.generation, up=sight.checks.get(order.key)
             )
         elif not order.tombstone:
-            said[key] = _disk(sight, order) if order.kind == DISK else _upload(sight, order)
+            said[key] = _OF_STORAGE[order.kind](sight, order)
     return said
 
 
@@ -149,12 +152,14 @@ def _disk(sight: Sight, order: Assignment) -> DiskObserved:
     disk = sight.disks.get(order.key)
     failure = _failure(sight, order)
     generation = sight.applied.get((order.kind, order.key), 0)
+    released = isinstance(order.spec, DiskSpec) and order.spec.released
     return DiskObserved(
         id=order.key,
         generation=generation,
-        ready=disk is not None and generation == order.generation,
+        ready=(disk is not None or released) and generation == order.generation,
         size_bytes=disk.size_bytes if disk else 0,
         allocated_bytes=disk.allocated_bytes if disk else 0,
+        revision=disk.revision if disk else 0,
         fault=failure.message if failure else None,
         fault_detail=failure.detail if failure else None,
     )
@@ -169,6 +174,26 @@ def _upload(sight: Sight, order: Assignment) -> UploadObserved:
         fault=failure.message if failure else None,
         fault_detail=failure.detail if failure else None,
     )
+
+
+def _backup(sight: Sight, order: Assignment) -> BackupObserved:
+    failure = _failure(sight, order)
+    backup = sight.backups.get(order.key)
+    return BackupObserved(
+        id=order.key,
+        generation=sight.applied.get((order.kind, order.key), 0),
+        ready=backup is not None,
+        stored_bytes=backup.stored_bytes if backup else 0,
+        fault=failure.message if failure else None,
+        fault_detail=failure.detail if failure else None,
+    )
+
+
+_OF_STORAGE: Mapping[str, Callable[[Sight, Assignment], Item]] = {
+    DISK: _disk,
+    UPLOAD: _upload,
+    BACKUP: _backup,
+}
 
 
 def _failure(sight: Sight, order: Assignment) -> Failure | None:

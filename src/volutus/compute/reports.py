@@ -17,7 +17,16 @@ from volutus.db import Tx
 from volutus.metering import Usage
 from volutus.placement.inventory import Overcommit
 from volutus.reconcile import wake_many
-from volutus.wire import CheckObserved, DiskObserved, Gone, GuestObserved, Observed, Received, UploadObserved
+from volutus.wire import (
+    BackupObserved,
+    CheckObserved,
+    DiskObserved,
+    Gone,
+    GuestObserved,
+    Observed,
+    Received,
+    UploadObserved,
+)
 
 # The kind of work that brings servers to what they should be.
 SERVER = "server"
@@ -114,6 +123,7 @@ def report(
         placement.hosts.record_strangers(tx, host_id, observed.strangers)
     _record_disks(tx, host_id, observed)
     _record_uploads(tx, host_id, observed)
+    _record_backups(tx, host_id, observed)
     _record_checks(tx, host_id, observed)
     _record_guests(tx, host_id, [item for item in observed.items if isinstance(item, GuestObserved)])
     gone = [item.id for item in observed.items if isinstance(item, Gone) and item.what == _GUEST]
@@ -148,6 +158,13 @@ def _record_uploads(tx: Tx, host_id: str, observed: Observed) -> None:
     gone = [item.id for item in observed.items if isinstance(item, Gone) and item.what == volume.uploads.KIND]
     if items or gone:
         volume.uploads.record_observed(tx, host_id, items, gone)
+
+
+def _record_backups(tx: Tx, host_id: str, observed: Observed) -> None:
+    items = [item for item in observed.items if isinstance(item, BackupObserved)]
+    gone = [item.id for item in observed.items if isinstance(item, Gone) and item.what == volume.backups.KIND]
+    if items or gone:
+        volume.backups.record_observed(tx, host_id, items, gone)
 
 
 def _record_checks(tx: Tx, host_id: str, observed: Observed) -> None:

@@ -63,6 +63,13 @@ def observed(request: Request) -> Response:
     return document(compute.report(request.tx, request.caller.user_name, report, overcommit))
 
 
+def disk_key(request: Request) -> Response:
+    """The key of an encrypted disk of this host."""
+    sealer: volume.keys.Sealer = request.plane.parts["volume_keys"]
+    key = volume.keys.of_disk(request.tx, sealer, request.caller.user_name, request.params["disk_id"])
+    return Response(key, media_type="application/octet-stream")
+
+
 async def image_file(request: StreamRequest) -> Response:
     """An image's bytes, for the host's cache."""
     path = await asyncio.to_thread(_image_path, request.plane, request.params["image_id"])
