@@ -8,6 +8,7 @@
     ├── Conflict             the thing's present state forbids it
     │   └── Stale            it changed since the caller read it
     ├── QuotaExceeded        the project may not have more
+    ├── Unpaid               the project's account cannot pay for it
     ├── NoCapacity           the cloud has no more
     ├── TooLarge             the body or the object is over a limit
     └── Unavailable          a part is away; worth trying again after `retry_after_s`
@@ -58,6 +59,10 @@ class Stale(Conflict):
 
 class QuotaExceeded(VolutusError):
     code = "quota_exceeded"
+
+
+class Unpaid(VolutusError):
+    code = "unpaid"
 
 
 class NoCapacity(VolutusError):

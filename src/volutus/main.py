@@ -5,15 +5,20 @@ import socket
 import ssl
 from importlib.resources import files
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from volutus import billing, compute, image, network
+from volutus.billing.providers import Provider
+from volutus.billing.providers.bank import BankTransfer
+from volutus.billing.providers.stripe import Stripe, StripeKeys
 from volutus.clock import Clock, SystemClock
 from volutus.console import mount
 from volutus.db import Database
-from volutus.http import agent
+from volutus.errors import Invalid
+from volutus.http import agent, relay
 from volutus.http.agent.trust import CertificateProtocol
 from volutus.http.kernel import Dialect, Kernel, Plane
 from volutus.http.kernel.plane import Authenticator
@@ -22,19 +27,22 @@ from volutus.http.openstack import billing as billing_dialect
 from volutus.http.openstack import compute as compute_dialect
 from volutus.http.openstack import identity as identity_dialect
 from volutus.http.openstack import image as image_dialect
+from volutus.http.openstack import loadbalancer as loadbalancer_dialect
 from volutus.http.openstack import network as network_dialect
 from volutus.http.openstack import placement as placement_dialect
 from volutus.http.openstack import volume as volume_dialect
+from volutus.http.paid import PaidGate
 from volutus.identity import Beginnings, Policy, open_identity
 from volutus.identity import bootstrap as bootstrap_identity
 from volutus.ids import Ids
-from volutus.image import ImageCollector, ImageStore
+from volutus.image import IMPORT_FORMATS, ImageCollector, ImageImporter, ImageStore, ImportRules, Reach
 from volutus.imagebuild.built import read_built
 from volutus.network.ovn.client import OvsdbClient
 from volutus.network.ovn.memory import MemoryNorthbound
 from volutus.network.ovn.northbound import Northbound
 from volutus.network.ovn.ovsdb import OvsdbNorthbound
 from volutus.network.reconcilers import reconcilers as network_reconcilers
+from volutus.network.trace import Tracer
 from volutus.reconcile import Reconciler, Worker
 from volutus.settings import Settings
 from volutus.setup import console_assets, first_image, keys
@@ -54,6 +62,7 @@ def dialects() -> list[Dialect]:
         identity_dialect.dialect(),
         image_dialect.dialect(),
         network_dialect.dialect(),
+        loadbalancer_dialect.dialect(),
         *volume_dialect.dialects(),
         compute_dialect.dialect(),
         compute_dialect.discovery(),
@@ -75,27 +84,62 @@ def plane(
 ) -> Plane:
     """What handlers reach; tokens are the identity service's unless another authenticator is given."""
     identity = open_identity(settings)
-    parts = {"identity": identity, "images": ImageStore(settings.image_dir)}
-    return Plane(settings, database, clock, ids, policy(settings), authenticator or identity.tokens, parts)
+    parts = {
+        "identity": identity,
+        "images": ImageStore(settings.image_dir),
+        "image_imports": import_rules(settings),
+        "providers": payment_providers(settings),
+        "tracer": Tracer(settings.southbound),
+    }
+    asked = authenticator or identity.tokens
+    return Plane(settings, database, clock, ids, policy(settings), asked, parts, PaidGate())
+
+
+def payment_providers(settings: Settings) -> dict[str, Provider]:
+    """By whom tenants can pay: those that an operator set up."""
+    found: list[Provider] = []
+    if settings.stripe_secret_key and settings.stripe_event_secret:
+        stripe = StripeKeys(settings.stripe_secret_key, settings.stripe_event_secret)
+        found.append(Stripe(stripe, settings.stripe_url))
+    if settings.bank_instructions:
+        found.append(BankTransfer(settings.bank_instructions))
+    return {provider.name: provider for provider in found}
+
+
+def import_rules(settings: Settings) -> ImportRules:
+    """From where images are fetched, and what they become."""
+    if settings.image_conversion not in IMPORT_FORMATS:
+        raise Invalid(f"image_conversion is one of {', '.join(IMPORT_FORMATS)}", field="image_conversion")
+    hosts = tuple(one.strip() for one in settings.image_download_hosts.split(",") if one.strip())
+    own = urlsplit(settings.url).hostname
+    return ImportRules(Reach(hosts, (own,) if own else ()), settings.image_conversion)
 
 
 def front(settings: Settings, served: Plane) -> ASGIApp:
     """What the public port answers: the APIs, and the console before them."""
     return mount(
-        Kernel(served, dialects()), settings.secrets_dir / "fernet", console_assets.directory(settings)
+        Kernel(served, dialects(), relay.routes()),
+        settings.secrets_dir / "fernet",
+        console_assets.directory(settings),
     )
 
 
 def reconcilers(settings: Settings, database: Database, northbound: Northbound) -> list[Reconciler]:
     """All kinds of long work."""
+    store = ImageStore(settings.image_dir)
     return [
         compute.ServerReconciler(database),
         VolumeReconciler(database),
         UploadReconciler(database),
         *network_reconcilers(database, northbound, database.clock),
-        ImageCollector(database, ImageStore(settings.image_dir)),
+        ImageCollector(database, store),
+        ImageImporter(database, store, import_rules(settings)),
         billing.CycleReconciler(database),
-        billing.UpkeepReconciler(database),
+        billing.CheckoutReconciler(database, payment_providers(settings), settings.url),
+        billing.UpkeepReconciler(
+            database,
+            billing.Enforcement(compute.projects.stop, compute.projects.start, compute.projects.remove),
+        ),
     ]
 
 
@@ -160,7 +204,11 @@ def _beginnings(settings: Settings) -> Beginnings:
 def _northbound(settings: Settings) -> Northbound:
     if settings.ovn_northbound == NO_NORTHBOUND:
         return MemoryNorthbound()
-    return OvsdbNorthbound(OvsdbClient(settings.northbound, SystemClock()))
+    clock = SystemClock()
+    southbound = (
+        OvsdbClient(settings.southbound, clock, database="OVN_Southbound") if settings.southbound else None
+    )
+    return OvsdbNorthbound(OvsdbClient(settings.northbound, clock), southbound)
 
 
 def _database(settings: Settings, pool_size: int) -> Database:
@@ -179,10 +227,12 @@ def _serve(settings: Settings, app: ASGIApp, fd: int, *, encrypted: bool = False
     required: enrolment comes without one, everything else is refused by the authenticator."""
     config = uvicorn.Config(
         app,
-        log_level=settings.log_level,
+        # It logs connections with their paths, and a console's path has its token.
+        log_level="warning",
         log_config=None,
         access_log=False,
         lifespan="off",
+        ws="none" if encrypted else "wsproto",
         loop="uvloop",
         http=CertificateProtocol if encrypted else "httptools",
         ssl_certfile=settings.secrets_dir / "server.pem" if encrypted else None,

@@ -93,6 +93,19 @@ def test_a_change_that_commits_late_is_noticed(shared_database, processes):
     assert not _is_good(shared_database, processes[1], token)
 
 
+def test_what_a_writer_looked_up_before_its_change_is_believed_by_nobody(shared_database, processes):
+    """A snapshot taken by a transaction that has its number does not say that it is still under way."""
+    token = _token(shared_database, processes[0])
+    with shared_database.begin() as tx:
+        tx.execute(text("UPDATE identity_user SET extra = extra"))
+        with shared_database.begin() as other:
+            other.execute(text("UPDATE identity_region SET description = 'moved'"))
+        processes[0].tokens.authenticate(tx, token)
+        assert _is_good(shared_database, processes[0], token)
+        tx.execute(text("UPDATE identity_user SET enabled = false WHERE name = 'admin'"))
+    assert not _is_good(shared_database, processes[0], token)
+
+
 def test_what_is_undone_ends_nothing(shared_database, processes):
     token = _token(shared_database, processes[0])
     with pytest.raises(ZeroDivisionError), shared_database.begin() as tx:

@@ -35,7 +35,7 @@ def fill(tx, store: ImageStore, image_id, content=b"bytes", caller=MEMBER):
     incoming.write(content)
     sums = incoming.complete()
     data.finish(tx, caller, upload, sums, data.check(upload, incoming))
-    store.keep(incoming, image_id)
+    store.keep(incoming.path, image_id)
 
 
 def active(tx, store, fields=RAW, content=b"bytes", caller=MEMBER):
@@ -151,7 +151,7 @@ USES = [
     ({"min_disk_gib": 2}, {"disk_gib": 2}, None),
     ({"min_disk_gib": 2}, {"disk_gib": 1}, faults.TooLittleDisk),
     ({"min_disk_gib": 2}, {"disk_gib": 0}, None),
-    ({"container_format": "ova"}, {}, faults.NotBootable),
+    ({"container_format": "docker"}, {}, faults.NotBootable),
     ({"disk_format": "aki", "container_format": "aki"}, {}, faults.NotBootable),
 ]
 
@@ -266,9 +266,8 @@ def test_an_upload_leaves_room_for_the_control_plane(store, monkeypatch):
         incoming.write(b"x")
 
 
-def test_no_image_is_larger_than_the_bound(store, monkeypatch):
-    monkeypatch.setattr("volutus.image.store.IMAGE_BYTES_MAX", 10)
-    incoming: Incoming = store.receive("upload")
+def test_no_image_is_larger_than_the_room_there_is(store):
+    incoming: Incoming = store.receive("upload", room_bytes=10)
     incoming.write(b"0123456789")
     with pytest.raises(faults.ImageTooLarge):
         incoming.write(b"x")

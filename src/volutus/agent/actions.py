@@ -125,6 +125,20 @@ class PauseGuest:
 
 
 @dataclass(frozen=True)
+class SaveGuest:
+    """Write its memory to the host's disk and end its process."""
+
+    key: str
+
+
+@dataclass(frozen=True)
+class DropSaved:
+    """Give up the memory of a guest that is to be off, or to start afresh."""
+
+    key: str
+
+
+@dataclass(frozen=True)
 class SetCpu:
     key: str
     mhz: int
@@ -177,6 +191,8 @@ Action = (
     | AskReboot
     | KillGuest
     | PauseGuest
+    | SaveGuest
+    | DropSaved
     | ResumeGuest
     | SetCpu
     | AttachDisk

@@ -27,12 +27,14 @@ from volutus.agent.actions import (
     DetachNic,
     DropCapture,
     DropMetadata,
+    DropSaved,
     GrowDisk,
     KillGuest,
     PauseGuest,
     PlugPort,
     RemoveGuest,
     ResumeGuest,
+    SaveGuest,
     SendCapture,
     ServeMetadata,
     SetCpu,
@@ -49,6 +51,7 @@ from volutus.agent.state import HostSeen, PortCounted, Record
 from volutus.agent.storage import Fetch, Fill, Send, StorageBackend
 from volutus.wire import (
     Assignment,
+    CheckSpec,
     Desired,
     DiskSpec,
     Gone,
@@ -111,6 +114,8 @@ class Host:
             self._orders[(order.kind, order.key)] = order
         self.generation = desired.generation
         self._publish_metadata()
+        specs = (order.spec for order in self._orders.values() if not order.tombstone)
+        self._drivers.network.check([spec for spec in specs if isinstance(spec, CheckSpec)])
 
     def console_guests(self) -> list[str]:
         """Ordered guests, whose console is shipped."""
@@ -254,6 +259,12 @@ class Host:
                 self._drivers.hypervisor.kill(guest_id)
             case PauseGuest(guest_id):
                 self._drivers.hypervisor.pause(guest_id)
+            case SaveGuest(guest_id):
+                # Remembered first, as for a guest that is killed.
+                self._update(guest_id, ran=False, asked_at=None)
+                self._drivers.hypervisor.save(guest_id)
+            case DropSaved(guest_id):
+                self._drivers.hypervisor.drop_saved(guest_id)
             case ResumeGuest(guest_id):
                 self._drivers.hypervisor.resume(guest_id)
                 return True
@@ -386,6 +397,7 @@ class Host:
             records=records,
             applied=self._applied,
             failures=dict(self._failures),
+            checks=self._drivers.network.checked(),
         )
         return {key: self._with_sockets(item) for key, item in items(sight).items()}
 

@@ -78,10 +78,15 @@ def build(config: AgentConfig) -> Runner:
     """The runner with the real drivers."""
     processor = facts.processor(config)
     hints: list[Runner] = []
-    watch = PidWatch(lambda: hints[0].hint() if hints else None)
+
+    def hint() -> None:
+        if hints:
+            hints[0].hint()
+
+    watch = PidWatch(hint)
     hypervisor = _hypervisor(config, processor, watch)
     storage = DirectoryStorage(config.state_dir, config.qemu_user)
-    network = OvsNetwork(OvsAccess(config.ovs_database, config.bridge, config.instance))
+    network = OvsNetwork(OvsAccess(config.ovs_database, config.bridge, config.instance), hint)
     drivers = Drivers(
         hypervisor=hypervisor,
         storage=storage,

@@ -4,14 +4,15 @@ Counters and CPU time change always, so they alone do not make a report due; the
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
-from volutus.agent.converge import DISK, GUEST, Plan, Records, should_run
+from volutus.agent.converge import CHECK, DISK, GUEST, Plan, Records, should_run
 from volutus.agent.state import CaptureState, DiskSeen, GuestSeen, Record
 from volutus.wire import (
     Assignment,
+    CheckObserved,
     DiskObserved,
     Gone,
     GuestObserved,
@@ -22,7 +23,7 @@ from volutus.wire import (
     UploadObserved,
 )
 
-Item = GuestObserved | DiskObserved | UploadObserved | Gone
+Item = GuestObserved | DiskObserved | UploadObserved | CheckObserved | Gone
 Key = tuple[str, str]
 
 # An agent tries this often before it calls a guest or a disk failed; it goes on trying after that.
@@ -53,6 +54,7 @@ class Sight:
     records: Records
     applied: Mapping[Key, int]
     failures: Mapping[str, Failure]
+    checks: Mapping[str, bool] = field(default_factory=dict)
 
 
 def items(sight: Sight) -> dict[Key, Item]:
@@ -64,6 +66,10 @@ def items(sight: Sight) -> dict[Key, Item]:
             continue
         if order.kind == GUEST:
             said[key] = _guest(sight, order)
+        elif order.kind == CHECK and not order.tombstone:
+            said[key] = CheckObserved(
+                id=order.key, generation=order.generation, up=sight.checks.get(order.key)
+            )
         elif not order.tombstone:
             said[key] = _disk(sight, order) if order.kind == DISK else _upload(sight, order)
     return said
@@ -104,6 +110,8 @@ def _guest_state(
     order: Assignment, guest: GuestSeen | None, record: Record, failure: Failure | None
 ) -> GuestState:
     if guest is not None and guest.alive:
+        return guest.state
+    if guest is not None and guest.state is GuestState.SUSPENDED and failure is None:
         return guest.state
     if should_run(order, record):
         return GuestState.FAILED if failure is not None else GuestState.PENDING

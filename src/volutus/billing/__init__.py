@@ -10,7 +10,8 @@ rated in one statement.
 """
 
 from volutus.billing.bootstrap import bootstrap
+from volutus.billing.checkout_reconciler import CheckoutReconciler
 from volutus.billing.reconciler import CycleReconciler, UpkeepReconciler
-from volutus.billing.standing import may_run
+from volutus.billing.standing import Enforcement, may_run
 
-__all__ = ["CycleReconciler", "UpkeepReconciler", "bootstrap", "may_run"]
+__all__ = ["CheckoutReconciler", "CycleReconciler", "Enforcement", "UpkeepReconciler", "bootstrap", "may_run"]

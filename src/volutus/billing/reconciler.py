@@ -3,9 +3,20 @@ decides the next burst levels; renews what ends; warns and stops who does not pa
 
 from collections.abc import Mapping, Sequence
 
-from volutus.billing import accounts, budgets, burst, packages, payments, rating, standing, subscriptions
+from volutus.billing import (
+    accounts,
+    budgets,
+    burst,
+    checkouts,
+    invoices,
+    packages,
+    payments,
+    rating,
+    standing,
+    subscriptions,
+)
 from volutus.billing.cycles import CYCLE_S, SETTLE_S, cycle_of, end_of
-from volutus.billing.standing import Enforce
+from volutus.billing.standing import Enforcement
 from volutus.db import Database, Tx
 from volutus.identity.caller import CLOUD
 from volutus.reconcile import Again, Item, Outcome
@@ -16,6 +27,15 @@ UPKEEP_KIND = "billing_upkeep"
 KEY = "region"
 # A step must end within its lease; the next one goes on at once.
 CYCLES_PER_STEP = 20
+
+
+_CHORES = (
+    subscriptions.renew_due,
+    packages.renew_due,
+    payments.expire_due,
+    checkouts.top_up_due,
+    invoices.issue_due,
+)
 
 
 class CycleReconciler:
@@ -56,21 +76,21 @@ class UpkeepReconciler:
     kind = UPKEEP_KIND
     batch = 1
 
-    def __init__(self, database: Database, enforce: Enforce | None = None) -> None:
+    def __init__(self, database: Database, enforcement: Enforcement | None = None) -> None:
         self._database = database
-        self._enforce = enforce
+        self._enforcement = enforcement
 
     def step(self, items: Sequence[Item]) -> Mapping[str, Outcome]:
         """One round."""
         with self._database.begin() as tx:
             burst.decide(tx, burst.measured(tx))
             now = tx.now
-        for act in (subscriptions.renew_due, packages.renew_due, payments.expire_due):
+        for act in _CHORES:
             with self._database.begin() as tx:
                 act(tx, CLOUD)
         for review in (standing.review, budgets.review):
             with self._database.begin() as tx:
-                review(tx, self._enforce)
+                review(tx, self._enforcement)
         ready_in = (end_of(cycle_of(now)) - now).total_seconds()
         return {item.key: Again(ready_in, "the present cycle is not over") for item in items}
 

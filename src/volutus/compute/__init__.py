@@ -17,9 +17,15 @@ from volutus.compute import (
     images,
     interfaces,
     key_pairs,
+    moves,
     orders,
+    projects,
     rebuilds,
+    remote_consoles,
+    rescues,
+    resizes,
     servers,
+    shelving,
     usages,
 )
 from volutus.compute.orders import ServerOrder
@@ -50,10 +56,16 @@ __all__ = [
     "images",
     "interfaces",
     "key_pairs",
+    "moves",
     "orders",
+    "projects",
     "rebuilds",
+    "remote_consoles",
     "report",
+    "rescues",
+    "resizes",
     "servers",
+    "shelving",
     "usages",
 ]
 

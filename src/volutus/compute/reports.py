@@ -17,7 +17,7 @@ from volutus.db import Tx
 from volutus.metering import Usage
 from volutus.placement.inventory import Overcommit
 from volutus.reconcile import wake_many
-from volutus.wire import DiskObserved, Gone, GuestObserved, Observed, Received, UploadObserved
+from volutus.wire import CheckObserved, DiskObserved, Gone, GuestObserved, Observed, Received, UploadObserved
 
 # The kind of work that brings servers to what they should be.
 SERVER = "server"
@@ -26,6 +26,7 @@ METER_MEMORY = "memory_mib"
 
 _GUEST = "guest"
 _DISK = "disk"
+_CHECK = "check"
 # A paused guest holds its memory and its place; its tenant pays for it as for one that runs.
 _USING = ("running", "paused")
 
@@ -96,6 +97,7 @@ def report(
         placement.hosts.record_strangers(tx, host_id, observed.strangers)
     _record_disks(tx, host_id, observed)
     _record_uploads(tx, host_id, observed)
+    _record_checks(tx, host_id, observed)
     _record_guests(tx, host_id, [item for item in observed.items if isinstance(item, GuestObserved)])
     gone = [item.id for item in observed.items if isinstance(item, Gone) and item.what == _GUEST]
     _record_gone(tx, host_id, gone)
@@ -114,6 +116,14 @@ def _record_uploads(tx: Tx, host_id: str, observed: Observed) -> None:
     gone = [item.id for item in observed.items if isinstance(item, Gone) and item.what == volume.uploads.KIND]
     if items or gone:
         volume.uploads.record_observed(tx, host_id, items, gone)
+
+
+def _record_checks(tx: Tx, host_id: str, observed: Observed) -> None:
+    items = [item for item in observed.items if isinstance(item, CheckObserved)]
+    if items:
+        network.loadbalancer.record_checks(tx, host_id, items)
+    gone = [item.id for item in observed.items if isinstance(item, Gone) and item.what == _CHECK]
+    network.loadbalancer.record_gone(tx, host_id, gone)
 
 
 def _record_guests(tx: Tx, host_id: str, items: Sequence[GuestObserved]) -> None:

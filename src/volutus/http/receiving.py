@@ -57,7 +57,7 @@ async def _fill(request: StreamRequest, wanted: Reception, upload: Upload) -> No
     store: ImageStore = request.plane.parts["images"]
     incoming: Incoming | None = None
     try:
-        incoming = await asyncio.to_thread(store.receive, upload.id)
+        incoming = await asyncio.to_thread(store.receive, upload.id, upload.room_bytes)
         await _write_all(request, upload, incoming)
         await asyncio.to_thread(_finish, request, wanted, upload, incoming)
     except BaseException:
@@ -101,7 +101,7 @@ def _finish(request: StreamRequest, wanted: Reception, upload: Upload, incoming:
     virtual_size_bytes = image.data.check(upload, incoming)
     with request.plane.database.begin(request.request_id) as tx:
         image.data.finish(tx, wanted.caller, upload, sums, virtual_size_bytes)
-        store.keep(incoming, upload.image_id)
+        store.keep(incoming.path, upload.image_id)
 
 
 def _abandon(request: StreamRequest, upload: Upload, incoming: Incoming | None) -> None:

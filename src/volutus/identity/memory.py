@@ -30,7 +30,7 @@ SELECT CAST(pg_current_snapshot() AS text) AS snapshot, EXISTS (
     SELECT FROM identity_change
     WHERE xid >= pg_snapshot_xmin(CAST(:seen AS pg_snapshot))
         AND NOT pg_visible_in_snapshot(xid, CAST(:seen AS pg_snapshot))
-) AS changed
+) AS changed, pg_current_xact_id_if_assigned() IS NOT NULL AS writing
 """)
 # Before any transaction: all of them came later.
 _NOTHING_SEEN = "3:3:"
@@ -76,6 +76,10 @@ class Memory:
         view = self._view
         row = tx.row(_LOOK, {"seen": view.snapshot})
         assert row is not None
+        if row.writing:
+            # It sees its own changes, which nobody else may believe before the commit; and a snapshot does
+            # not say of its own transaction that it was still under way, so the change would go unnoticed.
+            return View(row.snapshot, tx.now)
         if row.changed or view.began_at is None or tx.now - view.began_at > HELD_FOR:
             # Taken before anything is read into it: a change in between is seen as one the next time.
             view = self._view = View(row.snapshot, tx.now)

@@ -7,7 +7,7 @@ system), `open_file`. For hosts: `file_path`. At set-up: `register_built`. In th
 `ImageCollector`.
 """
 
-from volutus.image import data, faults, members
+from volutus.image import data, definitions, faults, imports, members, tasks
 from volutus.image.booting import BootParts, boot_parts, get_usable
 from volutus.image.builtin import register_built
 from volutus.image.collector import ImageCollector
@@ -22,33 +22,43 @@ from volutus.image.images import (
     remove_tag,
     set_deactivated,
     status_of,
+    uploads_under_way,
 )
+from volutus.image.importer import ImageImporter
+from volutus.image.imports import IMPORT_FORMATS, ImportRules
 from volutus.image.listing import ImageFilter, TimeBound, page
 from volutus.image.models import CONTAINER_FORMATS, DISK_FORMATS, VISIBILITIES, Image, ImageFields
+from volutus.image.reach import Reach
 from volutus.image.store import ImageStore
 
 __all__ = [
     "CONTAINER_FORMATS",
     "DISK_FORMATS",
+    "IMPORT_FORMATS",
     "VISIBILITIES",
     "BootParts",
     "Image",
     "ImageCollector",
     "ImageFields",
     "ImageFilter",
+    "ImageImporter",
     "ImageStore",
+    "ImportRules",
+    "Reach",
     "TimeBound",
     "add_tag",
     "boot_parts",
     "change",
     "create",
     "data",
+    "definitions",
     "delete",
     "discard",
     "faults",
     "file_path",
     "get",
     "get_usable",
+    "imports",
     "members",
     "open_file",
     "page",
@@ -56,4 +66,6 @@ __all__ = [
     "remove_tag",
     "set_deactivated",
     "status_of",
+    "tasks",
+    "uploads_under_way",
 ]

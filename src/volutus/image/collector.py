@@ -7,6 +7,7 @@ from datetime import timedelta
 from sqlalchemy import delete, or_, select, update
 
 from volutus.db import Database, Tx
+from volutus.image import tasks
 from volutus.image.data import SILENT_S
 from volutus.image.images import DELETE_GRACE_S, KIND
 from volutus.image.store import ImageStore
@@ -93,6 +94,8 @@ class ImageCollector:
 
     def _sweep(self) -> Outcome:
         self._store.discard_abandoned(FILE_AGE_S)
+        with self._database.begin() as tx:
+            tasks.forget_old(tx)
         names = list(self._store.names(FILE_AGE_S))
         for start in range(0, len(names), _ID_BATCH):
             part = names[start : start + _ID_BATCH]

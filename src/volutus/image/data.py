@@ -17,8 +17,9 @@ from volutus.errors import NotFound
 from volutus.identity import Caller
 from volutus.image import faults, images
 from volutus.image.inspection import inspect
-from volutus.image.models import Image, from_row
-from volutus.image.store import ImageStore, Incoming, Sums
+from volutus.image.models import Image
+from volutus.image.store import ImageStore, Incoming
+from volutus.image.sums import Sums
 from volutus.image.tables import images as table
 from volutus.reconcile import wake
 
@@ -29,13 +30,14 @@ SILENT_S = 120
 
 @dataclass(frozen=True)
 class Upload:
-    """The right to give one image its bytes."""
+    """The right to give one image its bytes, as many as its project may still store."""
 
     id: str
     image_id: str
     disk_format: str
     container_format: str
     staging: bool
+    room_bytes: int
 
 
 def begin(tx: Tx, caller: Caller, image_id: str, *, staging: bool = False, again: bool = False) -> Upload:
@@ -49,7 +51,8 @@ def begin(tx: Tx, caller: Caller, image_id: str, *, staging: bool = False, again
     to = "uploading" if staging else "saving"
     if image.status != "queued" and not (again and image.status == "saving"):
         raise faults.WrongStatus(f"Image status transition from {image.status} to {to} is not allowed")
-    upload = Upload(tx.ids.uuid(), image_id, image.disk_format, image.container_format, staging)
+    formats = (image.disk_format, image.container_format)
+    upload = Upload(tx.ids.uuid(), image_id, *formats, staging, images.bytes_left(tx, image.owner))
     tx.execute(
         update(table)
         .where(table.c.id == image_id)
@@ -102,23 +105,6 @@ def abandon(tx: Tx, upload: Upload) -> None:
         .where(table.c.id == upload.image_id, table.c.upload_id == upload.id)
         .values(upload_id=None, upload_seen_at=None, updated_at=tx.now)
     )
-
-
-def activate_staged(tx: Tx, caller: Caller, image_id: str) -> Image:
-    """Import what was staged. Its bytes were looked into when they came, so that it is active at once."""
-    image = images.own(tx, caller, image_id, doing="import data to")
-    row = tx.row(
-        update(table)
-        .where(table.c.id == image_id, table.c.staged_at.isnot(None), table.c.activated_at.is_(None))
-        .values(activated_at=tx.now, updated_at=tx.now)
-        .returning(table)
-    )
-    if row is None:
-        raise faults.WrongStatus(
-            f"Image needs to be staged before 'glance-direct' method can be used; it is {image.status}."
-        )
-    audit.record(tx, caller, "import", images.KIND, image_id)
-    return from_row(row)
 
 
 def file_path(tx: Tx, store: ImageStore, image_id: str) -> Path:

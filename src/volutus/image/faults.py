@@ -88,3 +88,27 @@ class MemberExists(Conflict):
 
 class TagNotFound(NotFound):
     code = "image.tag_not_found"
+
+
+class DefinitionNotFound(NotFound):
+    code = "image.definition_not_found"
+
+
+class DefinitionExists(Conflict):
+    code = "image.definition_exists"
+
+
+class TaskNotFound(NotFound):
+    code = "image.task_not_found"
+
+
+class FetchFailed(Invalid):
+    """The server that an image was to come from did not give it."""
+
+    code = "image.fetch_failed"
+
+
+class ConversionFailed(Invalid):
+    """The image could not be brought into the format that disks are made from."""
+
+    code = "image.conversion_failed"

@@ -4,7 +4,7 @@ import dataclasses
 import uuid
 from collections.abc import Callable
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import func, insert, select, update
 
 from volutus import audit, quota
 from volutus.db import Tx
@@ -15,6 +15,7 @@ from volutus.image import faults
 from volutus.image.models import (
     CONTAINER_FORMATS,
     DISK_FORMATS,
+    IMAGE_BYTES_MAX,
     PROPERTIES_MAX,
     TAGS_MAX,
     TEXT_MAX,
@@ -124,6 +125,21 @@ def status_of(tx: Tx, image_id: str) -> str:
     """How far the image's data has come, for the cloud itself."""
     status = tx.value(select(images.c.status).where(images.c.id == image_id).limit(1))
     return str(status) if status is not None else "deleted"
+
+
+def bytes_left(tx: Tx, owner: str | None) -> int:
+    """How many bytes of images the project may still store; what no store holds when it is not limited."""
+    if owner is None:
+        return IMAGE_BYTES_MAX
+    limit = quota.limits(tx, owner)["image_bytes"]
+    used = quota.usage(tx, owner)["image_bytes"]
+    return IMAGE_BYTES_MAX if limit == quota.UNLIMITED else max(limit - used, 0)
+
+
+def uploads_under_way(tx: Tx, owner: str) -> int:
+    """How many images of a project get their data just now."""
+    coming = (images.c.owner == owner, images.c.deleted_at.is_(None), images.c.upload_id.isnot(None))
+    return int(tx.value(select(func.count()).where(*coming)))
 
 
 def _delete(tx: Tx, image: Image) -> None:

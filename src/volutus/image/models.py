@@ -15,6 +15,8 @@ CONTAINER_FORMATS = ("ami", "ari", "aki", "bare", "ovf", "ova", "docker", "compr
 TAGS_MAX = 128
 PROPERTIES_MAX = 128
 TEXT_MAX = 255
+# Glance's own default cap; a file system that takes more is rare, a client in a loop is not.
+IMAGE_BYTES_MAX = 1 << 40
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class ImageFields:
 @dataclass(frozen=True)
 class Image:
     """An image and how far its data has come. `status` is Glance's word for it. The sums and sizes are
-    there as soon as the data is."""
+    there as soon as the data is. `import_state` tells of the newest import, if there was one."""
 
     id: str
     owner: str | None
@@ -59,6 +61,7 @@ class Image:
     md5: str | None
     sha256: str | None
     sha512: str | None
+    import_state: str | None
 
     @property
     def fields(self) -> ImageFields:
@@ -72,10 +75,11 @@ class Image:
     @property
     def driver(self) -> str:
         """QEMU's name for the format of the bytes."""
-        return _DRIVERS.get(self.disk_format or "", self.disk_format or "raw")
+        return DRIVERS.get(self.disk_format or "", self.disk_format or "raw")
 
 
-_DRIVERS = {"ami": "raw", "aki": "raw", "ari": "raw", "iso": "raw", "vhd": "vpc"}
+# Glance's names for formats that QEMU calls otherwise.
+DRIVERS = {"ami": "raw", "aki": "raw", "ari": "raw", "iso": "raw", "vhd": "vpc"}
 FIELD_NAMES = tuple(f.name for f in dataclasses.fields(ImageFields))
 _COLUMN_NAMES = tuple(f.name for f in dataclasses.fields(Image))
 

@@ -7,19 +7,17 @@ whether their bytes may be used, is for the database to say.
 
 import contextlib
 import errno
-import hashlib
 import os
 import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from volutus.errors import NotFound, Unavailable
 from volutus.image.faults import ImageTooLarge, StoreFull
+from volutus.image.models import IMAGE_BYTES_MAX
+from volutus.image.sums import Summing, Sums
 
-# Glance's own default cap; a file system that takes more is rare, a client in a loop is not.
-IMAGE_BYTES_MAX = 1 << 40
 # Room that an upload must leave, so that the control plane itself can still write.
 FREE_BYTES_MIN = 256 << 20
 # How often an upload looks at the free room.
@@ -29,51 +27,46 @@ _MARKER = ".now"
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-@dataclass(frozen=True)
-class Sums:
-    """How many bytes came and what they hash to, in hex."""
-
-    size_bytes: int
-    md5: str
-    sha256: str
-    sha512: str
-
-
 class Incoming:
     """One upload under way. Used by one thread at a time."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, room_bytes: int) -> None:
         self.path = path
-        self._file = path.open("xb")
-        self._hashes = [hashlib.md5(usedforsecurity=False), hashlib.sha256(), hashlib.sha512()]
-        self._size = 0
+        self._room_bytes = room_bytes
+        self._file = path.open("xb", buffering=0)
+        self._sums = Summing()
         self._looked_at = -_LOOK_EVERY_BYTES
 
     def write(self, data: bytes) -> None:
-        """Take further bytes. Raises StoreFull or ImageTooLarge."""
-        self._size += len(data)
-        if self._size > IMAGE_BYTES_MAX:
-            raise ImageTooLarge(f"An image has at most {IMAGE_BYTES_MAX} bytes.")
-        if self._size - self._looked_at >= _LOOK_EVERY_BYTES:
-            self._looked_at = self._size
+        """Take further bytes. Raises StoreFull or ImageTooLarge. Zeros become holes: a raw disk takes up
+        what it holds."""
+        size = self._sums.size_bytes + len(data)
+        if size > self._room_bytes:
+            raise ImageTooLarge(f"There is room for {self._room_bytes} bytes and the image has more.")
+        if size - self._looked_at >= _LOOK_EVERY_BYTES:
+            self._looked_at = size
             if shutil.disk_usage(self.path.parent).free < FREE_BYTES_MIN + len(data):
                 raise StoreFull("Image storage media is full.")
+        self._sums.add(data)
         with _told_when_full():
-            self._file.write(data)
-        for digest in self._hashes:
-            digest.update(data)
+            if _is_hole(data):
+                self._file.seek(len(data), os.SEEK_CUR)
+                return
+            view = memoryview(data)
+            while view:
+                view = view[self._file.write(view) :]
 
     def complete(self) -> Sums:
         """All bytes came: have them on disk, whatever happens next."""
         with _told_when_full():
-            self._file.flush()
+            self._file.truncate(self._sums.size_bytes)
             os.fsync(self._file.fileno())
         self._file.close()
-        md5, sha256, sha512 = (digest.hexdigest() for digest in self._hashes)
-        return Sums(self._size, md5, sha256, sha512)
+        return self._sums.finish()
 
     def discard(self) -> None:
         """Give up: nothing is left."""
+        self._sums.stop()
         with contextlib.suppress(OSError):
             self._file.close()
         self.path.unlink(missing_ok=True)
@@ -86,17 +79,35 @@ class ImageStore:
         self._directory = directory
         self._incoming = directory / "incoming"
 
-    def receive(self, upload_id: str) -> Incoming:
-        """Begin to take bytes."""
+    def receive(self, upload_id: str, room_bytes: int = IMAGE_BYTES_MAX) -> Incoming:
+        """Begin to take bytes, `room_bytes` at most."""
         try:
-            self._incoming.mkdir(parents=True, exist_ok=True)
-            return Incoming(self._incoming / upload_id)
+            return Incoming(self.incoming(upload_id), room_bytes)
         except OSError as error:
             raise Unavailable("The image store cannot be written.", detail=str(error)) from error
 
-    def keep(self, incoming: Incoming, image_id: str) -> None:
+    def incoming(self, name: str) -> Path:
+        """Where bytes on their way in are, under their upload's name."""
+        self._incoming.mkdir(parents=True, exist_ok=True)
+        return self._incoming / name
+
+    def measure(self, path: Path, proceed: Callable[[], None]) -> Sums:
+        """The sums of a file that did not come as a stream, which is on disk afterwards. `proceed` is called
+        for each piece and raises to end it."""
+        sums = Summing()
+        try:
+            with path.open("rb", buffering=0) as file:
+                while data := file.read(_COPY_BYTES):
+                    proceed()
+                    sums.add(data)
+                os.fsync(file.fileno())
+            return sums.finish()
+        finally:
+            sums.stop()
+
+    def keep(self, path: Path, image_id: str) -> None:
         """Give complete bytes the image's name."""
-        os.replace(incoming.path, self.path(image_id))
+        os.replace(path, self.path(image_id))
         for directory in (self._directory, self._incoming):
             descriptor = os.open(directory, os.O_RDONLY)
             try:
@@ -112,7 +123,7 @@ class ImageStore:
                 while data := file.read(_COPY_BYTES):
                     incoming.write(data)
             sums = incoming.complete()
-            self.keep(incoming, image_id)
+            self.keep(incoming.path, image_id)
         except BaseException:
             incoming.discard()
             raise
@@ -143,6 +154,11 @@ class ImageStore:
         for path in abandoned:
             path.unlink(missing_ok=True)
         return len(abandoned)
+
+
+def _is_hole(data: bytes) -> bool:
+    # The first byte tells for most that hold anything; the rest is a comparison at memory speed.
+    return data.startswith(b"\0") and data.count(0) == len(data)
 
 
 def _files(directory: Path, older_than_s: float) -> Iterator[Path]:

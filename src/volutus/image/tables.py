@@ -1,4 +1,4 @@
-"""The image domain's tables; see migration 0005 for their constraints."""
+"""The image domain's tables; see migrations 0005, 0035 and 0036 for their constraints."""
 
 from sqlalchemy import (
     BigInteger,
@@ -46,6 +46,7 @@ images = Table(
     Column("md5", Text),
     Column("sha256", Text),
     Column("sha512", Text),
+    Column("import_state", Text),
     Column("status", Text, Computed("", persisted=True)),
 )
 members = Table(
@@ -56,4 +57,56 @@ members = Table(
     Column("status", Text),
     Column("created_at", _moment),
     Column("updated_at", _moment),
+)
+tasks = Table(
+    "image_tasks",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("type", Text),
+    Column("image_id", Text),
+    Column("owner", Text),
+    Column("user_id", Text),
+    Column("request_id", Text),
+    Column("input", JSONB),
+    Column("state", Text),
+    Column("message", Text),
+    Column("created_at", _moment),
+    Column("updated_at", _moment),
+)
+namespaces = Table(
+    "definition_namespaces",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("owner", Text),
+    Column("display_name", Text),
+    Column("description", Text),
+    Column("visibility", Text),
+    Column("protected", Boolean),
+    Column("created_at", _moment),
+    Column("updated_at", _moment),
+)
+definitions = Table(
+    "definitions",
+    metadata,
+    Column("namespace", Text, ForeignKey("definition_namespaces.name"), primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("content", JSONB),
+    Column("created_at", _moment),
+    Column("updated_at", _moment),
+)
+resource_types = Table(
+    "resource_types",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("created_at", _moment),
+)
+associations = Table(
+    "resource_type_associations",
+    metadata,
+    Column("namespace", Text, ForeignKey("definition_namespaces.name"), primary_key=True),
+    Column("name", Text, ForeignKey("resource_types.name"), primary_key=True),
+    Column("prefix", Text),
+    Column("properties_target", Text),
+    Column("created_at", _moment),
 )

@@ -218,6 +218,7 @@ def remove(tx: Tx, caller: Caller, floating_id: str, if_revision: int | None = N
     audit.record(tx, caller, "delete", "network.floatingip", floating_id)
     if floating.router_id is not None:
         units.touch(tx, Kind.ROUTER, [floating.router_id])
+        units.touch_balancers_at(tx, [floating.port_id or ""])
 
 
 def _make_port(tx: Tx, caller: Caller, network: Network, order: FloatingIpOrder, floating_id: str) -> Port:
@@ -277,6 +278,7 @@ def _associate(
         .values(port_id=port_id, fixed_ip=inside.address, router_id=router_id)
     )
     units.touch(tx, Kind.ROUTER, [router_id])
+    units.touch_balancers_at(tx, [port_id])
 
 
 def _inside(port: Port, fixed_address: str | None) -> allocation.FixedIp:
@@ -304,6 +306,7 @@ def _part(tx: Tx, floating: FloatingIp) -> None:
             .values(port_id=None, fixed_ip=None, router_id=None)
         )
         units.touch(tx, Kind.ROUTER, [floating.router_id])
+        units.touch_balancers_at(tx, [floating.port_id or ""])
 
 
 def _bad(message: str, field: str) -> InvalidInput:

@@ -13,6 +13,7 @@ from sqlalchemy import text
 from volutus.clock import Clock
 from volutus.db import Database, Tx
 from volutus.errors import Unavailable
+from volutus.network.loadbalancer import HealthReconciler
 from volutus.network.ovn.model import Kind
 from volutus.network.ovn.northbound import Northbound
 from volutus.network.ovn.reconcile import OvnReconciler
@@ -168,4 +169,5 @@ class NetworkReconciler:
 def reconcilers(database: Database, northbound: Northbound, clock: Clock) -> list[Reconciler]:
     """One for each kind, over the tables of this database."""
     inner = ovn_reconcilers(SqlTopology(database), northbound, clock)
-    return [NetworkReconciler(database, northbound, one) for one in inner]
+    networks = [NetworkReconciler(database, northbound, one) for one in inner]
+    return [*networks, HealthReconciler(database, northbound)]

@@ -1,18 +1,21 @@
 """Routers as OVN's compiler wants them: ports, gateway, floating IPs, routes, hosts for the gateway."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Row, text
 
 from volutus import placement
 from volutus.db import Page, Tx
+from volutus.network.loadbalancer.placing import listeners_on
 from volutus.network.ovn.model import (
     AddressMode,
     AdvertisementView,
     FloatingIpView,
     GatewayView,
     HostRoute,
+    Kind,
     RouterPortView,
     RouterView,
     View,
@@ -42,8 +45,10 @@ _ADDRESSES = text(
 )
 _FLOATING = text(
     """
-    SELECT f.id, f.router_id, host(a.ip) AS address, p.mac, host(f.fixed_ip) AS fixed_address, f.port_id
+    SELECT f.id, f.router_id, host(a.ip) AS address, p.mac, host(f.fixed_ip) AS fixed_address, f.port_id,
+        o.device_owner = 'Octavia' AS central
     FROM floating_ips f JOIN ports p ON p.id = f.own_port_id JOIN port_addresses a ON a.port_id = p.id
+    JOIN ports o ON o.id = f.port_id
     WHERE f.router_id = ANY(CAST(:ids AS text[])) ORDER BY f.id LIMIT :limit
     """
 )
@@ -61,10 +66,12 @@ def router_views(tx: Tx, ids: list[str]) -> Sequence[View]:
     floating: dict[str, list[FloatingIpView]] = {}
     for row in tx.rows(_FLOATING, parameters):
         floating.setdefault(row.router_id, []).append(
-            FloatingIpView(row.id, row.address, row.mac, row.fixed_address, row.port_id)
+            FloatingIpView(row.id, row.address, row.mac, row.fixed_address, row.port_id, row.central)
         )
     hosts = _gateway_hosts(tx)
-    return [_view(row, ports.get(row.id, {}), tuple(floating.get(row.id, ())), hosts) for row in routers]
+    listeners = listeners_on(tx, Kind.ROUTER, ids)
+    views = [_view(row, ports.get(row.id, {}), tuple(floating.get(row.id, ())), hosts) for row in routers]
+    return [replace(view, listener_ids=listeners.get(view.id, ())) for view in views]
 
 
 def _view(

@@ -9,6 +9,8 @@ from typing import Any
 from sqlalchemy import Row, text
 
 from volutus.db import Database, Tx
+from volutus.network.loadbalancer.placing import listeners_on
+from volutus.network.loadbalancer.views import load_balancer_views
 from volutus.network.ovn.model import (
     AddressMode,
     AddressPairView,
@@ -25,7 +27,7 @@ from volutus.network.ovn.model import (
     SubnetView,
     View,
 )
-from volutus.network.ports import FLOATING_IP, METADATA
+from volutus.network.ports import FLOATING_IP, LOAD_BALANCER, LOAD_BALANCER_PROBE, METADATA
 from volutus.network.router_views import router_views
 
 # Rows that belong to one page of objects: more would be a list without a limit.
@@ -36,6 +38,7 @@ _TABLES = {
     Kind.PORT: "ports",
     Kind.ROUTER: "routers",
     Kind.SECURITY_GROUP: "security_groups",
+    Kind.LOAD_BALANCER: "load_balancers",
 }
 _PAGES = {
     kind: text(f"SELECT id FROM {table} WHERE id > :after ORDER BY id LIMIT :limit")  # noqa: S608 - our own names
@@ -97,11 +100,14 @@ class SqlTopology:
 
 
 def _network_views(tx: Tx, ids: list[str]) -> Sequence[View]:
+    listeners = listeners_on(tx, Kind.NETWORK, ids)
     subnets: dict[str, list[SubnetView]] = {}
     for row in _rows(tx, _SUBNETS, ids):
         subnets.setdefault(row.network_id, []).append(_subnet_view(row))
     return [
-        NetworkView(row.id, row.mtu, tuple(subnets.get(row.id, ())), _provider(row))
+        NetworkView(
+            row.id, row.mtu, tuple(subnets.get(row.id, ())), _provider(row), listeners.get(row.id, ())
+        )
         for row in _rows(tx, _NETWORKS, ids)
     ]
 
@@ -150,9 +156,11 @@ def _port_view(row: Row[Any]) -> PortView:
 def _use(device_owner: str) -> PortUse:
     if device_owner.startswith("network:router_"):
         return PortUse.ROUTER
+    if device_owner == LOAD_BALANCER:
+        return PortUse.ROUTER
     if device_owner == METADATA:
         return PortUse.METADATA
-    return PortUse.FLOATING_IP if device_owner == FLOATING_IP else PortUse.GUEST
+    return PortUse.FLOATING_IP if device_owner in (FLOATING_IP, LOAD_BALANCER_PROBE) else PortUse.GUEST
 
 
 def _offers_dhcp(address: str, enabled: bool, mode: str | None) -> bool:
@@ -189,4 +197,5 @@ _MAKERS: Mapping[Kind, Callable[[Tx, list[str]], Sequence[View]]] = {
     Kind.PORT: _port_views,
     Kind.ROUTER: router_views,
     Kind.SECURITY_GROUP: _group_views,
+    Kind.LOAD_BALANCER: load_balancer_views,
 }

@@ -36,6 +36,11 @@ DEFAULTS: Mapping[str, int] = {
     "security_group": 10,
     "security_group_rule": 100,
     "rbac_policy": 10,
+    "load_balancer": 10,
+    "listener": 50,
+    "pool": 50,
+    "member": 500,
+    "health_monitor": 50,
     "images": 1000,
     "image_bytes": UNLIMITED,
 }

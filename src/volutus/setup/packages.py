@@ -33,6 +33,7 @@ NEEDED = {
     "dnsmasq-base": "names in virtual networks",
     "ethtool": "offloads of virtual devices",
     "genisoimage": "config drives",
+    "fonts-wqy-microhei": "invoices, in English and Chinese",
     "busybox-static": "the first image",
     "fdisk": "the first image",
     "e2fsprogs": "the first image",

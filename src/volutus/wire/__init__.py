@@ -10,6 +10,9 @@ This package imports nothing but msgspec, and it is all that the agent may impor
 
 from volutus.wire.desired import (
     Assignment,
+    CheckSpec,
+    ConsoleKind,
+    ConsoleRequest,
     Desired,
     DiskSource,
     DiskSpec,
@@ -18,10 +21,12 @@ from volutus.wire.desired import (
     GuestSpec,
     MetadataPort,
     Power,
+    Spec,
     UploadSpec,
 )
 from volutus.wire.enrolment import Enrolled, Enrolment
 from volutus.wire.observed import (
+    CheckObserved,
     DiskObserved,
     Gone,
     GuestObserved,
@@ -35,6 +40,10 @@ from volutus.wire.observed import (
 
 __all__ = [
     "Assignment",
+    "CheckObserved",
+    "CheckSpec",
+    "ConsoleKind",
+    "ConsoleRequest",
     "Desired",
     "DiskObserved",
     "DiskSource",
@@ -53,6 +62,7 @@ __all__ = [
     "Observed",
     "Power",
     "Received",
+    "Spec",
     "UploadObserved",
     "UploadSpec",
 ]

@@ -11,11 +11,13 @@ import msgspec
 
 class Power(Enum):
     """Whether a guest should run. `OFF` first asks the guest to shut down, then cuts the power. `PAUSED`
-    holds a guest that runs; one that does not is not started for it."""
+    holds a guest that runs; one that does not is not started for it. `SUSPENDED` writes a guest's memory to
+    the host's disk and ends its process; switched on, it goes on where it was."""
 
     ON = "on"
     OFF = "off"
     PAUSED = "paused"
+    SUSPENDED = "suspended"
 
 
 class DiskSource(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -50,7 +52,7 @@ class UploadSpec(
 
 class GuestDisk(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A disk as one guest sees it. `target` is the device name asked for (`vda`, `vdb` …); `serial` is what
-    the guest reads in `/sys/block/*/serial` (20 characters of it)."""
+    the guest reads in `/sys/block/*/serial` (20 characters of it). `device` is `disk` or `cdrom`."""
 
     disk_id: str
     target: str
@@ -58,6 +60,7 @@ class GuestDisk(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     serial: str = ""
     boot_index: int | None = None
     read_only: bool = False
+    device: str = "disk"
 
 
 class MetadataPort(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,6 +69,24 @@ class MetadataPort(msgspec.Struct, frozen=True, kw_only=True):
     port_id: str
     mac: str
     addresses: list[str]
+
+
+class CheckSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="check"):
+    """A member of a load balancer to be asked by HTTP from its network, through that network's own port.
+    `expected_codes` is `200`, `200,202` or `200-204`; `rise` and `fall` answers in a row change its state."""
+
+    id: str
+    network_id: str
+    metadata: MetadataPort
+    address: str
+    port: int
+    method: str
+    path: str
+    expected_codes: str
+    interval_s: int
+    timeout_s: int
+    rise: int
+    fall: int
 
 
 class GuestNic(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -107,6 +128,9 @@ class GuestSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, t
     kernel_command_line: str = ""
 
 
+Spec = GuestSpec | DiskSpec | UploadSpec | CheckSpec
+
+
 class Assignment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One thing on this host: `spec`, or with `tombstone` the order to destroy it. `generation` is the
     host's counter at the time of the last change; the agent reports it back as applied."""
@@ -114,8 +138,26 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     kind: str
     key: str
     generation: int
-    spec: GuestSpec | DiskSpec | UploadSpec | None = None
+    spec: Spec | None = None
     tombstone: bool = False
+
+
+class ConsoleKind(Enum):
+    """What somebody looks at: the screen, or the serial port."""
+
+    VNC = "vnc"
+    SERIAL = "serial"
+
+
+class ConsoleRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody waits for a console of a guest. The agent joins the guest's socket with two calls that last as
+    long as the session: what the guest says goes up by `PUT /agent/v1/consoles/{session_id}/output`, what
+    it is told comes down by `GET /agent/v1/consoles/{session_id}/input`. Asked once: nobody is helped by a
+    console that opens late."""
+
+    session_id: str
+    guest_id: str
+    kind: ConsoleKind
 
 
 class Desired(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,3 +167,4 @@ class Desired(msgspec.Struct, frozen=True, kw_only=True):
     generation: int
     full: bool
     assignments: list[Assignment]
+    consoles: list[ConsoleRequest] = []

@@ -10,11 +10,13 @@ import msgspec
 
 
 class GuestState(Enum):
-    """What the hypervisor says of a guest. `PENDING`: its disks or images are still being made."""
+    """What the hypervisor says of a guest. `PENDING`: its disks or images are still being made.
+    `SUSPENDED`: its memory is on the host's disk."""
 
     PENDING = "pending"
     RUNNING = "running"
     PAUSED = "paused"
+    SUSPENDED = "suspended"
     STOPPED = "stopped"
     CRASHED = "crashed"
     FAILED = "failed"
@@ -95,6 +97,16 @@ class UploadObserved(
     fault_detail: str | None = None
 
 
+class CheckObserved(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="check"
+):
+    """One member asked by HTTP; `up` is None until there were answers enough."""
+
+    id: str
+    generation: int
+    up: bool | None = None
+
+
 class Gone(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="gone"):
     """A tombstone was carried out: no process, tap, port or file of it is left."""
 
@@ -109,7 +121,7 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     seen: int
     full: bool = False
     facts: HostFacts | None = None
-    items: list[GuestObserved | DiskObserved | UploadObserved | Gone] = []
+    items: list[GuestObserved | DiskObserved | UploadObserved | CheckObserved | Gone] = []
     strangers: list[str] = []
 
 

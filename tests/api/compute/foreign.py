@@ -206,6 +206,7 @@ _BODIES: dict[tuple[str, str], Any] = {
         "server": {"name": "mine", "accessIPv4": "192.0.2.1", "accessIPv6": "2001:db8::1"}
     },
     ("POST", "/servers/{id}/action"): _SERVER_ACTIONS,
+    ("POST", "/servers/{id}/remote-consoles"): {"remote_console": {"protocol": "vnc", "type": "novnc"}},
     ("POST", "/servers/{id}/metadata"): {"metadata": {"one": "two"}},
     ("PUT", "/servers/{id}/metadata"): {"metadata": {"one": "two"}},
     ("PUT", "/servers/{id}/metadata/{key}"): {"meta": {"x": "two"}},
@@ -274,6 +275,7 @@ FOREIGN = Foreign(
     # Flavors, hypervisors, services and aggregates are the operator's; the others name no object.
     shared=frozenset(
         {"flavors/id", "os-hypervisors/id", "os-services/id", "os-aggregates/id"}
+        | {"os-console-auth-tokens/token"}
         | {"key", "tag", "network", "request_id", "class_name", "alias"}
     ),
     bodies=_BODIES,

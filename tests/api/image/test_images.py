@@ -68,7 +68,7 @@ def test_a_new_image_has_exactly_the_documented_keys(api):
 def test_a_create_tells_where_the_image_is_and_how_it_may_be_imported(api):
     answer = api.post(f"{ROOT}/images", {"name": "one"})
     assert answer.headers["Location"].endswith(f"/image/v2/images/{answer.json()['id']}")
-    assert answer.headers["OpenStack-image-import-methods"] == "glance-direct"
+    assert answer.headers["OpenStack-image-import-methods"] == "glance-direct,copy-image"
 
 
 REFUSED_CREATES = [
@@ -350,7 +350,7 @@ def test_the_schema_knows_every_key_of_an_image(api):
 
 def test_information(api):
     assert api.get(f"{ROOT}/schemas/none").status_code == 404
-    assert api.get(f"{ROOT}/info/import").json()["import-methods"]["value"] == ["glance-direct"]
+    assert api.get(f"{ROOT}/info/import").json()["import-methods"]["value"] == ["glance-direct", "copy-image"]
     assert api.get(f"{ROOT}/info/stores").json()["stores"][0]["id"] == "local"
 
 

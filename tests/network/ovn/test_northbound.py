@@ -92,7 +92,7 @@ def test_removing_one_unit_leaves_the_others(northbound: Northbound, place: int)
 
 def test_removing_what_is_not_there_is_no_change(northbound: Northbound) -> None:
     gone = [Unit(Key(kind, views.port_id(99))) for kind in Kind]
-    assert results(northbound, *gone) == [U] * 4
+    assert results(northbound, *gone) == [U] * len(Kind)
 
 
 def test_removing_everything_leaves_nothing(northbound: Northbound) -> None:

@@ -83,7 +83,10 @@ def domain(
     _features(root, machine)
     devices = SubElement(root, "devices")
     _text(devices, "emulator", "/usr/bin/qemu-system-x86_64")
-    SubElement(devices, "controller", type="usb", model="none")
+    buses = {disk.bus for disk in spec.disks}
+    SubElement(devices, "controller", type="usb", model="qemu-xhci" if "usb" in buses else "none")
+    if "scsi" in buses:
+        SubElement(devices, "controller", type="scsi", model="virtio-scsi")
     for disk in spec.disks:
         devices.append(disk_element(disk, disks[disk.disk_id], machine))
     if paths.config_drive is not None:
@@ -101,7 +104,7 @@ def mhz_element(mhz: int) -> Element:
 
 def disk_element(disk: GuestDisk, location: DiskLocation, machine: Machine) -> Element:
     """A disk. A full pool pauses the guest instead of failing its writes: see `ResumeGuest`."""
-    element = Element("disk", type="file", device="disk")
+    element = Element("disk", type="file", device=disk.device)
     SubElement(
         element,
         "driver",

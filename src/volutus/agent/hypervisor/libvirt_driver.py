@@ -122,6 +122,10 @@ class LibvirtHypervisor:
             found = self._find(spec.id)
             if found is not None and found.isActive():
                 return
+            if found is not None and found.hasManagedSaveImage():
+                # It goes on as the machine that it was.
+                found.create()
+                return
             self._connection().defineXML(xml).create()
 
     def ask_shutdown(self, guest_id: str) -> None:
@@ -156,6 +160,16 @@ class LibvirtHypervisor:
             found = self._get(guest_id)
             if found.state()[0] == libvirt.VIR_DOMAIN_PAUSED:
                 found.resume()
+
+    def save(self, guest_id: str) -> None:
+        with _faults("The guest could not be suspended."), _absent_is_fine(_NOT_RUNNING):
+            self._get(guest_id).managedSave()
+
+    def drop_saved(self, guest_id: str) -> None:
+        with _faults("The guest's saved memory could not be dropped."), _absent_is_fine():
+            found = self._get(guest_id)
+            if found.hasManagedSaveImage():
+                found.managedSaveRemove()
 
     def remove(self, guest_id: str) -> None:
         with _faults("The guest could not be removed."), _absent_is_fine():
@@ -276,6 +290,8 @@ def _guest_seen(found: libvirt.virDomain) -> GuestSeen:
             cpu_time_ns=int(found.info()[4]),
             cause=f"libvirt state {state}, reason {reason}",
         )
+    if found.hasManagedSaveImage():
+        return GuestSeen(GuestState.SUSPENDED, cause="saved")
     crashed = state == libvirt.VIR_DOMAIN_CRASHED or reason in _CRASHES
     return GuestSeen(
         GuestState.CRASHED if crashed else GuestState.STOPPED, cause=f"libvirt state {state}, reason {reason}"

@@ -6,16 +6,18 @@ and an agent of another cloud on the same machine does not take it for its own.
 """
 
 import contextlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from volutus.agent.faults import HostFault
 from volutus.agent.network import MetadataTrees, Traffic, links
+from volutus.agent.network.health import HealthChecks
 from volutus.agent.network.metadata_server import MetadataServer
 from volutus.agent.network.namespaces import MetadataNamespaces
 from volutus.agent.network.ovsdb import SwitchDatabase
 from volutus.agent.state import PortSeen
-from volutus.wire import GuestNic, MetadataPort
+from volutus.wire import CheckSpec, GuestNic, MetadataPort
 
 TAP = "tap"
 _OWNER = "volutus-owner"
@@ -34,11 +36,12 @@ class OvsAccess:
 class OvsNetwork:
     """See the module."""
 
-    def __init__(self, access: OvsAccess) -> None:
+    def __init__(self, access: OvsAccess, hint: Callable[[], None] = lambda: None) -> None:
         self._owner = f"volutus-{access.instance}"
         self._switch = SwitchDatabase(access.database, access.bridge)
         self._server = MetadataServer()
         self._namespaces = MetadataNamespaces(access.instance, self._switch, self._server)
+        self._checks = HealthChecks(self._namespaces.name, hint)
 
     def chassis(self) -> str:
         """OVN's name of this host."""
@@ -109,7 +112,14 @@ class OvsNetwork:
     def publish(self, trees: MetadataTrees) -> None:
         self._server.publish(trees)
 
+    def check(self, members: Sequence[CheckSpec]) -> None:
+        self._checks.check(members)
+
+    def checked(self) -> dict[str, bool]:
+        return self._checks.checked()
+
     def close(self) -> None:
+        self._checks.close()
         self._server.close()
 
     def remove_all(self) -> None:

@@ -1,15 +1,19 @@
 """The agents' calls: enrol, poll, report, fetch and send images, send console output."""
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 
-from starlette.responses import FileResponse, Response
+from msgspec.structs import replace
+from starlette.responses import FileResponse, Response, StreamingResponse
 
 from volutus import compute, image, placement, volume
 from volutus.errors import Invalid
 from volutus.http.agent.bell import HostBell
 from volutus.http.agent.trust import Authority
-from volutus.http.kernel import Request, StreamRequest, document, whole_number
+from volutus.http.kernel import HttpProblem, Request, StreamRequest, document, whole_number
 from volutus.http.kernel.plane import Plane
+from volutus.http.meeting import DOWN, PIECE_BYTES, UP, Ends, joined
 from volutus.http.receiving import Reception, drain, receive
 from volutus.identity import Caller
 from volutus.placement.inventory import Overcommit
@@ -39,7 +43,7 @@ async def desired(request: StreamRequest) -> Response:
         while True:
             rung.clear()
             answer = await asyncio.to_thread(_desired, request.plane, host_id, seen)
-            if answer.assignments or answer.generation != seen:
+            if answer.assignments or answer.generation != seen or answer.consoles:
                 return document(answer)
             # A ring may be for a change we have read already, or only for the bell's new connection.
             try:
@@ -87,10 +91,43 @@ def console(request: Request) -> Response:
     return document({"offset": have})
 
 
+async def console_output(request: StreamRequest) -> Response:
+    """What a guest's console says, as long as somebody looks."""
+    session_id = await asyncio.to_thread(_session, request)
+    async with joined(request.plane.settings.run_dir, session_id, UP) as (_, writer):
+        with contextlib.suppress(ConnectionError, HttpProblem):
+            async for chunk in request.chunks:
+                writer.write(chunk)
+                await writer.drain()
+    return document({})
+
+
+async def console_input(request: StreamRequest) -> Response:
+    """What is typed at a guest's console, as long as somebody does."""
+    session_id = await asyncio.to_thread(_session, request)
+    held = contextlib.AsyncExitStack()
+    ends = await held.enter_async_context(joined(request.plane.settings.run_dir, session_id, DOWN))
+    return StreamingResponse(_typed(held, ends), media_type="application/octet-stream")
+
+
+async def _typed(held: contextlib.AsyncExitStack, ends: Ends) -> AsyncIterator[bytes]:
+    async with held:
+        while data := await ends[0].read(PIECE_BYTES):
+            yield data
+
+
+def _session(request: StreamRequest) -> str:
+    session_id = request.params["session_id"]
+    with request.plane.database.read(request.request_id) as tx:
+        compute.remote_consoles.check_host(tx, request.caller.user_name, session_id)
+    return session_id
+
+
 def _desired(plane: Plane, host_id: str, seen: int) -> Desired:
     # That the host was heard is noted with its reports, which come more often than polls end.
     with plane.database.read() as tx:
-        return placement.desired(tx, host_id, seen)
+        consoles = compute.remote_consoles.take_requests(tx, host_id)
+        return replace(placement.desired(tx, host_id, seen), consoles=consoles)
 
 
 def _image_path(plane: Plane, image_id: str) -> str:

@@ -25,6 +25,16 @@ def dialect(*, trust_host_header: bool) -> Dialect:
             "agent:console",
             body_max_bytes=CONSOLE_MAX_BYTES,
         ),
+        Route(
+            "PUT",
+            "/consoles/{session_id}/output",
+            calls.console_output,
+            "agent:remote_console",
+            streams=True,
+        ),
+        Route(
+            "GET", "/consoles/{session_id}/input", calls.console_input, "agent:remote_console", streams=True
+        ),
     )
     credential = header_name if trust_host_header else certificate_name
     return Dialect("agent", ("/agent/v1",), routes, FaultTable(openstack_fault), credential=credential)

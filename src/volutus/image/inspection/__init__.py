@@ -7,16 +7,19 @@ alone, a bounded part of them, and refuses what it does not fully understand. It
 """
 
 from collections.abc import Callable, Mapping
-from typing import BinaryIO
+from dataclasses import dataclass
+from typing import BinaryIO, cast
 
 from volutus.image.faults import ImageRefused
-from volutus.image.inspection import plain, qcow2, vdi, vhd, vhdx, vmdk
+from volutus.image.inspection import ova, plain, qcow2, vdi, vhd, vhdx, vmdk
 from volutus.image.inspection.reader import Reader
 
-__all__ = ["detect", "inspect"]
+__all__ = ["ArchivedDisk", "archived_disks", "detect", "inspect"]
 
 # What is in these is not a disk that a host opens, so there is no header to believe.
-_OPAQUE_CONTAINERS = ("ova", "docker", "compressed")
+_OPAQUE_CONTAINERS = ("docker", "compressed")
+# What a machine's description may bring along.
+_ARCHIVED = ("vmdk", "vhd", "vhdx", "vdi", "qcow2")
 # No disk is larger than this, whatever its header says: eight times the largest file that ext4 holds.
 VIRTUAL_BYTES_MAX = 128 << 40
 
@@ -35,9 +38,27 @@ _INSPECTORS: Mapping[str, _Inspector] = {
 }
 
 
+@dataclass(frozen=True)
+class ArchivedDisk:
+    """A disk within an OVA: a range of the file, and what was found there."""
+
+    at: int
+    size: int
+    disk_format: str
+    virtual_bytes: int
+
+
+def archived_disks(file: BinaryIO) -> list[ArchivedDisk]:
+    """The disks in an OVA, each inspected like an image of its own. Raises ImageRefused."""
+    return [_archived_disk(file, member) for member in ova.disks(Reader(file))]
+
+
 def inspect(file: BinaryIO, disk_format: str, container_format: str = "bare") -> int | None:
     """The size of the disk as a guest sees it, None where there is no disk. Raises ImageRefused."""
     if container_format in _OPAQUE_CONTAINERS:
+        return None
+    if container_format == "ova":
+        archived_disks(file)
         return None
     reader = Reader(file)
     found = detect(reader)
@@ -49,6 +70,14 @@ def inspect(file: BinaryIO, disk_format: str, container_format: str = "bare") ->
     if virtual_bytes is not None and not 0 <= virtual_bytes <= VIRTUAL_BYTES_MAX:
         raise ImageRefused(f"Image claims to hold a disk of {virtual_bytes} bytes.")
     return virtual_bytes
+
+
+def _archived_disk(file: BinaryIO, member: ova.Member) -> ArchivedDisk:
+    part = cast(BinaryIO, ova.Window(file, member.at, member.size))
+    found = detect(Reader(part))
+    if found not in _ARCHIVED:
+        raise ImageRefused(f"Image is an OVA whose disk {member.name!r} looks like {found or 'raw data'}.")
+    return ArchivedDisk(member.at, member.size, found, inspect(part, found) or 0)
 
 
 def detect(reader: Reader) -> str | None:

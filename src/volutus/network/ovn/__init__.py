@@ -11,6 +11,7 @@ The network domain makes views (`model`), implements `Topology` on its tables, a
     network MTU                                          that network and the routers on it
     security group or a rule of it                       that group
     security group deleted                               it, and the groups whose rules named it
+    load balancer, or what is below it                   it, its network, the routers of that, their networks
 
 A forgotten wake is found by the scan. What a step answers `Done` for is in OVN as the view said when the
 step began, or gone from it when there was no view; who wants to record that wraps `OvnReconciler`.
@@ -24,12 +25,16 @@ from volutus.network.ovn.model import (
     AddressMode,
     AddressPairView,
     AdvertisementView,
+    BackendView,
     Direction,
     FixedIpView,
     FloatingIpView,
     GatewayView,
     HostRoute,
     Kind,
+    ListenerView,
+    LoadBalancerView,
+    MonitorView,
     NetworkView,
     PortUse,
     PortView,
@@ -49,13 +54,17 @@ __all__ = [
     "AddressMode",
     "AddressPairView",
     "AdvertisementView",
+    "BackendView",
     "Direction",
     "FixedIpView",
     "FloatingIpView",
     "GatewayView",
     "HostRoute",
     "Kind",
+    "ListenerView",
+    "LoadBalancerView",
     "MemoryNorthbound",
+    "MonitorView",
     "NetworkView",
     "Northbound",
     "OvnReconciler",

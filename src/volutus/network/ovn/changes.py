@@ -151,10 +151,11 @@ def selects(unit: Unit) -> list[Operation]:
         table = "Logical_Switch_Port"
         places[row_uuid(table, localnet_name(unit.key.id))] = table
     operations = [_select(table, where_uuid(uuid)) for uuid, table in places.items()]
+    if unit.key.kind is Kind.LOAD_BALANCER:
+        operations.append(_select("Load_Balancer", _marked(unit)))
     if unit.key.kind is Kind.NETWORK:
         # Nothing refers to the options of a subnet that is gone, so they are asked for by their mark.
-        mark = [["external_ids", "includes", ["map", [[ID_TAG, unit.key.id]]]]]
-        operations.append(_select("DHCP_Options", mark))
+        operations.append(_select("DHCP_Options", _marked(unit)))
     return operations
 
 
@@ -183,6 +184,10 @@ def encode(value: Value) -> Any:
     if isinstance(value, Mapping):
         return ["map", [[k, v] for k, v in sorted(value.items())]]
     return value[0] if len(value) == 1 else ["set", list(value)]
+
+
+def _marked(unit: Unit) -> list[Any]:
+    return [["external_ids", "includes", ["map", [[ID_TAG, unit.key.id]]]]]
 
 
 def where_uuid(uuid: str) -> list[Any]:

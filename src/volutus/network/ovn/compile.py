@@ -1,6 +1,14 @@
 """From views to northbound rows. Pure: equal views give equal rows, and nothing is read or written."""
 
-from volutus.network.ovn.model import NetworkView, PortView, RouterView, SecurityGroupView, View
+from volutus.network.ovn.load_balancers import compile_load_balancer
+from volutus.network.ovn.model import (
+    LoadBalancerView,
+    NetworkView,
+    PortView,
+    RouterView,
+    SecurityGroupView,
+    View,
+)
 from volutus.network.ovn.networks import compile_network
 from volutus.network.ovn.ports import compile_port
 from volutus.network.ovn.routers import compile_router
@@ -21,3 +29,5 @@ def compile_view(view: View) -> Unit:
             return compile_router(view)
         case SecurityGroupView():
             return compile_security_group(view)
+        case LoadBalancerView():
+            return compile_load_balancer(view)

@@ -18,6 +18,7 @@ class Kind(Enum):
     PORT = "port"
     ROUTER = "router"
     SECURITY_GROUP = "security_group"
+    LOAD_BALANCER = "load_balancer"
 
 
 class AddressMode(Enum):
@@ -87,10 +88,13 @@ class ProviderView:
 
 @dataclass(frozen=True, slots=True)
 class NetworkView:
+    """A network. `listener_ids` are those of load balancers that its guests can reach."""
+
     id: str
     mtu: int = 1442
     subnets: tuple[SubnetView, ...] = ()
     provider: ProviderView | None = None
+    listener_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +168,8 @@ class FloatingIpView:
     mac: str
     fixed_address: str
     fixed_port_id: str
+    # What it stands for is on no host: the gateway's host translates it.
+    central: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +186,7 @@ class RouterView:
     floating_ips: tuple[FloatingIpView, ...] = ()
     routes: tuple[HostRoute, ...] = ()
     distributed: bool = True
+    listener_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,4 +211,53 @@ class SecurityGroupView:
     stateful: bool = True
 
 
-View = NetworkView | PortView | RouterView | SecurityGroupView
+@dataclass(frozen=True, slots=True)
+class BackendView:
+    """A member that gets connections. With a monitor: the port that has the address, and from which address
+    of its subnet OVN asks it."""
+
+    address: str
+    port: int
+    port_id: str | None = None
+    probe_address: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MonitorView:
+    """How OVN asks the members; `rise` and `fall` answers in a row change a member's state."""
+
+    interval_s: int
+    timeout_s: int
+    rise: int
+    fall: int
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerView:
+    """A port of a load balancer's addresses. `protocol` is `tcp`, `udp` or `sctp`. `by_source` sends a
+    client's connections to one member; `affinity_timeout_s` keeps it there though members come and go."""
+
+    id: str
+    protocol: str
+    addresses: tuple[str, ...]
+    port: int
+    backends: tuple[BackendView, ...] = ()
+    by_source: bool = False
+    affinity_timeout_s: int | None = None
+    monitor: MonitorView | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LoadBalancerView:
+    """A load balancer. `port_id`, `mac` and `network` (`ip/prefix`) are its own port's."""
+
+    id: str
+    port_id: str
+    mac: str
+    network: str
+    gateway_address: str | None = None
+    mtu: int = 1442
+    listeners: tuple[ListenerView, ...] = ()
+
+
+View = NetworkView | PortView | RouterView | SecurityGroupView | LoadBalancerView

@@ -3,6 +3,7 @@
 from hashlib import blake2b
 from ipaddress import ip_network
 
+from volutus.network.ovn.load_balancers import listener_refs, listeners_needed
 from volutus.network.ovn.model import AddressMode, Kind, NetworkView, SubnetView
 from volutus.network.ovn.rows import Key, Row, Unit, make_row, row_uuid
 
@@ -19,7 +20,15 @@ def compile_network(view: NetworkView) -> Unit:
     localnet port."""
     key = Key(Kind.NETWORK, view.id)
     config = {"mcast_snoop": "false", "vlan-passthru": "false"}
-    rows = [make_row("Logical_Switch", view.id, name=view.id, other_config=config)]
+    rows = [
+        make_row(
+            "Logical_Switch",
+            view.id,
+            name=view.id,
+            other_config=config,
+            load_balancer=listener_refs(view.listener_ids),
+        )
+    ]
     rows += [_dhcp_options(view, subnet) for subnet in view.subnets if subnet.offers_dhcp]
     if view.provider is not None:
         rows.append(
@@ -35,7 +44,7 @@ def compile_network(view: NetworkView) -> Unit:
                 options={"network_name": view.provider.physical_network},
             )
         )
-    return Unit(key, tuple(rows))
+    return Unit(key, tuple(rows), needs=listeners_needed(view.listener_ids))
 
 
 def switch_uuid(network_id: str) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from ipaddress import ip_interface
 
+from volutus.network.ovn.load_balancers import listener_refs, listeners_needed
 from volutus.network.ovn.model import FloatingIpView, GatewayView, Kind, RouterPortView, RouterView
 from volutus.network.ovn.rows import Key, Row, Unit, make_row
 
@@ -31,8 +32,10 @@ def compile_router(view: RouterView) -> Unit:
         ports=[row.ref for row in ports],
         static_routes=[row.ref for row in routes],
         nat=[row.ref for row in nat],
+        load_balancer=listener_refs(view.listener_ids),
     )
-    return Unit(Key(Kind.ROUTER, view.id), (router, *ports, *chassis, *routes, *nat))
+    rows = (router, *ports, *chassis, *routes, *nat)
+    return Unit(Key(Kind.ROUTER, view.id), rows, needs=listeners_needed(view.listener_ids))
 
 
 def router_port_name(port_id: str) -> str:
@@ -134,6 +137,7 @@ def _snat(view: RouterView) -> list[Row]:
 
 
 def _floating_ip(view: RouterView, ip: FloatingIpView) -> Row:
+    distributed = view.distributed and not ip.central
     # The router's id is in the name: an address that moves to another router is for a moment in both.
     return make_row(
         "NAT",
@@ -141,6 +145,6 @@ def _floating_ip(view: RouterView, ip: FloatingIpView) -> Row:
         type="dnat_and_snat",
         external_ip=ip.address,
         logical_ip=ip.fixed_address,
-        external_mac=ip.mac if view.distributed else None,
-        logical_port=ip.fixed_port_id if view.distributed else None,
+        external_mac=ip.mac if distributed else None,
+        logical_port=ip.fixed_port_id if distributed else None,
     )

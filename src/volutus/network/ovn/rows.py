@@ -41,7 +41,7 @@ Value = tuple[Atom, ...] | Mapping[str, str]
 
 # The columns that are ours: compared, written and mended. What is not listed belongs to northd or to nobody.
 OWNED: Mapping[str, tuple[str, ...]] = {
-    "Logical_Switch": ("name", "other_config"),
+    "Logical_Switch": ("name", "other_config", "load_balancer"),
     "Logical_Switch_Port": (
         "name",
         "type",
@@ -54,22 +54,36 @@ OWNED: Mapping[str, tuple[str, ...]] = {
         "dhcpv6_options",
     ),
     "DHCP_Options": ("cidr", "options"),
-    "Logical_Router": ("name", "enabled", "options", "ports", "static_routes", "nat"),
+    "Logical_Router": ("name", "enabled", "options", "ports", "static_routes", "nat", "load_balancer"),
     "Logical_Router_Port": ("name", "mac", "networks", "options", "ipv6_ra_configs", "gateway_chassis"),
     "Gateway_Chassis": ("name", "chassis_name", "priority"),
     "Logical_Router_Static_Route": ("ip_prefix", "nexthop", "output_port", "policy"),
     "NAT": ("type", "external_ip", "external_mac", "logical_ip", "logical_port"),
     "Port_Group": ("name", "acls"),
     "ACL": ("direction", "priority", "match", "action"),
+    "Load_Balancer": (
+        "name",
+        "protocol",
+        "vips",
+        "selection_fields",
+        "ip_port_mappings",
+        "health_check",
+        "options",
+    ),
+    "Load_Balancer_Health_Check": ("vip", "options"),
 }
-MAP_COLUMNS = frozenset({"options", "other_config", "ipv6_ra_configs", "external_ids"})
+MAP_COLUMNS = frozenset(
+    {"options", "other_config", "ipv6_ra_configs", "external_ids", "vips", "ip_port_mappings"}
+)
 # Tables whose rows live without being referred to; the rest vanish with the last reference.
-ROOT_TABLES = frozenset({"Logical_Switch", "DHCP_Options", "Logical_Router", "Port_Group"})
+ROOT_TABLES = frozenset({"Logical_Switch", "DHCP_Options", "Logical_Router", "Port_Group", "Load_Balancer"})
 MAIN_TABLE: Mapping[Kind, str] = {
     Kind.NETWORK: "Logical_Switch",
     Kind.PORT: "Logical_Switch_Port",
     Kind.ROUTER: "Logical_Router",
     Kind.SECURITY_GROUP: "Port_Group",
+    # Its own small router, which answers for its address.
+    Kind.LOAD_BALANCER: "Logical_Router",
 }
 
 

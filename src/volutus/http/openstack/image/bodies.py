@@ -56,7 +56,11 @@ class Operation:
 
 def parse_new(body: bytes) -> tuple[ImageFields, str | None]:
     """The body of a create: the fields, and the id if one is wished."""
-    values = decode(body, dict[str, Any])
+    return parse_fields(decode(body, dict[str, Any]))
+
+
+def parse_fields(values: dict[str, Any]) -> tuple[ImageFields, str | None]:
+    """The same of a body that is read already."""
     wished = values.pop("id", None)
     if wished is not None and not isinstance(wished, str):
         raise Invalid("id must be a string.", field="id")

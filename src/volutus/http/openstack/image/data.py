@@ -5,30 +5,13 @@ Disk and database are used in threads; this module only passes pieces on.
 
 import asyncio
 
-import msgspec
 from starlette.responses import FileResponse, Response
 
 from volutus import image
-from volutus.errors import Forbidden, Invalid
-from volutus.http.kernel import HttpProblem, Request, StreamRequest, accepted, no_content
-from volutus.http.openstack.image.discovery import IMPORT_METHODS, STORE
+from volutus.errors import Forbidden
+from volutus.http.kernel import HttpProblem, StreamRequest, no_content
 from volutus.http.receiving import Reception, receive
 from volutus.image import ImageStore
-
-
-class ImportMethod(msgspec.Struct):
-    """How to import; further keys belong to methods that are not offered."""
-
-    name: str
-
-
-class Import(msgspec.Struct):
-    """The body of an import."""
-
-    method: ImportMethod
-    stores: list[str] | None = None
-    all_stores: bool = False
-    all_stores_must_succeed: bool = True
 
 
 async def upload(request: StreamRequest) -> Response:
@@ -41,17 +24,6 @@ async def stage(request: StreamRequest) -> Response:
     """Give a queued image its data, to be imported later."""
     await receive(request, Reception(request.params["image_id"], request.caller, staging=True))
     return no_content()
-
-
-def import_staged(request: Request) -> Response:
-    """Make the staged data the image's own."""
-    body = request.read(Import)
-    if body.method.name not in IMPORT_METHODS:
-        raise Invalid(f"Unknown import method name '{body.method.name}'.", field="method.name")
-    if set(body.stores or ()) - {STORE}:
-        raise Invalid(f"The only store is {STORE!r}.", field="stores")
-    image.data.activate_staged(request.tx, request.caller, request.params["image_id"])
-    return accepted({})
 
 
 async def download(request: StreamRequest) -> Response:

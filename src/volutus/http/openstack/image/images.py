@@ -8,7 +8,7 @@ from starlette.responses import Response
 from volutus import image
 from volutus.http.kernel import HttpProblem, Request, created, document, no_content
 from volutus.http.openstack.image import bodies, queries, views
-from volutus.http.openstack.image.discovery import IMPORT_METHODS, STORE
+from volutus.http.openstack.image.discovery import STORE, rules
 
 
 def create(request: Request) -> Response:
@@ -17,16 +17,10 @@ def create(request: Request) -> Response:
     made = image.create(request.tx, request.caller, fields, wished)
     headers = {
         "Location": f"{request.service_url}/v2/images/{made.id}",
-        "OpenStack-image-import-methods": ",".join(IMPORT_METHODS),
+        "OpenStack-image-import-methods": ",".join(rules(request).methods),
         "OpenStack-image-store-ids": STORE,
     }
     return created(views.image(made), headers)
-
-
-def tasks(request: Request) -> Response:
-    """The tasks of an image: none, for its data is taken in by the call that brings it."""
-    image.get(request.tx, request.caller, request.params["image_id"])
-    return document({"tasks": []})
 
 
 def listed(request: Request) -> Response:

@@ -100,7 +100,36 @@ _IMAGE: dict[str, Any] = {
 }
 _MEMBER: dict[str, Any] = {"name": "member", "properties": _MEMBER_PROPERTIES}
 
+_TASK_PROPERTIES: dict[str, Any] = {
+    "id": {"type": "string", "description": "An identifier for the task", "pattern": _UUID},
+    "type": _choice("The type of task represented by this content", ("import", "api_image_import")),
+    "status": _choice("The current status of this task", ("pending", "processing", "success", "failure")),
+    "input": {"type": ["null", "object"], "description": "The parameters of the task"},
+    "result": {"type": ["null", "object"], "description": "What came of the task"},
+    "owner": _text("An identifier for the owner of this task", longest=None),
+    "message": _text("What went wrong", longest=None),
+    "image_id": _text("The image that the task is about", null=True, longest=None),
+    "request_id": _text("The request that asked for it", longest=None),
+    "user_id": _text("The user who asked for it", null=True, longest=None),
+    "expires_at": _text("When the task is forgotten", null=True, longest=None),
+    "created_at": _text("Date and time of resource creation", longest=None),
+    "updated_at": _text("Date and time of resource modification", longest=None),
+    "self": _text("The task's url", longest=None, fixed=True),
+    "schema": _text("The task's schema url", longest=None, fixed=True),
+}
+_TASK: dict[str, Any] = {"name": "task", "properties": _TASK_PROPERTIES}
+
 SCHEMAS: dict[str, dict[str, Any]] = {
+    "task": _TASK,
+    "tasks": {
+        "name": "tasks",
+        "properties": {"tasks": {"type": "array", "items": _TASK}, **_LINKS},
+        "links": [
+            {"rel": "first", "href": "{first}"},
+            {"rel": "next", "href": "{next}"},
+            {"rel": "describedby", "href": "{schema}"},
+        ],
+    },
     "image": _IMAGE,
     "images": {
         "name": "images",

@@ -6,6 +6,7 @@ from typing import Any
 from volutus.http.openstack.image.discovery import STORE
 from volutus.image import Image
 from volutus.image.members import Member
+from volutus.image.tasks import Task
 
 
 def image(shown: Image) -> dict[str, Any]:
@@ -37,6 +38,34 @@ def image(shown: Image) -> dict[str, Any]:
     }
     if shown.has_data:
         document["stores"] = STORE
+    if shown.import_state is not None:
+        document["os_glance_importing_to_stores"] = STORE if shown.import_state == "pending" else ""
+        document["os_glance_failed_import"] = STORE if shown.import_state == "failure" else ""
+    return document
+
+
+def task(shown: Task, *, whole: bool = True) -> dict[str, Any]:
+    """One task; a list leaves out what it was given and what came of it."""
+    document: dict[str, Any] = {
+        "id": shown.id,
+        "type": shown.type,
+        "status": shown.state,
+        "owner": shown.owner,
+        "created_at": moment(shown.created_at),
+        "updated_at": moment(shown.updated_at),
+        "expires_at": moment(shown.expires_at) if shown.expires_at else None,
+        "self": f"/v2/tasks/{shown.id}",
+        "schema": "/v2/schemas/task",
+    }
+    if whole:
+        document |= {
+            "input": dict(shown.input),
+            "result": {"image_id": shown.image_id} if shown.image_id else None,
+            "message": shown.message,
+            "image_id": shown.image_id,
+            "request_id": shown.request_id,
+            "user_id": shown.user_id,
+        }
     return document
 
 

@@ -16,6 +16,7 @@ from volutus.http.openstack.network import (
     subnet_pools,
     subnets,
     tags,
+    traces,
 )
 
 # A bulk order of some hundred ports with all their attributes.
@@ -109,6 +110,7 @@ ROUTES: tuple[Route, ...] = (
     *_five("/v2.0/subnets", "network:subnets", subnets),
     *_five("/v2.0/subnetpools", "network:subnet_pools", subnet_pools),
     *_five("/v2.0/ports", "network:ports", ports),
+    Route("GET", "/v2.0/ports/{id}/trace", traces.show, "network:ports:trace", streams=True),
     *_five("/v2.0/routers", "network:routers", routers),
     *_router_actions(),
     *_five("/v2.0/floatingips", "network:floating_ips", floating_ips),
