@@ -1,5 +1,5 @@
-"""The console in a real Chromium, on a cloud of real processes with simulated hosts: a server watched from order
-to deletion, and every page checked in both languages and themes."""
+"""The console in a real Chromium, on a cloud of real processes with simulated hosts: a server watched from
+order to deletion, and every page checked in both languages and themes."""
 
 import json
 
