@@ -24,6 +24,14 @@ POWER: dict[str, Document] = {
     "unpause": {"unpause": None},
     "lock": {"lock": None},
     "unlock": {"unlock": None},
+    "suspend": {"suspend": None},
+    "resume": {"resume": None},
+    "rescue": {"rescue": None},
+    "unrescue": {"unrescue": None},
+    "shelve": {"shelve": None},
+    "unshelve": {"unshelve": None},
+    "confirm": {"confirmResize": None},
+    "revert": {"revertResize": None},
 }
 _STATES = ("ACTIVE", "SHUTOFF", "BUILD", "ERROR", "PAUSED")
 
