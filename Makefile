@@ -2,7 +2,7 @@
 PYTHON = .venv/bin/python
 RUN = ./volutus
 
-.PHONY: setup check test lock format client bench
+.PHONY: setup check test lock format client bench screenshots messages
 
 setup:
 	@$(RUN) install --dev >/dev/null
@@ -18,6 +18,7 @@ client: setup
 	@test .cache/client/.done -nt requirements-client.lock || { \
 	  rm -rf .cache/client && /usr/bin/python3 -m venv .cache/client && \
 	  .cache/client/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-client.lock && \
+	  .cache/client/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation ./client && \
 	  touch .cache/client/.done; }
 
 # Those that drive real guests or start whole clouds need both cores for themselves.
@@ -34,3 +35,11 @@ lock: setup
 # Figures, not a test: what they say depends on the machine. `make bench QUICK=--quick` takes a minute.
 bench: setup
 	$(PYTHON) bench/control_plane.py $(QUICK)
+
+# Every page of the console, for docs/use/console.md and for whoever changed its look.
+screenshots: setup
+	$(PYTHON) tools/screenshots.py $(DIRECTORY)
+
+# The console's messages into its catalogues; what is new there waits for a translation.
+messages: setup
+	$(PYTHON) tools/messages.py

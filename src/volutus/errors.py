@@ -8,9 +8,11 @@
     ├── Conflict             the thing's present state forbids it
     │   └── Stale            it changed since the caller read it
     ├── QuotaExceeded        the project may not have more
+    ├── Unpaid               the project's account cannot pay for it
     ├── NoCapacity           the cloud has no more
     ├── TooLarge             the body or the object is over a limit
     └── Unavailable          a part is away; worth trying again after `retry_after_s`
+        ├── Contended        two changes stood in each other's way; worth trying again at once
         └── TooOften         the caller comes too often
 
 `message` is public. `detail` is for the operator's log and never leaves the process. Nobody decides by
@@ -60,6 +62,10 @@ class QuotaExceeded(VolutusError):
     code = "quota_exceeded"
 
 
+class Unpaid(VolutusError):
+    code = "unpaid"
+
+
 class NoCapacity(VolutusError):
     code = "no_capacity"
 
@@ -76,6 +82,12 @@ class Unavailable(VolutusError):
     def __init__(self, message: str, *, detail: str = "", retry_after_s: int = 5) -> None:
         super().__init__(message, detail=detail)
         self.retry_after_s = retry_after_s
+
+
+class Contended(Unavailable):
+    """PostgreSQL ended this transaction so that another could go on; nothing of it was kept."""
+
+    code = "unavailable.contended"
 
 
 class TooOften(Unavailable):

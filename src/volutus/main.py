@@ -11,11 +11,14 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from volutus import billing, compute, image, network
+from volutus.billing.providers import Provider
+from volutus.billing.providers.bank import BankTransfer
+from volutus.billing.providers.stripe import Stripe, StripeKeys
 from volutus.clock import Clock, SystemClock
 from volutus.console import mount
 from volutus.db import Database
 from volutus.errors import Invalid
-from volutus.http import agent
+from volutus.http import agent, relay
 from volutus.http.agent.trust import CertificateProtocol
 from volutus.http.kernel import Dialect, Kernel, Plane
 from volutus.http.kernel.plane import Authenticator
@@ -24,9 +27,11 @@ from volutus.http.openstack import billing as billing_dialect
 from volutus.http.openstack import compute as compute_dialect
 from volutus.http.openstack import identity as identity_dialect
 from volutus.http.openstack import image as image_dialect
+from volutus.http.openstack import loadbalancer as loadbalancer_dialect
 from volutus.http.openstack import network as network_dialect
 from volutus.http.openstack import placement as placement_dialect
 from volutus.http.openstack import volume as volume_dialect
+from volutus.http.paid import PaidGate
 from volutus.identity import Beginnings, Policy, open_identity
 from volutus.identity import bootstrap as bootstrap_identity
 from volutus.ids import Ids
@@ -37,10 +42,12 @@ from volutus.network.ovn.memory import MemoryNorthbound
 from volutus.network.ovn.northbound import Northbound
 from volutus.network.ovn.ovsdb import OvsdbNorthbound
 from volutus.network.reconcilers import reconcilers as network_reconcilers
+from volutus.network.trace import Tracer
 from volutus.reconcile import Reconciler, Worker
 from volutus.settings import Settings
 from volutus.setup import console_assets, first_image, keys
-from volutus.volume import UploadReconciler, VolumeReconciler
+from volutus.volume import BackupReconciler, UploadReconciler, VolumeReconciler
+from volutus.volume import keys as keys_of_volumes
 
 # An operator's own rules, read after ours.
 POLICY_OVERRIDE = "policy.toml"
@@ -56,6 +63,7 @@ def dialects() -> list[Dialect]:
         identity_dialect.dialect(),
         image_dialect.dialect(),
         network_dialect.dialect(),
+        loadbalancer_dialect.dialect(),
         *volume_dialect.dialects(),
         compute_dialect.dialect(),
         compute_dialect.discovery(),
@@ -81,8 +89,22 @@ def plane(
         "identity": identity,
         "images": ImageStore(settings.image_dir),
         "image_imports": import_rules(settings),
+        "providers": payment_providers(settings),
+        "tracer": Tracer(settings.southbound),
     }
-    return Plane(settings, database, clock, ids, policy(settings), authenticator or identity.tokens, parts)
+    asked = authenticator or identity.tokens
+    return Plane(settings, database, clock, ids, policy(settings), asked, parts, PaidGate())
+
+
+def payment_providers(settings: Settings) -> dict[str, Provider]:
+    """By whom tenants can pay: those that an operator set up."""
+    found: list[Provider] = []
+    if settings.stripe_secret_key and settings.stripe_event_secret:
+        stripe = StripeKeys(settings.stripe_secret_key, settings.stripe_event_secret)
+        found.append(Stripe(stripe, settings.stripe_url))
+    if settings.bank_instructions:
+        found.append(BankTransfer(settings.bank_instructions))
+    return {provider.name: provider for provider in found}
 
 
 def import_rules(settings: Settings) -> ImportRules:
@@ -97,7 +119,9 @@ def import_rules(settings: Settings) -> ImportRules:
 def front(settings: Settings, served: Plane) -> ASGIApp:
     """What the public port answers: the APIs, and the console before them."""
     return mount(
-        Kernel(served, dialects()), settings.secrets_dir / "fernet", console_assets.directory(settings)
+        Kernel(served, dialects(), relay.routes()),
+        settings.secrets_dir / "fernet",
+        console_assets.directory(settings),
     )
 
 
@@ -108,12 +132,28 @@ def reconcilers(settings: Settings, database: Database, northbound: Northbound) 
         compute.ServerReconciler(database),
         VolumeReconciler(database),
         UploadReconciler(database),
+        BackupReconciler(database),
         *network_reconcilers(database, northbound, database.clock),
         ImageCollector(database, store),
         ImageImporter(database, store, import_rules(settings)),
-        billing.CycleReconciler(database),
-        billing.UpkeepReconciler(database),
+        billing.CycleReconciler(database, compute.end_usage_of_silent),
+        billing.CheckoutReconciler(database, payment_providers(settings), settings.url),
+        *_mailers(settings, database),
+        billing.UpkeepReconciler(
+            database,
+            billing.Enforcement(compute.projects.stop, compute.projects.start, compute.projects.remove),
+        ),
     ]
+
+
+def _mailers(settings: Settings, database: Database) -> list[Reconciler]:
+    """Mail goes out where an operator said through which server."""
+    if not settings.smtp_server or not settings.mail_from:
+        return []
+    server = billing.MailServer(
+        settings.smtp_server, settings.mail_from, settings.smtp_user, settings.smtp_password
+    )
+    return [billing.MailReconciler(database, server)]
 
 
 def upgrade_database(settings: Settings) -> None:
@@ -157,6 +197,8 @@ def run_agents_api(settings: Settings, fd: int) -> None:
     clock, ids = SystemClock(), Ids()
     served = plane(settings, database, clock, ids, agent.HostAuthenticator())
     served.parts["authority"] = agent.Authority.load(settings.secrets_dir, clock)
+    served.parts["volume_keys"] = keys_of_volumes.Sealer.load(settings.secrets_dir)
+    served.parts["heartbeats"] = agent.Heartbeats(database)
     served.parts["bell"] = agent.HostBell(settings.database)
     dialect = agent.dialect(trust_host_header=settings.trust_host_header)
     _serve(settings, Kernel(served, [dialect]), fd, encrypted=not settings.trust_host_header)
@@ -177,7 +219,11 @@ def _beginnings(settings: Settings) -> Beginnings:
 def _northbound(settings: Settings) -> Northbound:
     if settings.ovn_northbound == NO_NORTHBOUND:
         return MemoryNorthbound()
-    return OvsdbNorthbound(OvsdbClient(settings.northbound, SystemClock()))
+    clock = SystemClock()
+    southbound = (
+        OvsdbClient(settings.southbound, clock, database="OVN_Southbound") if settings.southbound else None
+    )
+    return OvsdbNorthbound(OvsdbClient(settings.northbound, clock), southbound)
 
 
 def _database(settings: Settings, pool_size: int) -> Database:
@@ -196,10 +242,12 @@ def _serve(settings: Settings, app: ASGIApp, fd: int, *, encrypted: bool = False
     required: enrolment comes without one, everything else is refused by the authenticator."""
     config = uvicorn.Config(
         app,
-        log_level=settings.log_level,
+        # It logs connections with their paths, and a console's path has its token.
+        log_level="warning",
         log_config=None,
         access_log=False,
         lifespan="off",
+        ws="none" if encrypted else "wsproto",
         loop="uvloop",
         http=CertificateProtocol if encrypted else "httptools",
         ssl_certfile=settings.secrets_dir / "server.pem" if encrypted else None,

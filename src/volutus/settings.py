@@ -26,7 +26,8 @@ class Settings:
     (`*.example.org`, `example.org:8443`); none are reached unless named. `image_conversion` is the format
     (qcow2 or raw) that imported images of other formats become, or empty.
     `database_url` empty means the private PostgreSQL in the state directory. Fields whose metadata say
-    `secret` are never shown."""
+    `secret` are never shown. Payments by Stripe need both its keys, by bank transfer `bank_instructions`;
+    mail needs `smtp_server` (HOST:PORT) and `mail_from`."""
 
     state_dir: Path = Path("/var/lib/volutus")
     listen: str = "127.0.0.1:8780"
@@ -39,6 +40,7 @@ class Settings:
     api_threads: int = 8
     reconcile_threads: int = 4
     ovn_northbound: str = ""
+    ovn_southbound: str = ""
     datapath_type: str = "netdev"
     external_cidr: str = "172.24.4.0/24"
     image_download_hosts: str = ""
@@ -56,9 +58,23 @@ class Settings:
     lockout_s: int = 300
     sign_ins_per_user_minute: int = 300
     sign_ins_per_address_minute: int = 1200
+    trusted_dashboards: str = ""
     mhz_overcommit: float = 1.0
     memory_overcommit: float = 1.0
+    stripe_url: str = "https://api.stripe.com"
+    stripe_secret_key: str = field(default="", metadata={"secret": True})
+    stripe_event_secret: str = field(default="", metadata={"secret": True})
+    bank_instructions: str = ""
+    smtp_server: str = ""
+    smtp_user: str = ""
+    smtp_password: str = field(default="", metadata={"secret": True})
+    mail_from: str = ""
     log_level: str = "info"
+
+    @property
+    def dashboards(self) -> list[str]:
+        """Where the browser may be sent with a token: `trusted_dashboards`, URLs separated by spaces."""
+        return self.trusted_dashboards.split()
 
     @property
     def url(self) -> str:
@@ -74,6 +90,14 @@ class Settings:
     def northbound(self) -> str:
         """OVN's northbound database: `unix:PATH` or `tcp:ADDR:PORT`."""
         return self.ovn_northbound or f"unix:{self.run_dir}/ovn/ovnnb_db.sock"
+
+    @property
+    def southbound(self) -> str:
+        """OVN's southbound database, in the same form; empty when the northbound one is somebody else's and
+        nobody said where its translation is."""
+        if self.ovn_southbound or self.ovn_northbound:
+            return self.ovn_southbound
+        return f"unix:{self.run_dir}/ovn/ovnsb_db.sock"
 
     @property
     def run_dir(self) -> Path:

@@ -3,23 +3,34 @@
 import pytest
 
 from volutus import main
+from volutus.http import relay
 from volutus.http.kernel import Dialect
 
 # Signing in, and changing a password that may have expired, prove who one is by the password. The rest are
 # version documents, which clients read to find out how to sign in. Consumers of OAuth 1.0 prove themselves by
 # signatures.
+# Federated users are proved by what their provider signed.
 # Prices are public: whoever compares has no account yet.
 OPEN = {
     ("GET", "/billing/v1/price-lists"),
     ("GET", "/billing/v1/price-lists/{list_id}"),
     ("GET", "/billing/v1/prices"),
     ("GET", "/billing/v1/prices/history"),
+    # Payment providers have no account: their signature is looked at instead.
+    ("POST", "/billing/v1/providers/{provider}/events"),
     ("GET", "/image/versions"),
+    ("GET", "/identity/v3/OS-FEDERATION/identity_providers/{idp_id}/protocols/{protocol_id}/auth"),
+    ("POST", "/identity/v3/OS-FEDERATION/identity_providers/{idp_id}/protocols/{protocol_id}/auth"),
+    ("GET", "/identity/v3/auth/OS-FEDERATION/callback"),
+    ("GET", "/identity/v3/auth/OS-FEDERATION/identity_providers/{idp_id}/protocols/{protocol_id}/websso"),
+    ("GET", "/identity/v3/auth/OS-FEDERATION/websso/{protocol_id}"),
     ("POST", "/identity/v3/OS-OAUTH1/access_token"),
     ("POST", "/identity/v3/OS-OAUTH1/request_token"),
     ("POST", "/identity/v3/auth/tokens"),
     ("POST", "/identity/v3/users/{user_id}/password"),
 }
+# Opened by a token of its own, good once, that an open session of the identity service ordered.
+SOCKETS = {"/console/ws"}
 VERSION_DOCUMENT = ("GET",)
 # A version document has no id in its path and at most a version below the prefix.
 SEGMENTS_MAX = 1
@@ -50,6 +61,10 @@ def test_open_routes_are_on_the_list():
         unlisted = {(m, p) for m, p in unlisted if not _is_version_document(dialect, m, p)}
     assert unlisted == set()
     assert _open_routes() >= OPEN
+
+
+def test_open_sockets_are_on_the_list():
+    assert {route.path for route in relay.routes()} == SOCKETS
 
 
 def test_every_other_route_names_a_permission_that_some_policy_has(kernel):

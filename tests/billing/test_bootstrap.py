@@ -27,7 +27,7 @@ def test_a_new_cloud_shows_what_things_cost_and_asks_for_nothing(database, clock
 def test_what_an_operator_changed_stays(database, clock):
     act(database, billing.bootstrap, "RegionOne")
     with database.begin() as tx:
-        accounts.set_mode(tx, ADMIN, "paying")
+        accounts.set_region(tx, ADMIN, "paying", None)
     clock.advance(10)
     act(database, billing.bootstrap, "RegionOne")
     with database.begin() as tx:

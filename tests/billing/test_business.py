@@ -11,10 +11,12 @@ from tests.billing.books import ADMIN, check_books
 from tests.billing.test_ahead import pay_in
 from tests.billing.test_rating import SERVER, act, rate_all
 from tests.conftest import make_caller
-from volutus.billing import accounts, budgets, invoices, notices, payments, standing, statements
+from volutus.billing import accounts, admission, budgets, invoices, notices, payments, standing, statements
 from volutus.billing.accounts import AccountOrder
+from volutus.billing.admission import BudgetReached
 from volutus.billing.budgets import BudgetOrder
 from volutus.billing.invoices import TaxRate
+from volutus.billing.standing import Enforcement
 from volutus.errors import Conflict
 from volutus.identity.caller import CLOUD
 from volutus.metering import close_usage, open_usage
@@ -28,9 +30,24 @@ class Servers:
 
     def __init__(self):
         self.done = []
+        self.running = ["a", "b"]
 
-    def __call__(self, tx, state, projects):
-        self.done.append((state, list(projects)))
+    @property
+    def enforcement(self):
+        return Enforcement(self.stop, self.start, self.remove)
+
+    def stop(self, tx, projects):
+        stopped, self.running = self.running, []
+        self.done += [("stop", list(projects))] if stopped else []
+        return stopped
+
+    def start(self, tx, servers):
+        self.running = list(servers)
+        self.done.append(("start", sorted(servers)))
+
+    def remove(self, tx, projects):
+        self.done.append(("remove", list(projects)))
+        return True
 
 
 def state(database):
@@ -40,7 +57,7 @@ def state(database):
 
 def review(database, servers=None):
     with database.begin() as tx:
-        return standing.review(tx, servers)
+        return standing.review(tx, servers and servers.enforcement)
 
 
 def spend_hours(database, clock, hours):
@@ -63,12 +80,15 @@ def test_low_balance_warns_stops_and_deletes_and_paying_undoes_it(opened, clock)
     assert review(opened, servers) == []
     clock.advance(DAY)
     assert review(opened, servers) == [("p", "stopped")]
-    assert servers.done == [("stopped", ["p"])]
+    assert servers.done == [("stop", ["p"])]
+    servers.running = ["c"]
+    assert review(opened, servers) == []
+    assert servers.running == []
     with opened.begin() as tx:
         assert not standing.may_run(tx, "p")
         pay_in(tx, 1)
     assert review(opened, servers) == [("p", "good")]
-    assert servers.done[-1] == ("good", ["p"])
+    assert servers.done[-1] == ("start", ["a", "b", "c"])
     with opened.begin() as tx:
         assert standing.may_run(tx, "p")
         kinds = [notice.kind for notice in reversed(notices.list_(tx, "p"))]
@@ -83,10 +103,14 @@ def test_nobody_is_deleted_without_having_been_told_twice(opened, clock):
         seen += [name for _, name in review(opened, servers)]
         clock.advance(DAY)
     assert seen == ["warned", "stopped", "deleted"]
+    assert servers.done == [("stop", ["p"]), ("remove", ["p"])]
     with opened.begin() as tx:
         at = {notice.kind: notice.at for notice in notices.list_(tx, "p")}
     assert at["stop_servers"] - at["out_of_money_soon"] >= standing.STOP_AFTER
     assert at["drives_deleted"] - at["stop_servers"] >= standing.DELETE_AFTER
+    with opened.begin() as tx:
+        pay_in(tx, 1)
+    assert review(opened, servers) == [("p", "good")]
 
 
 def test_a_showback_account_is_never_asked_for_money(database, clock):
@@ -138,11 +162,16 @@ def test_a_budget_is_told_once_at_each_part_and_can_stop(opened, clock):
         spend_hours(opened, clock, 1)
         for _ in range(2):
             with opened.begin() as tx:
-                budgets.review(tx, servers)
+                budgets.review(tx, servers.enforcement)
     with opened.begin() as tx:
         told = [notice.detail.get("percent") for notice in reversed(notices.list_(tx, "p"))]
     assert told == ["50", "100", None]
-    assert servers.done == [("stopped", ["p"])]
+    assert servers.done == [("stop", ["p"])]
+    with opened.begin() as tx:
+        with pytest.raises(BudgetReached):
+            admission.admit(tx, "p", {})
+        tx.execute(text("UPDATE billing_budget SET stops = false"))
+        admission.admit(tx, "p", {})
 
 
 def test_credits_are_spent_first_and_what_is_left_goes_back(opened, clock):

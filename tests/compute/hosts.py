@@ -127,6 +127,9 @@ class SimpleHost:
             guest.state, guest.halted_at = GuestState.STOPPED, None
             return
         stays_halted = guest.halted_at is not None and generation <= guest.halted_at and not rebooted
+        if spec.power is Power.SUSPENDED:
+            guest.state = GuestState.SUSPENDED
+            return
         if spec.power is Power.PAUSED and not rebooted:
             if guest.state in (GuestState.RUNNING, GuestState.PAUSED):
                 guest.state = GuestState.PAUSED

@@ -37,7 +37,9 @@ def test_a_server_is_ordered_becomes_active_and_is_listed(browser, plane):
     plane.settle()
     shown = browser.get(page.url.path).text
     assert "ACTIVE" in shown
-    assert "1,000 MHz in 1 core, 256 MiB, 1 GiB" in shown
+    assert "1,000 MHz · 1 core</dd>" in shown
+    assert "<dd>256 MiB</dd>" in shown
+    assert "<dd>1 GiB</dd>" in shown
     assert re.search(r"<code>(\d+\.){3}\d+</code>", shown)
     assert "openstack server show" in shown
     listed = browser.get("/servers").text
@@ -48,7 +50,8 @@ def test_a_server_is_ordered_becomes_active_and_is_listed(browser, plane):
 
 def test_any_size_can_be_ordered(browser, plane):
     path = create(browser, plane, size="free", mhz="1500", cores="2", memory="768", disk="3")
-    assert "1,500 MHz in 2 cores, 768 MiB, 3 GiB" in browser.get(path).text
+    shown = browser.get(path).text
+    assert all(f"<dd>{one}</dd>" in shown for one in ("1,500 MHz · 2 cores", "768 MiB", "3 GiB"))
 
 
 def test_a_refused_order_keeps_what_was_typed_and_says_what_to_do(browser):

@@ -1,5 +1,6 @@
 """Just enough of the WebDriver protocol to use a real Chromium through Debian's chromedriver."""
 
+import base64
 import contextlib
 import json
 import subprocess
@@ -77,8 +78,32 @@ class Chromium:
     def text(self, selector: str = "body") -> str:
         return str(self.run_script(f"return document.querySelector({json.dumps(selector)})?.innerText || ''"))
 
+    def resize(self, width: int, height: int = 800) -> None:
+        """A page's width, which may be a phone's: no window is as narrow."""
+        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        self.command("Emulation.setDeviceMetricsOverride", **metrics)
+        self.command("Emulation.setScrollbarsHidden", hidden=True)
+
+    def picture(self) -> bytes:
+        """The whole page as PNG."""
+        taken = self.command("Page.captureScreenshot", format="png", captureBeyondViewport=True)
+        return base64.b64decode(taken["data"])
+
+    def command(self, name: str, /, **values: Any) -> Any:
+        """A command of the browser's own protocol."""
+        return self._call("POST", "/goog/cdp/execute", {"cmd": name, "params": values})
+
+    def press(self, keys: str) -> None:
+        """Keys to whatever has the focus."""
+        actions = [{"type": kind, "value": key} for key in keys for kind in ("keyDown", "keyUp")]
+        self._call("POST", "/actions", {"actions": [{"type": "key", "id": "keys", "actions": actions}]})
+
     def run_script(self, script: str) -> Any:
         return self._call("POST", "/execute/sync", {"script": script, "args": []})
+
+    def run_script_later(self, script: str) -> Any:
+        """One that calls its last argument when it is done."""
+        return self._call("POST", "/execute/async", {"script": script, "args": []})
 
     def complaints(self) -> list[str]:
         """What the browser wrote to its console: refused scripts, lost files."""

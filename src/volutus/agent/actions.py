@@ -5,7 +5,16 @@ Every action may be carried out twice, or be cut short at any point and carried 
 
 from dataclasses import dataclass
 
-from volutus.wire import DiskSpec, GuestDisk, GuestNic, GuestSpec, MetadataPort, UploadSpec
+from volutus.wire import (
+    BackupSpec,
+    DiskSpec,
+    GuestDisk,
+    GuestNic,
+    GuestSpec,
+    MetadataPort,
+    UploadSpec,
+    VpnSpec,
+)
 
 
 @dataclass(frozen=True)
@@ -31,6 +40,30 @@ class GrowDisk:
 
 @dataclass(frozen=True)
 class DestroyDisk:
+    key: str
+
+
+@dataclass(frozen=True)
+class ReleaseDisk:
+    """Put a disk aside, unharmed."""
+
+    key: str
+
+
+@dataclass(frozen=True)
+class BackUpDisk:
+    """`guest_id` has the disk open, if anyone has."""
+
+    spec: BackupSpec
+    guest_id: str | None
+
+    @property
+    def key(self) -> str:
+        return self.spec.id
+
+
+@dataclass(frozen=True)
+class DropBackup:
     key: str
 
 
@@ -85,6 +118,22 @@ class DropMetadata:
 
 
 @dataclass(frozen=True)
+class ServeVpn:
+    """Make the gateway's namespace and have WireGuard in it be as ordered."""
+
+    spec: VpnSpec
+
+    @property
+    def key(self) -> str:
+        return self.spec.id
+
+
+@dataclass(frozen=True)
+class DropVpn:
+    key: str
+
+
+@dataclass(frozen=True)
 class StartGuest:
     """Also catches up with all reboots asked for."""
 
@@ -121,6 +170,20 @@ class ResumeGuest:
 
 @dataclass(frozen=True)
 class PauseGuest:
+    key: str
+
+
+@dataclass(frozen=True)
+class SaveGuest:
+    """Write its memory to the host's disk and end its process."""
+
+    key: str
+
+
+@dataclass(frozen=True)
+class DropSaved:
+    """Give up the memory of a guest that is to be off, or to start afresh."""
+
     key: str
 
 
@@ -165,6 +228,9 @@ Action = (
     CreateDisk
     | GrowDisk
     | DestroyDisk
+    | ReleaseDisk
+    | BackUpDisk
+    | DropBackup
     | CaptureDisk
     | SendCapture
     | DropCapture
@@ -172,11 +238,15 @@ Action = (
     | UnplugPort
     | ServeMetadata
     | DropMetadata
+    | ServeVpn
+    | DropVpn
     | StartGuest
     | AskShutdown
     | AskReboot
     | KillGuest
     | PauseGuest
+    | SaveGuest
+    | DropSaved
     | ResumeGuest
     | SetCpu
     | AttachDisk

@@ -9,7 +9,7 @@ import http.client
 import os
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from http import HTTPStatus
@@ -29,6 +29,8 @@ SEND_TIMEOUT_S = 300.0
 # The control plane answers a poll after this long at the latest.
 POLL_WAIT_S = 30
 IMAGE_PIECE_BYTES = 1 << 20
+KEEPALIVE_S = 60
+CONSOLE_PIECE_BYTES = 64 << 10
 # A desired document of a host with a thousand guests, each with user data.
 ANSWER_BYTES_MAX = 256 << 20
 PREFIX = "/agent/v1"
@@ -53,7 +55,7 @@ class Request:
 
     method: str
     path: str
-    body: bytes | BinaryIO | None = None
+    body: bytes | BinaryIO | Iterable[bytes] | None = None
     content_type: str = "application/json"
     length: int | None = None
 
@@ -61,7 +63,7 @@ class Request:
 class Channel:
     """One kept connection for one thread."""
 
-    def __init__(self, config: AgentConfig, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(self, config: AgentConfig, timeout_s: float | None = TIMEOUT_S) -> None:
         self._config = config
         self._timeout_s = timeout_s
         self._connection: http.client.HTTPConnection | None = None
@@ -114,6 +116,15 @@ class Channel:
         finally:
             self.close()
 
+    def key(self, disk_id: str) -> bytes:
+        """The key of an encrypted disk of this host. Raises HostFault."""
+        try:
+            return self.call(Request("GET", f"{PREFIX}/disks/{disk_id}/key"))
+        except ConnectionTrouble as error:
+            raise HostFault("The disk's key is not to be had.", str(error)) from error
+        finally:
+            self.close()
+
     def send_image(self, image_id: str, path: Path) -> None:
         """Send a file as an image's bytes; memory stays flat whatever its size."""
         request = Request("PUT", f"{PREFIX}/images/{image_id}/file", None, "application/octet-stream")
@@ -123,6 +134,29 @@ class Channel:
                 self._exchange(replace(request, body=file, length=os.fstat(file.fileno()).st_size))
         except (OSError, http.client.HTTPException, ConnectionTrouble) as error:
             raise HostFault(message, str(error)) from error
+        finally:
+            self.close()
+
+    def console_output(self, session_id: str, pieces: Iterable[bytes]) -> None:
+        """Send what a guest's console says, until there is no more."""
+        request = Request("PUT", f"{PREFIX}/consoles/{session_id}/output", pieces, "application/octet-stream")
+        self._stream(request, lambda answer: answer.read(ANSWER_BYTES_MAX))
+
+    def console_input(self, session_id: str, take: Callable[[bytes], None]) -> None:
+        """Hand on what a guest's console is told, until the other side ends."""
+
+        def read(answer: http.client.HTTPResponse) -> None:
+            while answer.status == HTTPStatus.OK and (data := answer.read1(CONSOLE_PIECE_BYTES)):
+                take(data)
+
+        self._stream(Request("GET", f"{PREFIX}/consoles/{session_id}/input"), read)
+
+    def _stream(self, request: Request, read: Callable[[http.client.HTTPResponse], object]) -> None:
+        """A call that lasts for as long as somebody looks, of which nothing may be heard for hours."""
+        try:
+            read(self._send(request))
+        except (OSError, http.client.HTTPException) as error:
+            raise ConnectionTrouble(f"{request.method} {request.path}: {error!r}") from error
         finally:
             self.close()
 
@@ -158,14 +192,23 @@ class Channel:
             headers["X-Volutus-Host"] = self._config.trusted_host_id
         if request.length is not None:
             headers["Content-Length"] = str(request.length)
-        self._connection.request(request.method, request.path, request.body, headers)
+        if (
+            request.length is None
+            and isinstance(request.body, Iterable)
+            and not isinstance(request.body, bytes)
+        ):
+            headers["Transfer-Encoding"] = "chunked"
+        chunked = "Transfer-Encoding" in headers
+        self._connection.request(request.method, request.path, request.body, headers, encode_chunked=chunked)
         return self._connection.getresponse()
 
 
 class _NamedConnection(http.client.HTTPSConnection):
     """HTTPS to an address whose certificate carries another name."""
 
-    def __init__(self, host: str, port: int, context: ssl.SSLContext, name: str, timeout_s: float) -> None:
+    def __init__(
+        self, host: str, port: int, context: ssl.SSLContext, name: str, timeout_s: float | None
+    ) -> None:
         super().__init__(host, port, timeout=timeout_s, context=context)
         self._name = name
         self._tls = context
@@ -173,6 +216,9 @@ class _NamedConnection(http.client.HTTPSConnection):
     def connect(self) -> None:
         plain = socket.create_connection((self.host, self.port), self.timeout)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # A console may be silent for hours: this keeps its connection open on routers, and notices its end.
+        plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_S)
         self.sock = self._tls.wrap_socket(plain, server_hostname=self._name)
 
 
@@ -186,7 +232,7 @@ def tls_context(config: AgentConfig, *, with_certificate: bool = True) -> ssl.SS
     return context
 
 
-def _connection(config: AgentConfig, timeout_s: float) -> http.client.HTTPConnection:
+def _connection(config: AgentConfig, timeout_s: float | None) -> http.client.HTTPConnection:
     parts = urlsplit(config.control_plane)
     host = parts.hostname or "127.0.0.1"
     if parts.scheme != "https":

@@ -26,21 +26,28 @@ from volutus.agent.actions import (
     AskShutdown,
     AttachDisk,
     AttachNic,
+    BackUpDisk,
     CaptureDisk,
     CreateDisk,
     DestroyDisk,
     DetachDisk,
     DetachNic,
+    DropBackup,
     DropCapture,
     DropMetadata,
+    DropSaved,
+    DropVpn,
     GrowDisk,
     KillGuest,
     PauseGuest,
     PlugPort,
+    ReleaseDisk,
     RemoveGuest,
     ResumeGuest,
+    SaveGuest,
     SendCapture,
     ServeMetadata,
+    ServeVpn,
     SetCpu,
     StartGuest,
     UnplugPort,
@@ -48,6 +55,8 @@ from volutus.agent.actions import (
 from volutus.agent.state import CaptureState, GuestSeen, HostSeen, Record
 from volutus.wire import (
     Assignment,
+    BackupSpec,
+    CheckSpec,
     DiskSpec,
     Gone,
     GuestSpec,
@@ -55,11 +64,15 @@ from volutus.wire import (
     MetadataPort,
     Power,
     UploadSpec,
+    VpnSpec,
 )
 
 GUEST = "guest"
 DISK = "disk"
 UPLOAD = "upload"
+BACKUP = "backup"
+CHECK = "check"
+VPN = "vpn"
 
 # A guest shut down on request within this long stopped because of us; later it was its own doing.
 REQUEST_FORGOTTEN_S = 120.0
@@ -97,6 +110,9 @@ def note(record: Record, guest: GuestSeen | None, order: Assignment, moment: Mom
         return replace(record, ran=True, boot=moment.boot, halted_at=None, crashed=False)
     if not record.ran:
         return record
+    if guest is not None and guest.state is GuestState.SUSPENDED:
+        # Only we save guests: it did not stop by itself.
+        return replace(record, ran=False, asked_at=None, halted_at=None)
     by_itself = record.asked_at is None and record.boot == moment.boot
     crashed = by_itself and guest is not None and guest.state is GuestState.CRASHED
     halted_at = order.generation if by_itself else None
@@ -108,8 +124,11 @@ def converge(orders: Orders, seen: HostSeen, records: Records, moment: Moment) -
     planner = _Planner(orders, seen, records, moment)
     planner.plan_disks()
     planner.plan_uploads()
+    planner.plan_backups()
     planner.plan_guests()
     planner.plan_ports()
+    planner.plan_checks()
+    planner.plan_gateways()
     planner.plan_metadata()
     return planner.result()
 
@@ -122,7 +141,7 @@ def reboot_is_due(spec: GuestSpec, record: Record) -> bool:
 def should_run(order: Assignment, record: Record) -> bool:
     """Whether a guest that does not run has to be started."""
     spec = order.spec
-    if not isinstance(spec, GuestSpec) or order.tombstone or spec.power is Power.OFF:
+    if not isinstance(spec, GuestSpec) or order.tombstone or spec.power in (Power.OFF, Power.SUSPENDED):
         return False
     if spec.power is Power.PAUSED:
         # What does not run cannot be held; but a reboot ordered before the pause is still to be done.
@@ -185,16 +204,26 @@ class _Planner:
 
     def _make_disk(self, order: Assignment, spec: DiskSpec) -> None:
         disk = self.seen.disks.get(spec.id)
-        if disk is None:
+        if spec.released:
+            self._release_disk(order)
+        elif disk is None or disk.revision < spec.revision:
             source = spec.source.disk_id if spec.source else None
-            if source is None:
+            # Made anew, a disk takes the place of one that nobody may have open then.
+            replaces = disk is not None and spec.id in self.opened
+            if source is None and not replaces:
                 self.actions.append(CreateDisk(spec))
-            elif self._may_copy(source):
+            elif source is not None and not replaces and self._may_copy(source):
                 self.actions.append(CreateDisk(spec, self.opened.get(source)))
         elif disk.size_bytes < spec.size_bytes:
             self.actions.append(GrowDisk(spec.id, spec.size_bytes, self.opened.get(spec.id)))
         else:
             self.settled.add((DISK, order.key))
+
+    def _release_disk(self, order: Assignment) -> None:
+        if order.key not in self.seen.disks:
+            self.settled.add((DISK, order.key))
+        elif order.key not in self.opened:
+            self.actions.append(ReleaseDisk(order.key))
 
     def _may_copy(self, disk_id: str) -> bool:
         """Whether the disk is there and, if it is open, in a guest of ours that can be told to copy it."""
@@ -218,6 +247,19 @@ class _Planner:
             elif self._may_copy(order.spec.disk_id):
                 self.actions.append(CaptureDisk(order.spec, self.opened.get(order.spec.disk_id)))
 
+    def plan_backups(self) -> None:
+        for order in self._orders(BACKUP):
+            there = order.key in self.seen.backups
+            if order.tombstone:
+                if there:
+                    self.actions.append(DropBackup(order.key))
+                else:
+                    self.gone.append(Gone(what=BACKUP, id=order.key))
+            elif there:
+                self.settled.add((BACKUP, order.key))
+            elif isinstance(order.spec, BackupSpec) and self._may_copy(order.spec.disk_id):
+                self.actions.append(BackUpDisk(order.spec, self.opened.get(order.spec.disk_id)))
+
     def plan_guests(self) -> None:
         for order in self._orders(GUEST):
             guest = self.seen.guests.get(order.key)
@@ -227,6 +269,8 @@ class _Planner:
                 self._remove(order.key, guest)
             elif not isinstance(order.spec, GuestSpec):
                 continue
+            elif self._saved_in_vain(order.spec, guest, record):
+                self.actions.append(DropSaved(order.key))
             elif guest is not None and guest.alive:
                 self._need(order.spec)
                 waits = self._running(order.spec, guest, record)
@@ -237,6 +281,12 @@ class _Planner:
                     self.actions.append(StartGuest(order.spec))
             else:
                 self._settle(order, quiet=True)
+
+    def _saved_in_vain(self, spec: GuestSpec, guest: GuestSeen | None, record: Record) -> bool:
+        """Whether the memory of a suspended guest is of no use: it is to be off, or to boot."""
+        if guest is None or guest.state is not GuestState.SUSPENDED:
+            return False
+        return spec.power is Power.OFF or reboot_is_due(spec, record)
 
     def _remove(self, guest_id: str, guest: GuestSeen | None) -> None:
         if guest is not None and guest.alive:
@@ -255,6 +305,9 @@ class _Planner:
             return True
         if spec.soft_reboots > record.soft_done:
             return self._ask_then_kill(spec, guest, record, AskReboot(spec.id, spec.soft_reboots))
+        if spec.power is Power.SUSPENDED:
+            self.actions.append(SaveGuest(spec.id))
+            return True
         held = guest.state is GuestState.PAUSED
         if held is not (spec.power is Power.PAUSED):
             self.actions.append(ResumeGuest(spec.id) if held else PauseGuest(spec.id))
@@ -331,6 +384,28 @@ class _Planner:
             stranger = port.guest_id in self.seen.guests and port.guest_id not in known
             if port_id not in self.ports_wanted and port_id not in in_use and not stranger:
                 self.actions.append(UnplugPort(port_id))
+
+    def plan_checks(self) -> None:
+        """Members asked by HTTP need their network's own port here, and nothing else."""
+        for order in self._orders(CHECK):
+            if order.tombstone:
+                self.gone.append(Gone(what=CHECK, id=order.key))
+            elif isinstance(order.spec, CheckSpec):
+                self.metadata_wanted.setdefault(order.spec.network_id, order.spec.metadata)
+                self.settled.add((CHECK, order.key))
+
+    def plan_gateways(self) -> None:
+        for order in self._orders(VPN):
+            if order.tombstone:
+                if order.key in self.seen.gateways:
+                    self.actions.append(DropVpn(order.key))
+                else:
+                    self.gone.append(Gone(what=VPN, id=order.key))
+            elif isinstance(order.spec, VpnSpec):
+                if self.seen.gateways.get(order.key) == order.spec:
+                    self.settled.add((VPN, order.key))
+                else:
+                    self.actions.append(ServeVpn(order.spec))
 
     def plan_metadata(self) -> None:
         for network_id, port in sorted(self.metadata_wanted.items()):

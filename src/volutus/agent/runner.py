@@ -14,9 +14,19 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from volutus.agent.actions import Action, AttachDisk, CaptureDisk, CreateDisk, GrowDisk, PlugPort, StartGuest
+from volutus.agent.actions import (
+    Action,
+    AttachDisk,
+    BackUpDisk,
+    CaptureDisk,
+    CreateDisk,
+    GrowDisk,
+    PlugPort,
+    StartGuest,
+)
 from volutus.agent.config import AgentConfig
 from volutus.agent.connection import POLL_WAIT_S, TIMEOUT_S, Channel, ConnectionTrouble
+from volutus.agent.console_tunnels import ConsoleTunnels
 from volutus.agent.consoles import ConsoleShipping
 from volutus.agent.converge import Plan
 from volutus.agent.faults import HostFault
@@ -102,6 +112,7 @@ class Runner:
         self._events: queue.Queue[Event] = queue.Queue()
         self._outbox: queue.Queue[tuple[Observed, dict[Key, Item]] | None] = queue.Queue()
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="act")
+        self._tunnels = ConsoleTunnels(config, parts.hypervisor)
         self._polling = Channel(config, POLL_WAIT_S + TIMEOUT_S)
         self._stopping = threading.Event()
         self._busy: dict[int, tuple[Action, frozenset[str]]] = {}
@@ -261,7 +272,9 @@ class Runner:
         while not self._stopping.is_set():
             try:
                 wait_s = POLL_WAIT_S if polling.complete else 0
-                desired = polling.answered(self._polling.desired(polling.seen, wait_s))
+                answer = self._polling.desired(polling.seen, wait_s)
+                self._tunnels.open(answer.consoles)
+                desired = polling.answered(answer)
             except ConnectionTrouble as trouble:
                 if not self._stopping.is_set():
                     log.warning("no word from the control plane: %s", trouble)
@@ -308,6 +321,8 @@ def touches(action: Action) -> frozenset[str]:
         case CaptureDisk(upload, _):
             # Not the guest that copies it: nobody should wait to stop a server until it is copied.
             keys.add(upload.disk_id)
+        case BackUpDisk(backup, _):
+            keys.add(backup.disk_id)
         case GrowDisk(_, _, guest_id) if guest_id is not None:
             keys.add(guest_id)
         case AttachDisk(_, disk):

@@ -17,7 +17,7 @@ from volutus.billing import ledger
 from volutus.billing.cycles import cycle_of
 from volutus.billing.ledger import PAYER, Side
 from volutus.db import Tx
-from volutus.errors import Conflict, Invalid, NotFound, VolutusError
+from volutus.errors import Conflict, Invalid, NotFound, Unpaid
 from volutus.identity import Caller
 
 PAYING, SHOWBACK = "paying", "showback"
@@ -31,7 +31,7 @@ class AccountNotFound(NotFound):
     code = "billing.account.not_found"
 
 
-class NotEnoughFunds(VolutusError):
+class NotEnoughFunds(Unpaid):
     """`missing` is what has to be paid in before the order can be taken."""
 
     code = "billing.not_enough_funds"
@@ -44,7 +44,8 @@ class NotEnoughFunds(VolutusError):
 
 @dataclass(frozen=True)
 class Account:
-    """`country` decides the tax, `language` that of invoices and mails, `contact` is a mail address."""
+    """`country` decides the tax, `language` that of invoices and mails, `contact` is a mail address;
+    `address` and `vat_number` are printed on invoices."""
 
     id: str
     name: str
@@ -53,6 +54,8 @@ class Account:
     country: str
     language: str
     contact: str
+    address: str
+    vat_number: str
     credit_limit: Decimal
     created_at: datetime
 
@@ -73,28 +76,34 @@ class AccountOrder:
     country: str = ""
     language: str = "en"
     contact: str = ""
+    address: str = ""
+    vat_number: str = ""
     credit_limit: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True)
 class Region:
-    """What this control plane bills: its region, the currency and mode of accounts that come by
-    themselves."""
+    """What this control plane bills: its region, the currency and mode of accounts that come by themselves;
+    `seller` is who sells, as invoices print it."""
 
     region: str
     currency: str
     mode: str
     first_cycle: int
+    seller: str
 
 
-_REGION = text("SELECT region, currency, mode, first_cycle FROM billing_region LIMIT 1")
+_REGION = text("SELECT region, currency, mode, first_cycle, seller FROM billing_region LIMIT 1")
 _OPEN_REGION = text(
     """
     INSERT INTO billing_region (region, currency, mode, first_cycle)
     VALUES (:region, :currency, :mode, :first_cycle) ON CONFLICT DO NOTHING
     """
 )
-_COLUMNS = "a.id, a.name, a.currency, a.mode, a.country, a.language, a.contact, a.credit_limit, a.created_at"
+_COLUMNS = (
+    "a.id, a.name, a.currency, a.mode, a.country, a.language, a.contact, a.address, a.vat_number,"
+    " a.credit_limit, a.created_at"
+)
 _GET = text(f"SELECT {_COLUMNS} FROM billing_account a WHERE id = :id LIMIT 1")  # noqa: S608
 _LIST = text(
     f"""
@@ -104,9 +113,10 @@ _LIST = text(
 )
 _CREATE = text(
     """
-    INSERT INTO billing_account (id, name, currency, mode, country, language, contact, credit_limit,
-    created_at)
-    VALUES (:id, :name, :currency, :mode, :country, :language, :contact, :credit_limit, :now)
+    INSERT INTO billing_account (id, name, currency, mode, country, language, contact, address,
+        vat_number, credit_limit, created_at)
+    VALUES (:id, :name, :currency, :mode, :country, :language, :contact, :address, :vat_number,
+        :credit_limit, :now)
     ON CONFLICT (id) DO NOTHING
     """
 )
@@ -133,7 +143,7 @@ _PROJECTS = text(
 _UPDATE = text(
     """
     UPDATE billing_account SET name = :name, country = :country, language = :language, contact = :contact,
-        credit_limit = :credit_limit, mode = :mode
+        address = :address, vat_number = :vat_number, credit_limit = :credit_limit, mode = :mode
     WHERE id = :id
     """
 )
@@ -169,10 +179,12 @@ def open_region(tx: Tx, name: str, currency: str, mode: str) -> Region:
     return found
 
 
-def set_mode(tx: Tx, caller: Caller, mode: str) -> Region:
-    """The mode of accounts that come to be from now on."""
-    tx.execute(text("UPDATE billing_region SET mode = :mode"), {"mode": _mode(mode)})
-    audit.record(tx, caller, "set_mode", "billing.region", "region", {"mode": mode})
+def set_region(tx: Tx, caller: Caller, mode: str | None, seller: str | None) -> Region:
+    """The mode of accounts that come to be from now on, and who sells; None leaves what is."""
+    now = needed_region(tx)
+    values = {"mode": _mode(mode or now.mode), "seller": now.seller if seller is None else seller}
+    tx.execute(text("UPDATE billing_region SET mode = :mode, seller = :seller"), values)
+    audit.record(tx, caller, "set_region", "billing.region", "region", {"mode": values["mode"]})
     return needed_region(tx)
 
 
@@ -198,6 +210,8 @@ def create(tx: Tx, caller: Caller, order: AccountOrder) -> Account:
             "country": order.country,
             "language": order.language,
             "contact": order.contact,
+            "address": order.address,
+            "vat_number": order.vat_number,
             "credit_limit": order.credit_limit,
             "now": tx.now,
         },
@@ -218,6 +232,8 @@ def update(tx: Tx, caller: Caller, account: Account) -> Account:
             "country": account.country,
             "language": account.language,
             "contact": account.contact,
+            "address": account.address,
+            "vat_number": account.vat_number,
             "credit_limit": account.credit_limit,
             "mode": _mode(account.mode),
         },
@@ -265,8 +281,8 @@ def for_project(tx: Tx, project_id: str) -> Account:
         return _account(row)
     home = needed_region(tx)
     order = {"id": account_id, "name": account_id, "currency": home.currency, "mode": home.mode}
-    rest = {"country": "", "language": "en", "contact": "", "credit_limit": Decimal(0), "now": tx.now}
-    tx.execute(_CREATE, {**order, **rest})
+    rest = {"country": "", "language": "en", "contact": "", "address": "", "vat_number": ""}
+    tx.execute(_CREATE, {**order, **rest, "credit_limit": Decimal(0), "now": tx.now})
     return fetch(tx, account_id)
 
 

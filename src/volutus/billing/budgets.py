@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -11,7 +10,8 @@ from sqlalchemy import Row, text
 from volutus import audit
 from volutus.billing import accounts, notices, statements
 from volutus.billing.accounts import Account
-from volutus.billing.standing import STOPPED, Enforce
+from volutus.billing.cycles import month_of
+from volutus.billing.standing import Enforcement
 from volutus.db import Tx
 from volutus.errors import Invalid, NotFound
 from volutus.identity import Caller
@@ -94,28 +94,22 @@ def remove(tx: Tx, caller: Caller, account: Account, budget_id: str) -> None:
     audit.record(tx, caller, "delete", "billing.budget", budget_id)
 
 
-def month_of(at: datetime) -> tuple[datetime, str]:
-    """The first moment of the calendar month, and its name."""
-    first = at.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    return first, first.strftime("%Y-%m")
-
-
 def spent(tx: Tx, budget: Budget) -> Decimal:
     """What was spent this month."""
     first, _ = month_of(tx.now)
     return statements.spent(tx, budget.account_id, first, tx.now, budget.project_id)
 
 
-def review(tx: Tx, enforce: Enforce | None = None) -> int:
+def review(tx: Tx, enforcement: Enforcement | None = None) -> int:
     """Tell who reached a part of a budget; how many notices that were."""
     told, after = 0, ""
     while page := tx.rows(_ALL, {"after": after, "limit": LIST_MAX}):
-        told += sum(_review(tx, _budget(row), enforce) for row in page)
+        told += sum(_review(tx, _budget(row), enforcement) for row in page)
         after = page[-1].id
     return told
 
 
-def _review(tx: Tx, budget: Budget, enforce: Enforce | None) -> int:
+def _review(tx: Tx, budget: Budget, enforcement: Enforcement | None) -> int:
     amount = spent(tx, budget)
     _, month = month_of(tx.now)
     told = 0
@@ -129,8 +123,8 @@ def _review(tx: Tx, budget: Budget, enforce: Enforce | None) -> int:
         purpose = f"budget/{budget.id}/{month}/stop"
         if notices.tell(tx, budget.account_id, "budget_stops_servers", purpose, {"month": month}):
             told += 1
-            if enforce is not None:
-                enforce(tx, STOPPED, _projects(tx, budget))
+            if enforcement is not None:
+                enforcement.stop(tx, _projects(tx, budget))
     return told
 
 

@@ -28,3 +28,9 @@ def end_of(cycle: int) -> datetime:
 def last_settled(now: datetime) -> int:
     """The newest cycle whose usage is complete."""
     return cycle_of(now - timedelta(seconds=SETTLE_S)) - 1
+
+
+def month_of(at: datetime) -> tuple[datetime, str]:
+    """The first moment of the calendar month, and its name."""
+    first = at.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    return first, first.strftime("%Y-%m")

@@ -6,21 +6,24 @@ changed.
 
 import json
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import text
 
 from volutus import audit
-from volutus.billing import accounts, ledger, money, rating, statements
-from volutus.billing.cycles import cycle_of, start_of
+from volutus.billing import accounts, ledger, money, notices, rating, statements
+from volutus.billing.accounts import Account
+from volutus.billing.cycles import cycle_of, month_of, start_of
 from volutus.billing.ledger import TAX, Side, Transfer
 from volutus.db import Tx
 from volutus.errors import Conflict, Invalid, NotFound
 from volutus.identity import Caller
 
 LIST_MAX = 1000
+# Invoices made in one transaction: they wait for each other's numbers.
+ROUND_MAX = 100
 
 
 class InvoiceNotFound(NotFound):
@@ -89,6 +92,27 @@ _MADE = text(
     LIMIT 1
     """  # noqa: S608
 )
+_OVERLAPS = text(
+    """
+    SELECT number FROM billing_invoice WHERE account_id = :account_id AND period_from < :period_to
+        AND period_to > :period_from LIMIT 1
+    """
+)
+# Who spent something in a time that has no invoice yet.
+_DUE = text(
+    """
+    SELECT a.id FROM billing_account a
+    WHERE a.mode = 'paying' AND NOT EXISTS (
+        SELECT FROM billing_invoice i WHERE i.account_id = a.id AND i.period_from < :period_to
+            AND i.period_to > :period_from)
+    AND EXISTS (
+        SELECT FROM billing_transfer t WHERE t.account_id = a.id
+            AND t.kind IN ('usage', 'correction', 'subscription', 'package', 'refund')
+            AND CASE t.kind WHEN 'usage' THEN t.cycle >= :first AND t.cycle < :last
+                            ELSE t.at >= :period_from AND t.at < :period_to END)
+    ORDER BY a.id LIMIT :limit
+    """
+)
 _GET = text(f"SELECT {_COLUMNS} FROM billing_invoice WHERE number = :number LIMIT 1")  # noqa: S608
 _LIST = text(
     f"SELECT {_COLUMNS} FROM billing_invoice WHERE account_id = :account_id ORDER BY number DESC LIMIT :limit"  # noqa: S608
@@ -118,6 +142,9 @@ def issue(tx: Tx, caller: Caller, account_id: str, period_from: datetime, period
     tx.execute(_TURN)
     if (made := tx.row(_MADE, {"account_id": account_id, "period_from": period_from})) is not None:
         return Invoice(**made._mapping)
+    period = {"period_from": period_from, "period_to": period_to}
+    if (other := tx.value(_OVERLAPS, {"account_id": account_id, **period})) is not None:
+        raise Conflict(f"Invoice {other} is over some of this time.")
     lines = statements.statement(tx, account_id, period_from, period_to)
     net = sum((line.amount for line in lines), Decimal(0))
     rate = tx.row(_RATE, {"country": account.country, "at": period_to})
@@ -147,12 +174,36 @@ def issue(tx: Tx, caller: Caller, account_id: str, period_from: datetime, period
         issued_at=tx.now,
     )
     tx.execute(_INSERT, {**vars(invoice), "lines": json.dumps(invoice.lines)})
-    if tax > 0:
-        target = Side(TAX, account.country, account.currency)
-        purpose = f"tax/{invoice.number}"
-        ledger.post(tx, [Transfer(purpose, "tax", account.side, target, tax, account_id)])
+    if tax:
+        _book_tax(tx, account, invoice)
+    detail = {"number": str(invoice.number), "gross": str(money.cents(invoice.gross, invoice.currency))}
+    notices.tell(
+        tx, account_id, "invoice", f"invoice/{invoice.number}", {**detail, "currency": invoice.currency}
+    )
     audit.record(tx, caller, "issue", "billing.invoice", str(invoice.number))
     return invoice
+
+
+def issue_due(tx: Tx, caller: Caller) -> int:
+    """Last month's invoices, as many as one round makes, once all of that month is rated; how many."""
+    until, _ = month_of(tx.now)
+    since, _ = month_of(until - timedelta(days=1))
+    rated = rating.next_cycle(tx)
+    if rated is None or cycle_of(until) > rated:
+        return 0
+    period = {"period_from": since, "period_to": until}
+    keys = {**period, "first": cycle_of(since), "last": cycle_of(until), "limit": ROUND_MAX}
+    due = tx.rows(_DUE, keys)
+    for row in due:
+        issue(tx, caller, row.id, since, until)
+    return len(due)
+
+
+def _book_tax(tx: Tx, account: Account, invoice: Invoice) -> None:
+    """A month that paid back more than it cost gives tax back too."""
+    there, purpose = Side(TAX, account.country, account.currency), f"tax/{invoice.number}"
+    source, target = (account.side, there) if invoice.tax > 0 else (there, account.side)
+    ledger.post(tx, [Transfer(purpose, "tax", source, target, abs(invoice.tax), account.id)])
 
 
 def get(tx: Tx, caller: Caller, number: int) -> Invoice:

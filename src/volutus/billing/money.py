@@ -34,3 +34,14 @@ def shown(amount: Decimal, currency: str) -> str:
     rounded = cents(amount, currency)
     symbol = SYMBOLS.get(currency)
     return f"{symbol}{rounded}" if symbol else f"{rounded} {currency}"
+
+
+def minor_units(amount: Decimal, currency: str) -> int:
+    """How many cents (or of what the currency's smallest unit is) an amount is."""
+    places = 0 if currency in _WHOLE else 2
+    return int(cents(amount, currency).scaleb(places))
+
+
+def from_minor_units(units: int, currency: str) -> Decimal:
+    """The amount of so many cents."""
+    return Decimal(units) if currency in _WHOLE else Decimal(units).scaleb(-2)

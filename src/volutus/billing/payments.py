@@ -80,6 +80,13 @@ _SPENT = text(
     ORDER BY t.posting, t.id
     """
 )
+# Who pays by bank writes the payment's id on the transfer.
+_ARRIVED = text(
+    """
+    UPDATE billing_checkout SET status = 'paid', changed_at = :now
+    WHERE id = :id AND provider = :provider AND status IN ('ordered', 'open')
+    """
+)
 _SIDE_ID = text(
     "SELECT id FROM billing_ledger_account WHERE (kind, owner, currency) = ('payer', :owner, :currency)"
     " LIMIT 1"
@@ -109,7 +116,8 @@ def pay_in(tx: Tx, caller: Caller, payment: Payment) -> bool:
     transfer = Transfer(purpose, "payment", source, account.side, payment.amount, account.id)
     if not ledger.post(tx, [transfer]):
         return False
-    detail = {"amount": str(payment.amount), "reference": payment.reference}
+    tx.execute(_ARRIVED, {"id": payment.reference, "provider": payment.source, "now": tx.now})
+    detail = {"amount": str(payment.amount), "currency": account.currency, "reference": payment.reference}
     audit.record(tx, caller, "pay_in", "billing.account", account.id, detail)
     notices.tell(tx, account.id, "payment", purpose, detail)
     return True

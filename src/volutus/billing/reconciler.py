@@ -1,11 +1,22 @@
 """Billing's long work: rates each cycle once it is settled, catching up one by one after any time away;
 decides the next burst levels; renews what ends; warns and stops who does not pay."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from volutus.billing import accounts, budgets, burst, packages, payments, rating, standing, subscriptions
+from volutus.billing import (
+    accounts,
+    budgets,
+    burst,
+    checkouts,
+    invoices,
+    packages,
+    payments,
+    rating,
+    standing,
+    subscriptions,
+)
 from volutus.billing.cycles import CYCLE_S, SETTLE_S, cycle_of, end_of
-from volutus.billing.standing import Enforce
+from volutus.billing.standing import Enforcement
 from volutus.db import Database, Tx
 from volutus.identity.caller import CLOUD
 from volutus.reconcile import Again, Item, Outcome
@@ -18,14 +29,26 @@ KEY = "region"
 CYCLES_PER_STEP = 20
 
 
+_CHORES = (
+    subscriptions.renew_due,
+    packages.renew_due,
+    payments.expire_due,
+    checkouts.top_up_due,
+    invoices.issue_due,
+)
+
+
 class CycleReconciler:
-    """One transaction a cycle."""
+    """One transaction a cycle. `settle` is called in it before anything is charged, to end usage that nobody
+    has heard of since before the cycle ended. No cycle is rated sooner than a host counts as silent, so that
+    no cycle charges what a silent host had."""
 
     kind = KIND
     batch = 1
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, settle: Callable[[Tx], None] | None = None) -> None:
         self._database = database
+        self._settle = settle
 
     def step(self, items: Sequence[Item]) -> Mapping[str, Outcome]:
         """Rate what is due."""
@@ -34,6 +57,8 @@ class CycleReconciler:
             now = tx.now
         for cycle in waiting[:CYCLES_PER_STEP]:
             with self._database.begin() as tx:
+                if self._settle is not None:
+                    self._settle(tx)
                 rating.rate(tx, cycle)
         if len(waiting) > CYCLES_PER_STEP:
             outcome = Again(0, f"{len(waiting) - CYCLES_PER_STEP} cycles are waiting")
@@ -56,21 +81,21 @@ class UpkeepReconciler:
     kind = UPKEEP_KIND
     batch = 1
 
-    def __init__(self, database: Database, enforce: Enforce | None = None) -> None:
+    def __init__(self, database: Database, enforcement: Enforcement | None = None) -> None:
         self._database = database
-        self._enforce = enforce
+        self._enforcement = enforcement
 
     def step(self, items: Sequence[Item]) -> Mapping[str, Outcome]:
         """One round."""
         with self._database.begin() as tx:
             burst.decide(tx, burst.measured(tx))
             now = tx.now
-        for act in (subscriptions.renew_due, packages.renew_due, payments.expire_due):
+        for act in _CHORES:
             with self._database.begin() as tx:
                 act(tx, CLOUD)
         for review in (standing.review, budgets.review):
             with self._database.begin() as tx:
-                review(tx, self._enforce)
+                review(tx, self._enforcement)
         ready_in = (end_of(cycle_of(now)) - now).total_seconds()
         return {item.key: Again(ready_in, "the present cycle is not over") for item in items}
 

@@ -1,9 +1,8 @@
 """How accounts stand: warned while there is still time, stopped when funds are gone, deleted after a grace
 time.
 
-Each step is announced, and each but the last is undone by paying. What stopping means for servers is not
-known
-here: whoever builds the cloud passes in a function that does it.
+Each step is announced, and each but the last is undone by paying: what we stopped we start again. What
+stopping means for servers is not known here: whoever builds the cloud passes in the functions that do it.
 """
 
 from collections.abc import Callable, Sequence
@@ -29,8 +28,19 @@ STOP_AFTER = timedelta(hours=24)
 DELETE_AFTER = timedelta(days=14)
 CHANGES_MAX = 1000
 
-# Called with the transaction, the new state and the projects concerned.
-Enforce = Callable[[Tx, str, Sequence[str]], None]
+# Accounts whose stop or deletion is seen to in one round; the next round takes the others.
+ENFORCED_MAX = 200
+
+
+@dataclass(frozen=True)
+class Enforcement:
+    """How the cloud carries it out. Each may be asked again: `stop` turns off what runs of these projects and
+    says which servers that were, `start` turns these servers on where they are still off, `remove` orders the
+    end of all that costs and says whether nothing is left."""
+
+    stop: Callable[[Tx, Sequence[str]], list[str]]
+    start: Callable[[Tx, Sequence[str]], None]
+    remove: Callable[[Tx, Sequence[str]], bool]
 
 
 @dataclass(frozen=True)
@@ -60,8 +70,9 @@ _CHANGES = text(
         WHERE a.mode = 'paying'
     ), wanted AS (
         SELECT *, CASE
-            WHEN state = 'deleted' THEN 'deleted'
-            WHEN funds >= 0 AND funds >= a_day * :warn_days THEN 'good'
+            WHEN state = 'deleted' AND funds < 0 THEN 'deleted'
+            -- What stopped costs next to nothing: whoever owes nothing any more is free again.
+            WHEN funds >= 0 AND (funds >= a_day * :warn_days OR state IN ('stopped', 'deleted')) THEN 'good'
             WHEN state = 'stopped' AND funds < 0 AND since <= :delete_before THEN 'deleted'
             WHEN state = 'stopped' AND funds < 0 THEN 'stopped'
             WHEN state = 'warned' AND funds < 0 AND since <= :stop_before THEN 'stopped'
@@ -74,10 +85,27 @@ _CHANGES = text(
 _SET = text(
     """
     INSERT INTO billing_standing (account_id, state, since, why) VALUES (:account_id, :state, :now, :why)
-    ON CONFLICT (account_id) DO UPDATE SET state = excluded.state, since = excluded.since, why = excluded.why
+    ON CONFLICT (account_id) DO UPDATE SET state = excluded.state, since = excluded.since, why = excluded.why,
+        cleared_at = NULL
     """
 )
 _GET = text("SELECT state, since, why FROM billing_standing WHERE account_id = :account_id LIMIT 1")
+# Those that were looked at longest ago first: a step is asked for until nothing is left to do.
+_ENFORCED = text(
+    """
+    SELECT s.account_id, s.state FROM billing_standing s JOIN billing_account a ON a.id = s.account_id
+    WHERE s.state IN ('stopped', 'deleted') AND s.cleared_at IS NULL AND a.mode = 'paying'
+    ORDER BY s.since DESC, s.account_id LIMIT :limit
+    """
+)
+_CLEARED = text("UPDATE billing_standing SET cleared_at = :now WHERE account_id = :account_id")
+_HALT = text(
+    """
+    INSERT INTO billing_halted (server_id, account_id, halted_at)
+    SELECT id, :account_id, :now FROM unnest(CAST(:ids AS text[])) AS u(id) ON CONFLICT DO NOTHING
+    """
+)
+_RELEASE = text("DELETE FROM billing_halted WHERE account_id = :account_id RETURNING server_id")
 _KINDS = {
     WARNED: "out_of_money_soon",
     STOPPED: "stop_servers",
@@ -97,8 +125,8 @@ def may_run(tx: Tx, project_id: str) -> bool:
     return get(tx, accounts.payer_of(tx, project_id)).state not in (STOPPED, DELETED)
 
 
-def review(tx: Tx, enforce: Enforce | None = None) -> list[tuple[str, str]]:
-    """Move accounts to the state their funds ask for; which went where."""
+def review(tx: Tx, enforcement: Enforcement | None = None) -> list[tuple[str, str]]:
+    """Move accounts to the state their funds ask for, and see that it is so; which went where."""
     keys = {
         "since": cycle_of(tx.now) - CYCLES_PER_DAY - 1,
         "warn_days": Decimal(WARN_DAYS),
@@ -108,17 +136,36 @@ def review(tx: Tx, enforce: Enforce | None = None) -> list[tuple[str, str]]:
     }
     moved = []
     for row in tx.rows(_CHANGES, keys):
-        _move(tx, row, enforce)
+        _move(tx, row, enforcement)
         moved.append((row.id, row.next))
+    if enforcement is not None:
+        for row in tx.rows(_ENFORCED, {"limit": ENFORCED_MAX}):
+            _carry_out(tx, row.account_id, row.state, enforcement)
     return moved
 
 
-def _move(tx: Tx, row: Any, enforce: Enforce | None) -> None:
+def _halt(tx: Tx, account_id: str, projects: Sequence[str], enforcement: Enforcement) -> None:
+    """Turn off what runs of an account's projects, and remember it."""
+    if stopped := enforcement.stop(tx, projects):
+        tx.execute(_HALT, {"account_id": account_id, "ids": stopped, "now": tx.now})
+
+
+def _move(tx: Tx, row: Any, enforcement: Enforcement | None) -> None:
     why = f"funds of {row.funds:f}, {row.a_day:f} used a day"
     tx.execute(_SET, {"account_id": row.id, "state": row.next, "now": tx.now, "why": why})
     detail = {"funds": f"{row.funds:f}", "a_day": f"{row.a_day:f}", "from": row.state}
     purpose = f"standing/{row.id}/{row.next}/{tx.now.isoformat()}"
     notices.tell(tx, row.id, _KINDS[row.next], purpose, detail)
     audit.record(tx, CLOUD, row.next, "billing.account", row.id, detail)
-    if enforce is not None and (row.next in (STOPPED, DELETED) or row.state == STOPPED):
-        enforce(tx, row.next, accounts.projects(tx, row.id) or [row.id])
+    if enforcement is not None and row.next == GOOD and row.state == STOPPED:
+        halted = tx.rows(_RELEASE, {"account_id": row.id})
+        enforcement.start(tx, [one.server_id for one in halted])
+
+
+def _carry_out(tx: Tx, account_id: str, state: str, enforcement: Enforcement) -> None:
+    projects = accounts.projects(tx, account_id) or [account_id]
+    if state == STOPPED:
+        _halt(tx, account_id, projects, enforcement)
+    elif enforcement.remove(tx, projects):
+        tx.execute(_RELEASE, {"account_id": account_id})
+        tx.execute(_CLEARED, {"account_id": account_id, "now": tx.now})

@@ -6,7 +6,17 @@ from pathlib import Path
 from typing import TypeAlias
 
 from volutus import __version__
-from volutus.cli import billing, configuration, control, database, diagnosis, identity, images, lifecycle
+from volutus.cli import (
+    billing,
+    configuration,
+    control,
+    database,
+    diagnosis,
+    identity,
+    images,
+    lifecycle,
+    tracing,
+)
 from volutus.settings import Settings
 
 _DESCRIPTION = """\
@@ -78,6 +88,11 @@ def _add_operation(commands: Commands) -> None:
     audit.add_argument(
         "--cycles", type=int, metavar="N", default=288, help="how many of the newest (default a day's 288)"
     )
+    trace = _command(commands, "trace", tracing.trace, "where a packet of a port would go, and what drops it")
+    trace.add_argument("port_id", metavar="PORT", help="the sending port's id")
+    trace.add_argument("--to", required=True, metavar="ADDRESS", help="the IP address sent to")
+    trace.add_argument("--protocol", choices=("tcp", "udp", "sctp", "icmp"), help="default tcp with --port")
+    trace.add_argument("--port", type=int, metavar="NUMBER", help="the port sent to")
     image = _group(commands, "image", "images built from Debian packages")
     build = _command(image, "build", images.build, "build an image, ready to be uploaded")
     build.add_argument("name", metavar="NAME", help="micro or debian-12")

@@ -17,14 +17,20 @@ from volutus.compute import (
     images,
     interfaces,
     key_pairs,
+    moves,
     orders,
+    projects,
     rebuilds,
+    remote_consoles,
+    rescues,
+    resizes,
     servers,
+    shelving,
     usages,
 )
 from volutus.compute.orders import ServerOrder
 from volutus.compute.reconciler import ServerReconciler
-from volutus.compute.reports import report
+from volutus.compute.reports import end_usage_of_silent, report
 from volutus.compute.server_disks import BlockDevice
 from volutus.compute.servers import Guest, Server, ServerChange, ServerFilter
 from volutus.db import Tx
@@ -44,16 +50,23 @@ __all__ = [
     "bootstrap",
     "console",
     "details",
+    "end_usage_of_silent",
     "flavors",
     "groups",
     "history",
     "images",
     "interfaces",
     "key_pairs",
+    "moves",
     "orders",
+    "projects",
     "rebuilds",
+    "remote_consoles",
     "report",
+    "rescues",
+    "resizes",
     "servers",
+    "shelving",
     "usages",
 ]
 

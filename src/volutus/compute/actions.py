@@ -96,9 +96,31 @@ def check_unlocked(caller: Caller, server: Server) -> None:
         raise ServerLocked(f"Instance {server.id} is locked")
 
 
-def changeable(tx: Tx, caller: Caller, server_id: str, action: str, states: Collection[str]) -> Server:
-    """The server, its row held, if the action fits its state. Raises WrongState, ServerLocked."""
-    return _open(tx, caller, server_id, action, states)
+def suspend(tx: Tx, caller: Caller, server_id: str) -> None:
+    """Write the guest's memory to its host's disk and end its process. Raises WrongState unless it runs and
+    nothing else goes on."""
+    server = _idle(_open(tx, caller, server_id, "suspend", {"active"}), "suspend")
+    _order(tx, caller, server, "suspend", power="suspended", power_orders=server.power_orders + 1)
+
+
+def resume(tx: Tx, caller: Caller, server_id: str) -> None:
+    """Let a suspended guest go on where it was."""
+    server = _open(tx, caller, server_id, "resume", {"suspended"})
+    _order(tx, caller, server, "resume", power="on", power_orders=server.power_orders + 1)
+
+
+def changeable(
+    tx: Tx, caller: Caller, server_id: str, action: str, states: Collection[str], *, idle: bool = False
+) -> Server:
+    """The server, its row held, if the action fits its state, and with `idle` nothing else goes on. Raises
+    WrongState, ServerLocked."""
+    server = _open(tx, caller, server_id, action, states)
+    return _idle(server, action) if idle else server
+
+
+def audited(tx: Tx, caller: Caller, server: Server, action: str) -> None:
+    """Note an action that is done with the request."""
+    audit.record(tx, caller, action, "compute.server", server.id)
 
 
 def touched(tx: Tx, caller: Caller, server: Server, action: str) -> None:
@@ -113,6 +135,10 @@ def _open(tx: Tx, caller: Caller, server_id: str, action: str, states: Collectio
     check_unlocked(caller, server)
     status = server.status
     if server.delete_asked_at is not None:
+        raise WrongState(
+            f"Cannot '{action}' instance {server_id} while it is in task_state {status.task_state}"
+        )
+    if server.step is not None and status.task_state is not None:
         raise WrongState(
             f"Cannot '{action}' instance {server_id} while it is in task_state {status.task_state}"
         )

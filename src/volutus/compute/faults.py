@@ -85,3 +85,13 @@ class ActionNotFound(NotFound):
 
 class SecurityGroupMissing(NotFound):
     code = "compute.server.security_group_missing"
+
+
+class ConsoleUnavailable(Conflict):
+    """There is no running guest to look at."""
+
+    code = "compute.console.unavailable"
+
+
+class ConsoleTokenInvalid(NotFound):
+    code = "compute.console.token_invalid"

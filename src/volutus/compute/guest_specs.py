@@ -1,7 +1,9 @@
 """The order for a host: what a server's guest should be, from the server's row, its disks and its cards."""
 
+from typing import Any
+
 from volutus import network, volume
-from volutus.compute import instance_data
+from volutus.compute import instance_data, rescue_disks, steps
 from volutus.compute.instance_data import Addresses
 from volutus.compute.servers import Server
 from volutus.db import Tx
@@ -14,23 +16,24 @@ SHUTDOWN_TIMEOUT_S = 60
 def spec_of(tx: Tx, server: Server) -> GuestSpec:
     """What to say to the host now. The same facts give the same order, byte for byte."""
     nics = network.guest_nics(tx, server.id)
+    boot = server.step_data if rescue_disks.is_booting_rescue(server) else _own_boot(server)
     return GuestSpec(
         id=server.id,
         name=server.name,
-        power=Power(server.power),
+        power=Power.OFF if steps.step_of(server) in steps.HELD_OFF else Power(server.power),
         cores=server.cores,
         mhz=server.mhz,
         memory_mib=server.memory_mib,
-        disks=volume.guest_disks(tx, server.id),
+        disks=rescue_disks.arranged(server, volume.guest_disks(tx, server.id)),
         nics=nics,
         soft_reboots=server.soft_reboots,
         hard_reboots=server.hard_reboots,
         shutdown_timeout_s=_shutdown_timeout_s(server),
         config_drive=server.config_drive,
         metadata=instance_data.tree(server, nics, _addresses(tx, server)),
-        kernel_image=_source(server.kernel_image),
-        ramdisk_image=_source(server.ramdisk_image),
-        kernel_command_line=str(server.image_properties.get("os_command_line", "")),
+        kernel_image=_source(boot["kernel"]),
+        ramdisk_image=_source(boot["ramdisk"]),
+        kernel_command_line=boot["command_line"],
     )
 
 
@@ -46,6 +49,14 @@ def _addresses(tx: Tx, server: Server) -> Addresses:
 def _shutdown_timeout_s(server: Server) -> int:
     asked = str(server.image_properties.get("os_shutdown_timeout", ""))
     return int(asked) if asked.isascii() and asked.isdigit() else SHUTDOWN_TIMEOUT_S
+
+
+def _own_boot(server: Server) -> dict[str, Any]:
+    return {
+        "kernel": server.kernel_image,
+        "ramdisk": server.ramdisk_image,
+        "command_line": str(server.image_properties.get("os_command_line", "")),
+    }
 
 
 def _source(image: dict[str, str] | None) -> DiskSource | None:

@@ -60,6 +60,14 @@ def create(tx: Tx, caller: Caller, server_id: str, name: str, metadata: Mapping[
     if task is not None:
         raise WrongState(f"Cannot 'createImage' instance {server_id} while it is in task_state {task}")
     orders.check_metadata(tx, server.project_id, metadata)
+    made = order_copy(tx, caller, server, name, metadata)
+    wake(tx, reports.SERVER, server_id)
+    return made
+
+
+def order_copy(tx: Tx, caller: Caller, server: Server, name: str, metadata: Mapping[str, str]) -> Image:
+    """Order an image of a server that nothing else goes on with. Raises Conflict, QuotaExceeded."""
+    server_id = server.id
     disks = volume.guest_disks(tx, server_id)
     if not disks:
         raise Conflict("The server has no disk to make an image of.")
@@ -79,7 +87,6 @@ def create(tx: Tx, caller: Caller, server_id: str, name: str, metadata: Mapping[
     servers.write(tx, server_id, image_task=SNAPSHOT)
     history.began(tx, caller, server_id, "createImage")
     audit.record(tx, caller, "createImage", "compute.server", server_id, {"image_id": made.id})
-    wake(tx, reports.SERVER, server_id)
     return made
 
 

@@ -4,6 +4,7 @@ A step reads the server afresh under its row's lock and does one of these, in th
 
 - deletion asked: bury the guest, wait until its host reports it gone, then give everything back;
 - an image of it under way: see how far it is;
+- on its way to another shape (resized, rescued, shelved): the next step of that;
 - a rebuild asked: the same with the guest alone, then a new root disk;
 - no place yet: claim capacity, make its disks and bind its ports there;
 - placed, and its network is ready: order the guest of the host;
@@ -13,23 +14,35 @@ A step reads the server afresh under its row's lock and does one of these, in th
 Each wait has a deadline. Building that passes it ends in ERROR with a cause; the rest waits on and says why.
 """
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
-import msgspec
 from sqlalchemy import delete, insert, update
 
 from volutus import network, placement, quota, volume
-from volutus.compute import console, groups, guest_specs, history, images, rebuilds, reports, servers
+from volutus.compute import (
+    console,
+    groups,
+    guest_orders,
+    history,
+    images,
+    rebuilds,
+    remote_consoles,
+    reports,
+    rescues,
+    resizes,
+    servers,
+    shelving,
+    steps,
+)
 from volutus.compute.servers import Guest, Server
+from volutus.compute.steps import Step
 from volutus.compute.tables import guests
 from volutus.compute.tables import servers as server_rows
 from volutus.db import Database, Tx
 from volutus.errors import NoCapacity
 from volutus.placement import Claim
 from volutus.reconcile import Again, Done, Item, Outcome
-from volutus.wire import GuestSpec
 
 # How many servers one worker takes at a time: enough to save round trips, few enough to share the work.
 BATCH = 8
@@ -42,11 +55,8 @@ LOOK_AGAIN_S = 2.0
 NETWORK_LOOK_AGAIN_S = 0.2
 # While a host is silent there is nothing to see; its first report wakes all its servers that changed.
 SILENT_LOOK_AGAIN_S = 15.0
-# After this long an operator is told what a deletion waits for.
-HOST_DEADLINE_S = 60.0
 # A host may look at a guest just before it starts it, and tell of it just after; a second look is right.
 STOPPED_FOR_SURE = timedelta(seconds=3)
-GUEST = "guest"
 
 
 class ServerReconciler:
@@ -85,6 +95,8 @@ def step(tx: Tx, server: Server) -> Outcome:
         return Done()
     if server.rebuilt < server.rebuilds:
         return _rebuild(tx, server)
+    if server.step is not None and (outcome := _step_on(tx, server)) is not None:
+        return outcome
     if server.guest is None:
         return _place(tx, server)
     if server.guest.assigned_at is None:
@@ -92,16 +104,32 @@ def step(tx: Tx, server: Server) -> Outcome:
     return _keep(tx, server, server.guest)
 
 
+def _step_on(tx: Tx, server: Server) -> Outcome | None:
+    """Go on with what the server is on its way to; None where that leaves the ordinary to be done."""
+    step = steps.step_of(server)
+    if step is None:
+        return None
+    if steps.is_late(tx, server):
+        since = f"{server.step_since:%H:%M:%S}" if server.step_since else ""
+        return _fail(tx, server, f"The server did not come to an end of {step.value} since {since}.")
+    return _WAYS[step](tx, server)
+
+
 def _place(tx: Tx, server: Server) -> Outcome:
     """Claim capacity, and have disks and ports made ready on the host that has it."""
-    volume_ids = _volumes(tx, server.id)
     try:
         with tx.savepoint():
+            if server.step == Step.UNSHELVE:
+                shelving.restore_root(tx, server)
+            volume_ids = _volumes(tx, server.id)
             host_id = placement.claim(tx, _claim(tx, server, volume_ids))
             host = placement.hosts.get(tx, host_id)
             volume.place(tx, volume_ids, host_id)
             network.bind_ports(tx, server.id, host_id)
     except NoCapacity as error:
+        if server.step == Step.UNSHELVE:
+            steps.arrive(tx, server.id, Step.SHELVED, error.message)
+            return Done()
         return _fail(tx, server, error.message, error.detail)
     tx.execute(
         insert(guests),
@@ -154,7 +182,7 @@ def _build(tx: Tx, server: Server, guest: Guest) -> Outcome:
         return _fail(tx, server, readiness.fault)
     if not network.ports_ready(tx, server.id):
         return _waiting(tx, server, guest, "its network is being made", NETWORK_LOOK_AGAIN_S)
-    _order(tx, server, guest)
+    guest_orders.order(tx, server, guest)
     return _waiting(tx, server, guest, "its host starts it")
 
 
@@ -178,7 +206,7 @@ def _keep(tx: Tx, server: Server, guest: Guest) -> Outcome:
     fault = volume.ready(tx, server.id).fault if server.launched_at is None else None
     if fault:
         return _fail(tx, server, fault)
-    _order(tx, server, guest)
+    guest_orders.order(tx, server, guest)
     latest = servers.by_id(tx, server.id)
     if latest is None or latest.guest is None:
         return Done()
@@ -213,44 +241,21 @@ def _stopped_itself(server: Server, guest: Guest) -> bool:
     )
 
 
-def _order(tx: Tx, server: Server, guest: Guest) -> None:
-    """Tell the host what the guest should be, unless it was told just that."""
-    spec = guest_specs.spec_of(tx, server)
-    digest = _digest(spec, server.power_orders)
-    if digest == guest.assigned_digest:
-        return
-    generation = placement.assign(tx, guest.host_id, GUEST, server.id, spec)
-    tx.execute(
-        update(guests)
-        .where(guests.c.server_id == server.id)
-        .values(
-            assigned_at=tx.now,
-            assigned_generation=generation,
-            assigned_digest=digest,
-            assigned_power=server.power,
-            assigned_power_orders=server.power_orders,
-        )
-    )
-
-
-def _digest(spec: GuestSpec, power_orders: int) -> str:
-    """Tells orders apart. To start a guest that stopped itself is another order though it says the same."""
-    return hashlib.sha256(msgspec.json.encode(spec) + str(power_orders).encode()).hexdigest()
-
-
 def _delete(tx: Tx, server: Server) -> Outcome:
     """Bury the guest; once its host reported it gone, give everything back."""
     if server.guest is not None and server.guest.gone_at is None:
-        return _bury(tx, server.guest)
+        return guest_orders.bury(tx, server.guest)
     if server.image_task is not None:
         volume.uploads.dismiss(tx, server.id)
         history.image_ended(tx, server.id, "The server was deleted.")
+    shelving.forget(tx, server)
     network.release_ports(tx, server.id)
     volume.release_server(tx, server.id)
     placement.release(tx, server.id)
-    quota.release(tx, server.project_id, quota_of(server))
+    quota.release(tx, server.project_id, resizes.charged(server))
     tx.execute(delete(guests).where(guests.c.server_id == server.id))
     console.forget(tx, server.id)
+    remote_consoles.forget(tx, server.id)
     servers.write(tx, server.id, deleted_at=tx.now, user_data=None, admin_pass=None, image_task=None)
     history.ended(tx, server.id)
     return Done()
@@ -259,26 +264,9 @@ def _delete(tx: Tx, server: Server) -> Outcome:
 def _rebuild(tx: Tx, server: Server) -> Outcome:
     """Remove the guest; once it is gone, replace its root disk and build it anew."""
     if server.guest is not None and server.guest.gone_at is None:
-        return _bury(tx, server.guest)
+        return guest_orders.bury(tx, server.guest)
     rebuilds.replace_root(tx, server)
     return Again(0, "its root disk was replaced")
-
-
-def _bury(tx: Tx, guest: Guest) -> Outcome:
-    """Have the guest removed from its host, and wait until that is reported."""
-    if guest.buried_at is None:
-        known = placement.bury(tx, guest.host_id, GUEST, guest.server_id)
-        values = {"buried_at": tx.now} if known else {"buried_at": tx.now, "gone_at": tx.now}
-        tx.execute(update(guests).where(guests.c.server_id == guest.server_id).values(**values))
-        if not known:
-            return Again(0, "its host was never told of it")
-    why = f"host {guest.host_name} has not reported it gone"
-    return Again(LOOK_AGAIN_S * 5, why, deadline_s=HOST_DEADLINE_S)
-
-
-def quota_of(server: Server) -> dict[str, int]:
-    """What a server counts for."""
-    return {"instances": 1, "cores": server.cores, "ram": server.memory_mib, "mhz": server.mhz}
 
 
 def _waiting(tx: Tx, server: Server, guest: Guest, why: str, look_again_s: float = LOOK_AGAIN_S) -> Outcome:
@@ -298,3 +286,21 @@ def _fail(tx: Tx, server: Server, message: str, detail: str = "") -> Outcome:
     servers.fail(tx, server.id, message, detail)
     history.ended(tx, server.id, message)
     return Done()
+
+
+_WAYS: Mapping[Step, Callable[[Tx, Server], Outcome | None]] = {
+    Step.RESIZE_STOP: resizes.stop,
+    Step.RESIZE_START: resizes.start,
+    Step.RESIZED: resizes.rest,
+    Step.REVERT_STOP: resizes.stop,
+    Step.REVERT_START: resizes.start,
+    Step.RESCUE_DISK: rescues.make_disk,
+    Step.RESCUE_START: rescues.start,
+    Step.RESCUED: rescues.rest,
+    Step.UNRESCUE_START: rescues.start,
+    Step.SHELVE_STOP: shelving.stop,
+    Step.SHELVE_IMAGE: shelving.follow_image,
+    Step.SHELVE_REMOVE: shelving.remove,
+    Step.SHELVED: shelving.rest,
+    Step.UNSHELVE: shelving.restore,
+}

@@ -133,6 +133,9 @@ class Server:
     fault_message: str | None
     fault_detail: str | None
     fault_at: datetime | None
+    step: str | None
+    step_since: datetime | None
+    step_data: dict[str, Any]
     guest: Guest | None = None
 
     @cached_property
@@ -153,6 +156,7 @@ class Server:
                 seen=guest.state if guest else None,
                 rebuilding=self.is_rebuilding,
                 image_task=self.image_task,
+                step=self.step,
                 soft_done=guest.soft_reboots if guest else 0,
                 hard_done=guest.hard_reboots if guest else 0,
             )
@@ -428,6 +432,7 @@ def unsettled(tx: Tx, limit: int) -> list[str]:
         and_(servers.c.fault_code.is_(None), guests.c.server_id.is_(None)),
         servers.c.rebuilt < servers.c.rebuilds,
         servers.c.image_task.isnot(None),
+        and_(servers.c.fault_code.is_(None), servers.c.step.notin_(("resized", "rescued", "shelved"))),
         and_(servers.c.power != "off", guests.c.state.in_(("stopped", "crashed"))),
     )
     rows = tx.rows(

@@ -4,7 +4,7 @@
 filters by status) through the same rows, so the two cannot drift apart. The words are OpenStack's.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -40,6 +40,7 @@ class Facts:
     launched: bool = False
     rebuilding: bool = False
     image_task: str | None = None
+    step: str | None = None
     placed: bool = False
     assigned: bool = False
     seen: str | None = None
@@ -63,9 +64,27 @@ _POWER = {
     "paused": PowerState.PAUSED,
     "stopped": PowerState.SHUTDOWN,
     "crashed": PowerState.CRASHED,
+    "suspended": PowerState.SHUTDOWN,
 }
 
 
+# Where a server is that is on its way to another shape: see `steps`.
+_STEPS: Mapping[str, tuple[str, str, str | None]] = {
+    "resize_stop": ("RESIZE", "active", "resize_migrating"),
+    "resize_start": ("RESIZE", "active", "resize_finish"),
+    "resized": ("VERIFY_RESIZE", "resized", None),
+    "revert_stop": ("REVERT_RESIZE", "resized", "resize_reverting"),
+    "revert_start": ("REVERT_RESIZE", "resized", "resize_reverting"),
+    "rescue_disk": ("ACTIVE", "active", "rescuing"),
+    "rescue_start": ("ACTIVE", "active", "rescuing"),
+    "rescued": ("RESCUE", "rescued", None),
+    "unrescue_start": ("RESCUE", "rescued", "unrescuing"),
+    "shelve_stop": ("ACTIVE", "active", "shelving"),
+    "shelve_image": ("SHUTOFF", "stopped", "shelving_image_uploading"),
+    "shelve_remove": ("SHELVED", "shelved", "shelving_offloading"),
+    "shelved": ("SHELVED_OFFLOADED", "shelved_offloaded", None),
+    "unshelve": ("SHELVED_OFFLOADED", "shelved_offloaded", "unshelving"),
+}
 # Before anything has happened.
 _FIRST: tuple[str, str, str | None] = ("BUILD", "building", "scheduling")
 
@@ -83,6 +102,7 @@ class _Sides:
     faulted: Any
     launched: Any
     rebuilding: Any
+    step: Any
     placed: Any
     assigned: Any
     seen: Any
@@ -92,10 +112,12 @@ def _conditions(side: _Sides, both: Any) -> Sequence[tuple[Any, Any, Any, Any]]:
     """The first condition that holds decides: (condition, status, vm_state, task_state). `both` is `and`."""
     launched, on = side.launched, side.power == "on"
     off, held = side.power == "off", side.power == "paused"
+    saved = side.power == "suspended"
     return (
         (side.deleted, "DELETED", "deleted", None),
         (side.faulted, "ERROR", "error", None),
         (side.seen == "failed", "ERROR", "error", None),
+        *((side.step == step, *shown) for step, shown in _STEPS.items()),
         (both(launched, side.rebuilding), "REBUILD", "active", "rebuilding"),
         (
             both(launched, on, side.hard_done < side.hard_wanted),
@@ -106,6 +128,9 @@ def _conditions(side: _Sides, both: Any) -> Sequence[tuple[Any, Any, Any, Any]]:
         (both(launched, on, side.soft_done < side.soft_wanted), "REBOOT", "active", "reboot_started"),
         (both(launched, on, side.seen == "running"), "ACTIVE", "active", None),
         (both(launched, on, side.seen == "paused"), "PAUSED", "paused", None),
+        (both(launched, on, side.seen == "suspended"), "SUSPENDED", "suspended", "resuming"),
+        (both(launched, saved, side.seen == "suspended"), "SUSPENDED", "suspended", None),
+        (both(launched, saved, side.seen == "running"), "ACTIVE", "active", "suspending"),
         (both(launched, on), "SHUTOFF", "stopped", "powering-on"),
         (both(launched, off, side.seen == "running"), "ACTIVE", "active", "powering-off"),
         (both(launched, off, side.seen == "paused"), "PAUSED", "paused", "powering-off"),
@@ -129,6 +154,7 @@ def status_of(facts: Facts) -> Status:
         faulted=facts.faulted,
         launched=facts.launched,
         rebuilding=facts.rebuilding,
+        step=facts.step,
         placed=facts.placed,
         assigned=facts.assigned,
         seen=facts.seen,
@@ -165,6 +191,7 @@ def status_column(word: str = "name") -> ColumnElement[Any]:
                 servers.c.power == "on",
             ),
         ),
+        step=func.coalesce(servers.c.step, ""),
         placed=guests.c.server_id.isnot(None),
         assigned=guests.c.assigned_at.isnot(None),
         seen=func.coalesce(guests.c.state, ""),
@@ -190,7 +217,14 @@ STATUSES = frozenset(
         "PAUSED",
         "REBOOT",
         "REBUILD",
+        "RESCUE",
+        "RESIZE",
+        "REVERT_RESIZE",
+        "SHELVED",
+        "SHELVED_OFFLOADED",
         "SHUTOFF",
         "SOFT_DELETED",
+        "SUSPENDED",
+        "VERIFY_RESIZE",
     }
 )

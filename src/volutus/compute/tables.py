@@ -135,6 +135,9 @@ servers = Table(
     Column("fault_message", Text),
     Column("fault_detail", Text),
     _at("fault_at"),
+    Column("step", Text),
+    _at("step_since"),
+    Column("step_data", JSONB),
 )
 guests = Table(
     "guests",
@@ -180,6 +183,20 @@ server_actions = Table(
     _at("started_at"),
     _at("finished_at"),
     Column("message", Text),
+)
+console_sessions = Table(
+    "console_sessions",
+    _metadata,
+    Column("id", Text, primary_key=True),
+    Column("token_digest", Text),
+    Column("server_id", Text),
+    Column("user_id", Text),
+    Column("kind", Text),
+    _at("created_at"),
+    _at("expires_at"),
+    _at("opened_at"),
+    Column("host_id", Text),
+    _at("asked_at"),
 )
 consoles = Table(
     "consoles",

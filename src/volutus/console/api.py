@@ -2,12 +2,16 @@
 answers the port."""
 
 import asyncio
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
+from urllib.parse import quote
 
 import httpx
-from starlette.types import ASGIApp
+from starlette.datastructures import MutableHeaders
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 # The newest versions that still have all that the pages use: from 2.92 on nobody makes keys for users.
 _VERSIONS = {
@@ -15,7 +19,10 @@ _VERSIONS = {
     "Accept": "application/json",
 }
 _VOLUME_VERSION = {"OpenStack-API-Version": "volume 3.59"}
+_IMAGE_PATCH = "application/openstack-images-v2.1-json-patch"
 _TIMEOUT_S = 60.0
+# What of a browser's request is about the data that it sends or wants.
+_PASSED = {b"host", b"content-length", b"content-type", b"transfer-encoding", b"range"}
 # Only names the API to itself; links in answers are not followed.
 _ORIGIN = "http://console.invalid"
 
@@ -59,20 +66,15 @@ class Api:
         if self._token:
             headers["X-Auth-Token"] = self._token
         wanted = {name: str(value) for name, value in (query or {}).items() if value not in (None, "")}
-        async with httpx.AsyncClient(
-            transport=self._transport, base_url=_ORIGIN, timeout=_TIMEOUT_S
-        ) as client:
+        async with self._client() as client:
             answer = await client.request(method, path, json=body, params=wanted, headers=headers)
         if answer.is_success:
             return Answer(_document(answer), answer.headers)
-        request_id = answer.headers.get("x-openstack-request-id", "")
-        raise ApiProblem(answer.status_code, _message(answer), request_id)
+        raise _problem(answer)
 
     async def revoke(self) -> None:
         """Make the token worthless."""
-        async with httpx.AsyncClient(
-            transport=self._transport, base_url=_ORIGIN, timeout=_TIMEOUT_S
-        ) as client:
+        async with self._client() as client:
             headers = {"X-Auth-Token": self._token, "X-Subject-Token": self._token}
             await client.delete("/identity/v3/auth/tokens", headers=headers)
 
@@ -92,9 +94,63 @@ class Api:
         """Change."""
         return (await self.call("PUT", path, body)).body
 
+    async def patch(self, path: str, body: Document) -> Document:
+        """Change what is given."""
+        return (await self.call("PATCH", path, body)).body
+
+    async def change(self, path: str, operations: list[Document]) -> None:
+        """Change an image, by operations of the Image API's JSON patch."""
+        headers = {"X-Auth-Token": self._token, "Content-Type": _IMAGE_PATCH}
+        async with self._client() as client:
+            answer = await client.patch(path, content=json.dumps(operations), headers=headers)
+        if not answer.is_success:
+            raise _problem(answer)
+
+    async def send(self, path: str, text: str, kind: str) -> None:
+        """A file of a kind that is not JSON."""
+        headers = {"X-Auth-Token": self._token, "Content-Type": kind}
+        async with self._client() as client:
+            answer = await client.post(path, content=text.encode(), headers=headers)
+        if not answer.is_success:
+            raise _problem(answer)
+
+    async def maybe(self, path: str, noun: str, **query: str | int | None) -> list[Document]:
+        """A list, empty where the user may not see it or there is no such service."""
+        try:
+            return await self.items(path, noun, **query)
+        except ApiProblem as problem:
+            if problem.status not in (402, 403, 404):
+                raise
+            return []
+
     async def delete(self, path: str) -> None:
         """Delete."""
         await self.call("DELETE", path)
+
+    def _client(self) -> httpx.AsyncClient:
+        return httpx.AsyncClient(transport=self._transport, base_url=_ORIGIN, timeout=_TIMEOUT_S)
+
+
+class PassedOn(Response):
+    """The API's answer to the browser's own request, byte by byte, under the user's token. `download` is the
+    name of the file that the browser makes of it."""
+
+    def __init__(self, app: ASGIApp, path: str, token: str, *, download: str = "") -> None:
+        super().__init__()
+        self._app, self._path, self._token, self._download = app, path, token, download
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = [(name, value) for name, value in scope["headers"] if name in _PASSED]
+        headers.append((b"x-auth-token", self._token.encode()))
+
+        async def answered(message: Message) -> None:
+            if message["type"] == "http.response.start" and self._download:
+                named = MutableHeaders(scope=message)
+                named["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(self._download)}"
+            await send(message)
+
+        asked = {**scope, "path": self._path, "raw_path": self._path.encode(), "query_string": b""}
+        await self._app({**asked, "headers": headers}, receive, answered)
 
 
 async def together(*calls: Any) -> list[Any]:
@@ -106,6 +162,11 @@ def _document(answer: httpx.Response) -> Document:
     if not answer.content or "json" not in answer.headers.get("content-type", ""):
         return {}
     return cast(Document, answer.json())
+
+
+def _problem(answer: httpx.Response) -> ApiProblem:
+    request_id = answer.headers.get("x-openstack-request-id", "")
+    return ApiProblem(answer.status_code, _message(answer), request_id)
 
 
 def _message(answer: httpx.Response) -> str:

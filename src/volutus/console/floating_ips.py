@@ -3,6 +3,7 @@
 from starlette.responses import Response
 
 from volutus.console.api import Document, together
+from volutus.console.language import _
 from volutus.console.networks import ROOT as NETWORKS
 from volutus.console.rendering import Page, Renderer
 from volutus.console.shapes import (
@@ -10,8 +11,9 @@ from volutus.console.shapes import (
     Cell,
     Field,
     Form,
-    Listing,
     Row,
+    Sheet,
+    Table,
     choices,
     delete_form,
     hidden,
@@ -38,28 +40,26 @@ async def show(renderer: Renderer, visit: Visit) -> Response:
         if port["device_id"] in names and port["fixed_ips"]
     ]
     owners = {str(port["id"]): str(port["device_id"]) for port in ports}
-    listing = Listing(
-        title="Floating IPs",
-        about="Addresses reachable from outside. Each leads to one server and can be moved to another.",
-        columns=("Address", "State", "Server"),
-        rows=[_row(one, targets, owners, names) for one in found],
-        empty="No floating IP yet. Get one, then assign it to a server.",
-        command="openstack floating ip create NETWORK\nopenstack server add floating ip SERVER ADDRESS\n"
-        "openstack server remove floating ip SERVER ADDRESS\nopenstack floating ip delete ADDRESS",
-        create=[
-            Form(
-                "create",
-                "Get a floating IP",
-                [Field("network", "From", "select", options=choices(networks))],
-                "Get one",
+    outside = Field("network", _("From"), "select", options=choices(networks))
+    sheet = Sheet(
+        title=_("Floating IPs"),
+        about=_("Addresses reachable from outside. Each leads to one server and can be moved to another."),
+        tables=[
+            Table(
+                (_("Address"), _("State"), _("Server")),
+                [_row(one, targets, owners, names) for one in found],
+                _("No floating IP yet. Get one, then assign it to a server."),
+                more=more,
             )
         ],
-        more=more,
+        command="openstack floating ip create NETWORK\nopenstack server add floating ip SERVER ADDRESS\n"
+        "openstack server remove floating ip SERVER ADDRESS\nopenstack floating ip delete ADDRESS",
+        create=[Form("create", _("Get a floating IP"), [outside], _("Get one"))],
     )
-    return renderer.listing(visit, listing)
+    return renderer.sheet(visit, sheet)
 
 
-async def act(_: Renderer, visit: Visit) -> Response:
+async def act(_renderer: Renderer, visit: Visit) -> Response:
     """Get, assign, unassign or give back."""
     wanted, path = visit.sent("act"), f"{_ROOT}/{visit.sent('id')}"
     if wanted == "create":
@@ -77,17 +77,19 @@ async def act(_: Renderer, visit: Visit) -> Response:
 def _row(one: Document, targets: list[tuple[str, str]], owners: dict[str, str], names: dict[str, str]) -> Row:
     key, address = str(one["id"]), str(one["floating_ip_address"])
     owner = owners.get(one["port_id"] or "", "")
-    leads = Cell("none")
+    leads = Cell(_("none"))
     forms = []
     if one["port_id"]:
         text = f"{names.get(owner, short(owner))} {one['fixed_ip_address']}"
         leads = Cell(text, f"/servers/{owner}" if owner in names else "")
-        lost = f"Nobody reaches the server by {address} any more."
-        forms.append(Form("unassign", "Unassign", hidden(id=key), f"Unassign {address}", lost))
+        lost = _("Nobody reaches the server by %(address)s any more.", address=address)
+        button = _("Unassign %(name)s", name=address)
+        forms.append(Form("unassign", _("Unassign"), hidden(id=key), button, lost))
     elif targets:
-        choice = Field("port", "Server", "select", options=targets)
-        forms.append(Form("assign", "Assign", [*hidden(id=key), choice], f"Assign {address}"))
-    lost = f"The address {address} is given back; somebody else may get it."
+        choice = Field("port", _("Server"), "select", options=targets)
+        button = _("Assign %(name)s", name=address)
+        forms.append(Form("assign", _("Assign"), [*hidden(id=key), choice], button))
+    lost = _("The address %(address)s is given back; somebody else may get it.", address=address)
     forms.append(delete_form(key, address, lost))
     return Row((Cell(address, code=True), Cell(one["status"], state=True), leads), forms, key)
 

@@ -3,6 +3,7 @@
 from starlette.responses import Response
 
 from volutus.console.api import Document, together
+from volutus.console.language import _
 from volutus.console.networks import ROOT as NETWORKS
 from volutus.console.networks import SUBNETS
 from volutus.console.rendering import Page, Renderer
@@ -11,8 +12,9 @@ from volutus.console.shapes import (
     Cell,
     Field,
     Form,
-    Listing,
     Row,
+    Sheet,
+    Table,
     choices,
     delete_form,
     hidden,
@@ -20,63 +22,68 @@ from volutus.console.shapes import (
 )
 from volutus.console.visits import Visit, see
 
-_ROOT = "/network/v2.0/routers"
-_PORTS = "/network/v2.0/ports"
-_INTERFACE = "network:router_interface"
+ROOT = "/network/v2.0/routers"
+PORTS = "/network/v2.0/ports"
+INTERFACE = "network:router_interface"
 
 
 async def show(renderer: Renderer, visit: Visit) -> Response:
     """All routers, with what they connect."""
     (routers, more), networks, subnets, ports = await together(
-        page_of(visit, _ROOT, "routers"),
+        page_of(visit, ROOT, "routers"),
         visit.api.items(NETWORKS, "networks", limit=CHOICES_MAX),
         visit.api.items(SUBNETS, "subnets", limit=CHOICES_MAX),
-        visit.api.items(_PORTS, "ports", limit=CHOICES_MAX, device_owner=_INTERFACE),
+        visit.api.items(PORTS, "ports", limit=CHOICES_MAX, device_owner=INTERFACE),
     )
     outside = [network for network in networks if network.get("router:external")]
     names = dict(choices(networks))
-    listing = Listing(
-        title="Routers",
-        about="A router connects networks. By its way outside servers reach the world and have floating IPs.",
-        columns=("Name", "State", "Way outside", "Connects"),
-        rows=[_row(router, names, subnets, ports) for router in routers],
-        empty="No router yet. Create one with a way outside, then connect your networks to it.",
+    sheet = Sheet(
+        title=_("Routers"),
+        about=_(
+            "A router connects networks. By its way outside servers reach the world and have floating IPs."
+        ),
+        tables=[
+            Table(
+                (_("Name"), _("State"), _("Way outside"), _("Connects")),
+                [_row(router, names, subnets, ports) for router in routers],
+                _("No router yet. Create one with a way outside, then connect your networks to it."),
+                more=more,
+            )
+        ],
         command="openstack router create --external-gateway NETWORK NAME\n"
         "openstack router add subnet ROUTER SUBNET\nopenstack router remove subnet ROUTER SUBNET\n"
         "openstack router delete ROUTER",
         create=[_create_form(visit, outside)],
-        more=more,
     )
-    return renderer.listing(visit, listing)
+    return renderer.sheet(visit, sheet)
 
 
-async def act(_: Renderer, visit: Visit) -> Response:
+async def act(_renderer: Renderer, visit: Visit) -> Response:
     """Create, connect, disconnect or delete."""
     wanted, router_id, subnet = visit.sent("act"), visit.sent("id"), {"subnet_id": visit.sent("subnet")}
     if wanted == "create":
         order: Document = {"name": visit.sent("name")}
         if visit.sent("outside"):
             order["external_gateway_info"] = {"network_id": visit.sent("outside")}
-        await visit.api.post(_ROOT, {"router": order})
+        await visit.api.post(ROOT, {"router": order})
         return see("/routers", "created")
     if wanted == "delete":
-        await visit.api.delete(f"{_ROOT}/{router_id}")
+        await visit.api.delete(f"{ROOT}/{router_id}")
         return see("/routers", "deleted")
     if wanted in ("connect", "disconnect"):
         verb = "add_router_interface" if wanted == "connect" else "remove_router_interface"
-        await visit.api.put(f"{_ROOT}/{router_id}/{verb}", subnet)
+        await visit.api.put(f"{ROOT}/{router_id}/{verb}", subnet)
     return see("/routers", "changed")
 
 
 def _create_form(visit: Visit, outside: list[Document]) -> Form:
-    options = [*choices(outside), ("", "none: only connects networks")]
+    options = [*choices(outside), ("", _("none: only connects networks"))]
     fields = [
-        Field("name", "Name", value=visit.sent("name")),
-        Field("outside", "Way outside", "select", options[0][0], options=options, required=False),
+        Field("name", _("Name"), value=visit.sent("name")),
+        Field("outside", _("Way outside"), "select", options[0][0], options=options, required=False),
     ]
-    return Form(
-        "create", "Create a router", fields, "Create", open=bool(visit.problem and visit.sent("name"))
-    )
+    opened = bool(visit.problem and visit.sent("name"))
+    return Form("create", _("Create a router"), fields, _("Create"), open=opened)
 
 
 def _row(router: Document, names: dict[str, str], subnets: list[Document], ports: list[Document]) -> Row:
@@ -89,20 +96,21 @@ def _row(router: Document, names: dict[str, str], subnets: list[Document], ports
     free = [(one["id"], _shown(one)) for one in subnets if one["id"] not in joined_ids]
     forms = []
     if free:
-        choice = Field("subnet", "Subnet", "select", options=free)
-        forms.append(Form("connect", "Connect", [*hidden(id=key), choice], f"Connect to {name}"))
+        choice = Field("subnet", _("Subnet"), "select", options=free)
+        button = _("Connect to %(name)s", name=name)
+        forms.append(Form("connect", _("Connect"), [*hidden(id=key), choice], button))
     if joined:
-        choice = Field("subnet", "Subnet", "select", options=joined)
-        lost = f"Servers on that subnet no longer reach what is behind {name}."
-        forms.append(
-            Form("disconnect", "Disconnect", [*hidden(id=key), choice], f"Disconnect from {name}", lost)
-        )
-    forms.append(delete_form(key, name, f"The router {name} is gone; its networks stay, unconnected."))
+        choice = Field("subnet", _("Subnet"), "select", options=joined)
+        lost = _("Servers on that subnet no longer reach what is behind %(name)s.", name=name)
+        button = _("Disconnect from %(name)s", name=name)
+        forms.append(Form("disconnect", _("Disconnect"), [*hidden(id=key), choice], button, lost))
+    lost = _("The router %(name)s is gone; its networks stay, unconnected.", name=name)
+    forms.append(delete_form(key, name, lost))
     cells = (
         Cell(name),
         Cell(router["status"], state=True),
-        Cell(names.get(gateway.get("network_id", ""), "none")),
-        Cell(", ".join(shown for _, shown in joined)),
+        Cell(names.get(gateway.get("network_id", ""), _("none"))),
+        Cell(", ".join(shown for _id, shown in joined)),
     )
     return Row(cells, forms, key)
 

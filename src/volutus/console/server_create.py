@@ -1,36 +1,47 @@
-"""Ordering a server: image, size, network, key pair, user data."""
+"""Ordering a server: image, size, network, key pair, user data; the price follows what is chosen."""
 
 import base64
+from math import ceil
 from typing import Any
 
 from starlette.responses import Response
 
+from volutus.console import key_pairs, quotes
 from volutus.console.api import ApiProblem, Document, together
+from volutus.console.images import ROOT as IMAGES
+from volutus.console.language import _
+from volutus.console.networks import ROOT as NETWORKS
 from volutus.console.rendering import Page, Renderer
+from volutus.console.servers import ROOT
 from volutus.console.shapes import CHOICES_MAX
 from volutus.console.visits import Visit, see
 
 NEW_KEY = "+new"
+_FLAVORS = "/compute/v2.1/flavors"
 _SIZES = ("mhz", "cores", "memory", "disk")
+_GIB = 1 << 30
 
 
 async def show(renderer: Renderer, visit: Visit) -> Response:
     """The form, with what there is to choose from."""
     images, flavors, networks, keys, groups = await together(
-        visit.api.items("/image/v2/images", "images", limit=CHOICES_MAX, status="active"),
-        visit.api.items("/compute/v2.1/flavors/detail", "flavors", limit=CHOICES_MAX),
-        visit.api.items("/network/v2.0/networks", "networks", limit=CHOICES_MAX),
-        visit.api.items("/compute/v2.1/os-keypairs", "keypairs", limit=CHOICES_MAX),
+        visit.api.items(IMAGES, "images", limit=CHOICES_MAX, status="active"),
+        visit.api.items(f"{_FLAVORS}/detail", "flavors", limit=CHOICES_MAX),
+        visit.api.items(NETWORKS, "networks", limit=CHOICES_MAX),
+        visit.api.items(key_pairs.ROOT, "keypairs", limit=CHOICES_MAX),
         visit.api.items("/network/v2.0/security-groups", "security_groups", limit=CHOICES_MAX),
     )
+    flavors = sorted(flavors, key=lambda flavor: (flavor["ram"], flavor["vcpus"]))
     values: dict[str, Any] = {
         "images": images,
-        "flavors": sorted(flavors, key=lambda flavor: (flavor["ram"], flavor["vcpus"])),
+        "flavors": flavors,
         "networks": [one for one in networks if not one.get("router:external")],
         "keys": [key["keypair"]["name"] for key in keys],
         "groups": sorted({group["name"] for group in groups}),
         "new_key": NEW_KEY,
         "sent": visit.form,
+        "sliders": _sliders(),
+        "price": await _price(visit, flavors, images),
     }
     return renderer.page("server_create.html", visit, **values)
 
@@ -38,44 +49,83 @@ async def show(renderer: Renderer, visit: Visit) -> Response:
 async def act(renderer: Renderer, visit: Visit) -> Response:
     """Order it. A key pair made on the way is shown even if the order is refused: it is kept nowhere."""
     order = _order(visit)
-    private_key = ""
+    pair: Document = {}
     if visit.sent("key") == NEW_KEY:
         name = visit.sent("key_name")
-        made = await visit.api.post("/compute/v2.1/os-keypairs", {"keypair": {"name": name}})
-        private_key, order["key_name"] = made["keypair"]["private_key"], name
+        pair = (await visit.api.post(key_pairs.ROOT, {"keypair": {"name": name}}))["keypair"]
+        order["key_name"] = name
     try:
-        server = (await visit.api.post("/compute/v2.1/servers", {"server": order}))["server"]
+        server = (await visit.api.post(ROOT, {"server": order}))["server"]
     except ApiProblem as problem:
-        if not private_key:
+        if not pair:
             raise
         visit.problem = problem
-        return key_page(renderer, visit, order["key_name"], private_key, "/servers/new")
-    if private_key:
-        return key_page(renderer, visit, order["key_name"], private_key, f"/servers/{server['id']}")
+        return key_pairs.made_page(renderer, visit, pair, "/servers/new")
+    if pair:
+        return key_pairs.made_page(renderer, visit, pair, f"/servers/{server['id']}")
     return see(f"/servers/{server['id']}")
 
 
-def key_page(renderer: Renderer, visit: Visit, name: str, private_key: str, onwards: str) -> Response:
-    """The private part of a new key pair, which is kept nowhere."""
-    encoded = base64.b64encode(private_key.encode()).decode()
-    values: dict[str, Any] = {
-        "name": name,
-        "private_key": private_key,
-        "encoded": encoded,
-        "onwards": onwards,
-    }
-    return renderer.page("key_made.html", visit, **values)
+async def show_nothing(_renderer: Renderer, _visit: Visit) -> Response:
+    """The price alone is no page."""
+    return see("/servers/new")
+
+
+async def act_price(renderer: Renderer, visit: Visit) -> Response:
+    """What is chosen now would cost that."""
+    flavors, images = await together(
+        visit.api.items(f"{_FLAVORS}/detail", "flavors", limit=CHOICES_MAX),
+        visit.api.items(IMAGES, "images", limit=CHOICES_MAX, status="active"),
+    )
+    return renderer.page("price.html", visit, price=await _price(visit, flavors, images))
 
 
 def flavor_of(visit: Visit) -> str:
     """The preset's id, or the name that spells the size. Raises ApiProblem."""
     if visit.sent("size") != "free":
         return visit.sent("flavor")
-    try:
-        mhz, cores, memory, disk = (int(visit.sent(name) or 0) for name in _SIZES)
-    except ValueError as error:
-        raise ApiProblem(400, "A size is whole numbers: MHz, cores, MiB and GiB.", "") from error
+    return spelled_flavor(visit)
+
+
+def spelled_flavor(visit: Visit) -> str:
+    """The name of a flavor that spells the sizes of the form. Raises ApiProblem."""
+    mhz, cores, memory, disk = _sizes(visit)
     return f"{mhz}mhz-{cores}c-{memory}m" + (f"-{disk}g" if disk else "")
+
+
+def _sizes(visit: Visit) -> tuple[int, ...]:
+    try:
+        return tuple(int(visit.sent(name) or 0) for name in _SIZES)
+    except ValueError as error:
+        raise ApiProblem(400, _("A size is whole numbers: MHz, cores, MiB and GiB."), "") from error
+
+
+def _sliders() -> list[tuple[str, str, int, int, int, int]]:
+    """Name, label, least, most, step and preset; more than a slider's most can be typed."""
+    return [
+        ("mhz", _("CPU, MHz"), 100, 32000, 100, 1000),
+        ("cores", _("Cores"), 1, 32, 1, 1),
+        ("memory", _("Memory, MiB"), 128, 65536, 128, 512),
+        ("disk", _("Disk, GiB"), 0, 500, 1, 2),
+    ]
+
+
+async def _price(visit: Visit, flavors: list[Document], images: list[Document]) -> Document | None:
+    """The quote for what the form has, or for what it begins with; None while it is incomplete."""
+    image = next((one for one in images if one["id"] == visit.sent("image")), images[0] if images else {})
+    if visit.sent("size") == "free":
+        try:
+            mhz, _cores, memory, disk = _sizes(visit)
+        except ApiProblem:
+            return None
+    else:
+        chosen = visit.sent("flavor")
+        flavor = next((one for one in flavors if one["id"] == chosen), flavors[0] if flavors else {})
+        specs = flavor.get("extra_specs") or {}
+        mhz, memory, disk = int(specs.get("volutus:mhz", 0)), flavor.get("ram", 0), flavor.get("disk", 0)
+    least = max(int(image.get("min_disk") or 0), ceil(int(image.get("virtual_size") or 0) / _GIB))
+    amounts = {"cpu_mhz": mhz, "memory_mib": memory, "storage_gib": disk or least}
+    return await quotes.quote(visit, amounts)
 
 
 def _order(visit: Visit) -> Document:
@@ -96,4 +146,4 @@ def _order(visit: Visit) -> Document:
     return order
 
 
-PAGE = Page("/servers/new", show, act)
+PAGES = (Page("/servers/new", show, act), Page("/servers/price", show_nothing, act_price))

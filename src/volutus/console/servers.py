@@ -1,88 +1,82 @@
-"""The list of servers, and the page of one: its state as it changes, and what can be done with it."""
+"""The list of servers: searched, sorted and cut by the API; several can be acted on at once."""
 
 import re
-from typing import Any
+import shlex
 
 from starlette.responses import Response
 
-from volutus.console.api import Document, together
-from volutus.console.rendering import Page, Renderer, is_busy
-from volutus.console.shapes import page_of
+from volutus.console.api import Api, ApiProblem, Document, together
+from volutus.console.language import _
+from volutus.console.rendering import Page, Renderer
+from volutus.console.shapes import Cell, Field, Form, Link, Row, Search, Sheet, Table, page_of, when
+from volutus.console.states import is_busy, state_name
 from volutus.console.visits import Visit, see
 
 ROOT = "/compute/v2.1/servers"
-SORTS = {"created_at": "newest first", "display_name": "by name"}
-# Steps of one action are asked for one by one: the newest few say what is going on.
-ACTIONS_SHOWN = 6
-LOG_LINES = 400
-_ACTS: dict[str, Document] = {
+# A page's rows at most; a form cannot tick more.
+BULK_MAX = 50
+POWER: dict[str, Document] = {
     "start": {"os-start": None},
     "stop": {"os-stop": None},
     "reboot": {"reboot": {"type": "SOFT"}},
     "hard-reboot": {"reboot": {"type": "HARD"}},
+    "pause": {"pause": None},
+    "unpause": {"unpause": None},
+    "lock": {"lock": None},
+    "unlock": {"unlock": None},
+    "suspend": {"suspend": None},
+    "resume": {"resume": None},
+    "rescue": {"rescue": None},
+    "unrescue": {"unrescue": None},
+    "shelve": {"shelve": None},
+    "unshelve": {"unshelve": None},
+    "confirm": {"confirmResize": None},
+    "revert": {"revertResize": None},
 }
-
-
-async def show_list(renderer: Renderer, visit: Visit) -> Response:
-    """Searched, sorted and cut by the API."""
-    query = {"status": visit.asked("status")}
-    if text := visit.asked("q"):
-        # The API takes a regular expression; people type a piece of a name.
-        query["name"] = re.escape(text)
-    if visit.asked("sort") == "display_name":
-        query |= {"sort_key": "display_name", "sort_dir": "asc"}
-    servers, more = await page_of(visit, f"{ROOT}/detail", "servers", **query)
-    searched = bool(visit.asked("q") or visit.asked("status"))
-    values: dict[str, Any] = {"servers": servers, "more": more, "searched": searched, "sorts": SORTS}
-    return renderer.page(
-        "servers.html", visit, busy=any(is_busy(shown_state(one)) for one in servers), **values
-    )
+_STATES = ("ACTIVE", "SHUTOFF", "BUILD", "ERROR", "PAUSED")
 
 
 async def show(renderer: Renderer, visit: Visit) -> Response:
-    """One server."""
-    server_id = visit.param("id")
-    found, attachments, actions = await together(
-        visit.api.get(f"{ROOT}/{server_id}"),
-        visit.api.items(f"{ROOT}/{server_id}/os-volume_attachments", "volumeAttachments"),
-        visit.api.items(f"{ROOT}/{server_id}/os-instance-actions", "instanceActions", limit=ACTIONS_SHOWN),
+    """One page of them."""
+    servers, more = await page_of(visit, f"{ROOT}/detail", "servers", **_query(visit))
+    searched = bool(visit.asked("q") or visit.asked("status"))
+    empty = _("No server yet. Create your first: it takes an image, a size and a network.")
+    sheet = Sheet(
+        title=_("Servers"),
+        about="",
+        tables=[
+            Table(
+                (_("Name"), _("State"), _("Addresses"), _("Size"), _("Created")),
+                [_row(server) for server in servers],
+                _("No server fits.") if searched else empty,
+                more=more,
+                search=_search(),
+                bulk=_bulk_forms(),
+            )
+        ],
+        command=_command(visit),
+        links=[Link("/servers/new", _("Create a server"))],
+        busy=any(is_busy(shown_state(one)) for one in servers),
     )
-    server = found["server"]
-    steps = await together(
-        *(
-            visit.api.get(f"{ROOT}/{server_id}/os-instance-actions/{action['request_id']}")
-            for action in actions[:ACTIONS_SHOWN]
+    return renderer.sheet(visit, sheet)
+
+
+async def act(_renderer: Renderer, visit: Visit) -> Response:
+    """The same to all that are ticked. What was refused is told; the others are done."""
+    wanted, ids = visit.sent("act"), visit.many.get("mark", [])[:BULK_MAX]
+    if not ids:
+        raise ApiProblem(400, _("Tick the servers first."), "")
+    results = await together(*(_one(visit.api, wanted, server_id) for server_id in ids))
+    refused = [problem for problem in results if problem]
+    if refused:
+        text = _(
+            "%(count)s of %(all)s were refused: %(why)s",
+            count=len(refused),
+            all=len(ids),
+            why=refused[0].message,
         )
-    )
-    values: dict[str, Any] = {
-        "server": server,
-        "state": shown_state(server),
-        "busy": is_busy(shown_state(server)),
-        "attachments": attachments,
-        "events": [step["instanceAction"] for step in steps],
-    }
-    return renderer.page("server.html", visit, **values)
-
-
-async def act(_: Renderer, visit: Visit) -> Response:
-    """Start, stop, reboot or delete."""
-    server_id, wanted = visit.param("id"), visit.sent("act")
-    if wanted == "delete":
-        await visit.api.delete(f"{ROOT}/{server_id}")
-        return see("/servers", "deleted")
-    if wanted in _ACTS:
-        await visit.api.post(f"{ROOT}/{server_id}/action", _ACTS[wanted])
-    return see(visit.path, "changed")
-
-
-async def show_log(renderer: Renderer, visit: Visit) -> Response:
-    """The end of what the server wrote to its serial console."""
-    server_id = visit.param("id")
-    found, output = await together(
-        visit.api.get(f"{ROOT}/{server_id}"),
-        visit.api.post(f"{ROOT}/{server_id}/action", {"os-getConsoleOutput": {"length": LOG_LINES}}),
-    )
-    return renderer.page("server_log.html", visit, server=found["server"], log=output["output"] or "")
+        raise ApiProblem(refused[0].status, text, refused[0].request_id)
+    return see("/servers", "deleted" if wanted == "delete" else "changed")
 
 
 def shown_state(server: Document) -> str:
@@ -90,8 +84,70 @@ def shown_state(server: Document) -> str:
     return str(server.get("OS-EXT-STS:task_state") or server["status"])
 
 
-PAGES = (
-    Page("/servers", show_list),
-    Page("/servers/{id}", show, act),
-    Page("/servers/{id}/log", show_log),
-)
+async def _one(api: Api, wanted: str, server_id: str) -> ApiProblem | None:
+    try:
+        if wanted == "delete":
+            await api.delete(f"{ROOT}/{server_id}")
+        elif wanted in POWER:
+            await api.post(f"{ROOT}/{server_id}/action", POWER[wanted])
+    except ApiProblem as problem:
+        return problem
+    return None
+
+
+def _query(visit: Visit) -> dict[str, str]:
+    query = {"status": visit.asked("status")}
+    if text := visit.asked("q"):
+        # The API takes a regular expression; people type a piece of a name.
+        query["name"] = re.escape(text)
+    if visit.asked("sort") == "display_name":
+        query |= {"sort_key": "display_name", "sort_dir": "asc"}
+    return query
+
+
+def _search() -> Search:
+    states = [("", _("any")), *[(state, state_name(state)) for state in _STATES]]
+    orders = [("created_at", _("newest first")), ("display_name", _("by name"))]
+    return Search(
+        _("Name has"),
+        [
+            Field("status", _("State"), "select", options=states),
+            Field("sort", _("Order"), "select", options=orders),
+        ],
+    )
+
+
+def _bulk_forms() -> list[Form]:
+    lost = _("All that are ticked, their own disks and all on them are gone at once. Attached volumes stay.")
+    return [
+        Form("start", _("Start")),
+        Form("stop", _("Stop")),
+        Form("reboot", _("Reboot")),
+        Form("delete", _("Delete"), button=_("Delete all that are ticked"), danger=lost),
+    ]
+
+
+def _row(server: Document) -> Row:
+    addresses = " ".join(str(one["addr"]) for found in server["addresses"].values() for one in found)
+    cells = (
+        Cell(server["name"], f"/servers/{server['id']}"),
+        Cell(shown_state(server), state=True),
+        Cell(addresses, code=True),
+        Cell(server["flavor"]["original_name"]),
+        Cell(when(server["created"])),
+    )
+    return Row(cells, key=server["id"], mark=server["id"])
+
+
+def _command(visit: Visit) -> str:
+    command = "openstack server list"
+    if text := visit.asked("q"):
+        command += f" --name {shlex.quote(text)}"
+    if state := visit.asked("status"):
+        command += f" --status {shlex.quote(state)}"
+    if visit.asked("sort") == "display_name":
+        command += " --sort-column Name"
+    return f"{command}\nopenstack server stop NAME NAME …"
+
+
+PAGE = Page("/servers", show, act)

@@ -36,19 +36,27 @@ class Session:
     project: str = ""
     project_id: str = ""
     admin: bool = False
+    user_id: str = ""
+    roles: tuple[str, ...] = ()
 
     @classmethod
-    def begin(cls, token: str, user: str) -> "Session":
-        """A new session with a secret of its own: nothing of an earlier one is kept."""
-        return cls(token, user, secrets.token_urlsafe(24))
+    def nobody(cls) -> "Session":
+        """Whoever looks at a public page without signing in."""
+        return cls("", "", "")
 
-    def within(self, token: str, project: str, project_id: str, *, admin: bool) -> "Session":
+    @classmethod
+    def begin(cls, token: str, user: str, user_id: str) -> "Session":
+        """A new session with a secret of its own: nothing of an earlier one is kept."""
+        return cls(token, user, secrets.token_urlsafe(24), user_id=user_id)
+
+    def within(self, token: str, project: str, project_id: str, roles: tuple[str, ...]) -> "Session":
         """The same user in a project."""
-        return replace(self, token=token, project=project, project_id=project_id, admin=admin)
+        admin = "admin" in roles
+        return replace(self, token=token, project=project, project_id=project_id, admin=admin, roles=roles)
 
     def sent(self, csrf: str) -> bool:
         """Whether a form came from a page that we gave to this session."""
-        return hmac.compare_digest(self.csrf.encode(), csrf.encode())
+        return bool(csrf) and hmac.compare_digest(self.csrf.encode(), csrf.encode())
 
 
 class Sealer:

@@ -1,29 +1,36 @@
-"""What a page of a list is made of: cells, rows, forms. Templates turn it into HTML; nothing here is HTML."""
+"""What pages are made of: cells, rows, tables, facts, forms. Templates turn them into HTML; nothing here is
+HTML."""
 
+import base64
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from volutus.console.api import Document
+from volutus.console.language import _
 from volutus.console.visits import Visit
 
 PAGE_ROWS = 50
 # What a list to choose from shows; who has more uses the API.
 CHOICES_MAX = 200
+_GIB = 1 << 30
+_MIB = 1 << 20
 
 
 @dataclass(frozen=True)
 class Cell:
-    """`state` shows the text as a state, `code` as something to copy."""
+    """`state` shows the text as a state, `code` as something to copy, `number` to the right."""
 
     text: str
     href: str = ""
     state: bool = False
     code: bool = False
+    number: bool = False
 
 
 @dataclass(frozen=True)
 class Field:
-    """`kind` is a type of input, or `select`, `area`, `hidden`."""
+    """`kind` is a type of input, or `select`, `area`, `hidden`, `checkbox`. `bounds` are a number's least and
+    most."""
 
     name: str
     label: str = ""
@@ -32,11 +39,12 @@ class Field:
     hint: str = ""
     options: Sequence[tuple[str, str]] = ()
     required: bool = True
+    bounds: tuple[int, int | None] = (0, None)
 
 
 @dataclass(frozen=True)
 class Form:
-    """`act` tells the page's forms apart. `danger` says what is lost."""
+    """`act` tells the page's forms apart. `danger` says what is lost. `direct` needs no fold: one button."""
 
     act: str
     title: str
@@ -44,29 +52,72 @@ class Form:
     button: str = ""
     danger: str = ""
     open: bool = False
+    direct: bool = False
+
+
+@dataclass(frozen=True)
+class Link:
+    """Somewhere to go from a page's head or a row; a `download` stays on the page."""
+
+    href: str
+    text: str
+    download: str = ""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One object, with the forms that act on it."""
+    """One object, with the forms that act on it. `mark` is its value among those ticked for a bulk action."""
 
     cells: Sequence[Cell]
     forms: Sequence[Form] = ()
     key: str = ""
+    links: Sequence[Link] = ()
+    mark: str = ""
 
 
 @dataclass(frozen=True)
-class Listing:
-    """A whole page of a list. `command` makes the same by API; `busy` has the page look again soon."""
+class Search:
+    """What the API is asked to find: a piece of a text, and choices."""
 
-    title: str
-    about: str
+    label: str
+    filters: Sequence[Field] = ()
+
+
+@dataclass(frozen=True)
+class Table:
+    """`empty` says what to do when there is no row. `more` is the address of the next page,
+    `bulk` what can be done with all that are ticked."""
+
     columns: Sequence[str]
     rows: Sequence[Row]
     empty: str
-    command: str
-    create: Sequence[Form] = ()
+    title: str = ""
     more: str = ""
+    search: Search | None = None
+    bulk: Sequence[Form] = ()
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Names and values of one object."""
+
+    title: str
+    pairs: Sequence[tuple[str, Cell]]
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A whole page. `command` makes the same by API; `busy` says that it will soon change by itself;
+    `acts` are the forms about the whole."""
+
+    title: str
+    about: str
+    command: str
+    tables: Sequence[Table] = ()
+    facts: Sequence[Facts] = ()
+    acts: Sequence[Form] = ()
+    create: Sequence[Form] = ()
+    links: Sequence[Link] = ()
     busy: bool = False
     crumb: tuple[str, str] | None = None
 
@@ -78,7 +129,8 @@ def hidden(**values: str) -> list[Field]:
 
 def delete_form(key: str, name: str, lost: str, act: str = "delete") -> Form:
     """The confirmation of a deletion, which names its object."""
-    return Form(act, "Delete", hidden(id=key), f"Delete {name}", danger=lost)
+    button = _("Delete %(name)s", name=name)
+    return Form(act, _("Delete"), hidden(id=key), button, danger=lost)
 
 
 def choices(items: Iterable[Document], key: str = "id") -> list[tuple[str, str]]:
@@ -99,9 +151,21 @@ async def page_of(visit: Visit, path: str, noun: str, **query: str) -> tuple[lis
 
 def when(text: str | None) -> str:
     """A time as people read it: UTC, to the second."""
-    return (text or "").replace("T", " ").partition(".")[0].rstrip("Z")
+    return (text or "").replace("T", " ").partition(".")[0].partition("+")[0].rstrip("Z")
 
 
 def short(text: str) -> str:
     """The beginning of an id, enough to tell two apart."""
     return text[:8]
+
+
+def size_shown(count: int | None) -> str:
+    """Bytes as people read them."""
+    if not count:
+        return ""
+    return f"{count / _GIB:,.1f} GiB" if count >= _GIB else f"{count / _MIB:,.1f} MiB"
+
+
+def data_address(content: str, kind: str) -> str:
+    """A download made of the page itself, for what is kept nowhere."""
+    return f"data:{kind};base64,{base64.b64encode(content.encode()).decode()}"

@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from volutus.console.api import Api, ApiProblem, Document
+from volutus.console.language import _
 from volutus.console.rendering import Page, Renderer
 from volutus.console.sessions import Session
 from volutus.console.visits import Visit, safe_path, see
@@ -14,20 +15,19 @@ _TOKENS = "/identity/v3/auth/tokens"
 DEFAULT_DOMAIN = "Default"
 
 
-def show(renderer: Renderer, request: Request, form: dict[str, str], problem: ApiProblem | None) -> Response:
+def show(renderer: Renderer, visit: Visit, problem: ApiProblem | None) -> Response:
     """The form, with what was sent before but the secrets."""
-    query = request.query_params
     values = {
-        "user": form.get("user", ""),
-        "domain": form.get("domain", DEFAULT_DOMAIN),
-        "next": safe_path(form.get("next") or query.get("next", "/")),
-        "project": form.get("project", ""),
+        "user": visit.form.get("user", ""),
+        "domain": visit.form.get("domain", DEFAULT_DOMAIN),
+        "next": safe_path(visit.form.get("next") or visit.asked("next") or "/"),
+        "project": visit.form.get("project", ""),
     }
     status = problem.status if problem else 200
     if problem and status == 401:
         # The API does not tell which of them is wrong, and its words are for programs.
-        problem = ApiProblem(401, "User, password, domain or code is wrong.", problem.request_id)
-    return renderer.page("sign_in.html", status=status, values=values, refusal=problem)
+        problem = ApiProblem(401, _("User, password, domain or code is wrong."), problem.request_id)
+    return renderer.page("sign_in.html", visit, status=status, values=values, refusal=problem)
 
 
 async def by_password(api: Api, form: dict[str, str]) -> Session:
@@ -42,7 +42,7 @@ async def by_password(api: Api, form: dict[str, str]) -> Session:
         identity["methods"].append("totp")
         identity["totp"] = {"user": {**user, "passcode": code}}
     answer = await api.call("POST", _TOKENS, {"auth": {"identity": identity, "scope": "unscoped"}})
-    return Session.begin(answer.headers["x-subject-token"], name)
+    return Session.begin(answer.headers["x-subject-token"], name, answer.body["token"]["user"]["id"])
 
 
 async def into_project(api: Api, session: Session, name: str) -> Session:
@@ -75,12 +75,12 @@ async def show_projects(renderer: Renderer, visit: Visit) -> Response:
     return renderer.page("projects.html", visit, projects=projects, next=place)
 
 
-async def choose_project(_: Renderer, visit: Visit) -> Response:
+async def choose_project(_renderer: Renderer, visit: Visit) -> Response:
     """Go on in a project."""
     projects = await visit.api.items("/identity/v3/auth/projects", "projects")
     chosen = next((project for project in projects if project["id"] == visit.sent("project")), None)
     if chosen is None:
-        raise ApiProblem(404, "You have no role in that project.", "")
+        raise ApiProblem(404, _("You have no role in that project."), "")
     visit.session = await _within(visit.api, visit.session, chosen)
     return see(safe_path(visit.sent("next")))
 
@@ -89,9 +89,8 @@ async def _within(api: Api, session: Session, project: Document) -> Session:
     identity = {"methods": ["token"], "token": {"id": session.token}}
     scope = {"project": {"id": project["id"]}}
     answer = await api.call("POST", _TOKENS, {"auth": {"identity": identity, "scope": scope}})
-    roles = {role["name"] for role in answer.body["token"].get("roles", ())}
-    token = answer.headers["x-subject-token"]
-    return session.within(token, project["name"], project["id"], admin="admin" in roles)
+    roles = tuple(role["name"] for role in answer.body["token"].get("roles", ()))
+    return session.within(answer.headers["x-subject-token"], project["name"], project["id"], roles)
 
 
 PROJECTS = Page("/projects", show_projects, choose_project, without_project=True)

@@ -8,11 +8,13 @@ from starlette.responses import RedirectResponse, Response
 from starlette.status import HTTP_303_SEE_OTHER
 
 from volutus.console.api import Api, ApiProblem
+from volutus.console.language import _
+from volutus.console.look import Look
 from volutus.console.sessions import Session
 
 # User data has 64 KiB at most, a public key far less.
 FORM_MAX_BYTES = 256 << 10
-FIELDS_MAX = 200
+FIELDS_MAX = 400
 
 
 class Refused(Exception):
@@ -22,13 +24,18 @@ class Refused(Exception):
 @dataclass
 class Visit:
     """`problem` is set while a page is shown again because what its form asked for was refused; `form` then
-    has what was sent, so that nothing need be typed twice."""
+    has what was sent, so that nothing need be typed twice. `live_only` wants the part alone that changes by
+    itself; `busy` says that it will soon."""
 
     request: Request
     api: Api
     session: Session
+    look: Look
     form: dict[str, str] = field(default_factory=dict)
+    many: dict[str, list[str]] = field(default_factory=dict)
     problem: ApiProblem | None = None
+    live_only: bool = False
+    busy: bool = False
 
     @property
     def path(self) -> str:
@@ -50,6 +57,13 @@ class Visit:
         """Those of the form's fields that were filled in."""
         return {name: self.sent(name) for name in names if self.sent(name)}
 
+    def number(self, name: str, label: str) -> int:
+        """A field that is a whole number. Raises ApiProblem."""
+        try:
+            return int(self.sent(name))
+        except ValueError as error:
+            raise ApiProblem(400, _("%(label)s: give a whole number.", label=label), "") from error
+
     def with_query(self, **changed: str) -> str:
         """This page's address with other values; empty ones are left out."""
         values = {**self.request.query_params, **changed}
@@ -58,18 +72,26 @@ class Visit:
         return f"{self.path}?{urlencode(kept)}" if kept else self.path
 
 
-async def read_form(request: Request) -> dict[str, str]:
-    """The fields of a posted form; of several with one name the last. Raises Refused."""
+async def read_form(request: Request) -> dict[str, list[str]]:
+    """The fields of a posted form. Raises Refused."""
     body = b""
     async for chunk in request.stream():
         body += chunk
         if len(body) > FORM_MAX_BYTES:
-            raise Refused(f"The form has more than {FORM_MAX_BYTES >> 10} KiB; send less.")
+            raise Refused(_("The form has more than %(most)s KiB; send less.", most=FORM_MAX_BYTES >> 10))
     try:
         pairs = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=FIELDS_MAX)
     except ValueError as error:
-        raise Refused("The form could not be read; load the page again.") from error
-    return dict(pairs)
+        raise Refused(_("The form could not be read; load the page again.")) from error
+    fields: dict[str, list[str]] = {}
+    for name, value in pairs:
+        fields.setdefault(name, []).append(value)
+    return fields
+
+
+def last_values(fields: dict[str, list[str]]) -> dict[str, str]:
+    """Of several values with one name the last."""
+    return {name: values[-1] for name, values in fields.items()}
 
 
 def require_same_origin(request: Request) -> None:
@@ -78,7 +100,7 @@ def require_same_origin(request: Request) -> None:
     origin = request.headers.get("origin", "")
     host = request.headers.get("host", "")
     if site not in ("same-origin", "none") or (origin and origin.partition("://")[2] != host):
-        raise Refused("The form came from another site. Open the console itself and try there.")
+        raise Refused(_("The form came from another site. Open the console itself and try there."))
 
 
 def see(path: str, done: str = "") -> Response:

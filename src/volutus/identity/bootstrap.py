@@ -24,6 +24,7 @@ SERVICES = (
     ("identity", "keystone", "/identity"),
     ("compute", "nova", "/compute/v2.1"),
     ("network", "neutron", "/network"),
+    ("load-balancer", "octavia", "/load-balancer"),
     ("image", "glance", "/image"),
     ("placement", "placement", "/placement"),
     ("billing", "billing", "/billing/v1"),

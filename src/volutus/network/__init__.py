@@ -4,6 +4,7 @@ reconcilers that have OVN do it.
 Below this package nobody knows of servers: compute asks for ports by the verbs listed here.
 """
 
+from volutus.network import loadbalancer, vpn
 from volutus.network.bootstrap import FirstNetworks, bootstrap
 from volutus.network.servers import (
     NicMode,
@@ -36,9 +37,11 @@ __all__ = [
     "detach_interface",
     "guest_nics",
     "hosts_changed",
+    "loadbalancer",
     "of_server",
     "ports_for_server",
     "ports_ready",
     "release_ports",
     "security_groups_of",
+    "vpn",
 ]

@@ -239,6 +239,7 @@ def remove(tx: Tx, caller: Caller, floating_id: str, if_revision: int | None = N
     audit.record(tx, caller, "delete", "network.floatingip", floating_id)
     if floating.router_id is not None:
         units.touch(tx, Kind.ROUTER, [floating.router_id])
+        units.touch_balancers_at(tx, [floating.port_id or ""])
 
 
 def _make_port(tx: Tx, caller: Caller, network: Network, order: FloatingIpOrder, floating_id: str) -> Port:
@@ -293,6 +294,7 @@ def _associate(
         .values(port_id=port_id, fixed_ip=fixed.address, router_id=router_id)
     )
     units.touch(tx, Kind.ROUTER, [router_id])
+    units.touch_balancers_at(tx, [port_id])
 
 
 def router_between(tx: Tx, port: Port, fixed: FixedIp, network_id: str) -> str:
@@ -339,6 +341,7 @@ def _part(tx: Tx, floating: FloatingIp) -> None:
             .values(port_id=None, fixed_ip=None, router_id=None)
         )
         units.touch(tx, Kind.ROUTER, [floating.router_id])
+        units.touch_balancers_at(tx, [floating.port_id or ""])
 
 
 def _bad(message: str, field: str) -> InvalidInput:

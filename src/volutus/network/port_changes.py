@@ -43,7 +43,15 @@ from volutus.network.tables import port_forwardings as forwarding_rows
 from volutus.network.tables import ports as port_rows
 
 # What a router, floating IP or the network itself holds goes by their own verbs.
-HELD = (ports.ROUTER_INTERFACE, ports.ROUTER_GATEWAY, ports.FLOATING_IP, ports.METADATA)
+HELD = (
+    ports.ROUTER_INTERFACE,
+    ports.ROUTER_GATEWAY,
+    ports.FLOATING_IP,
+    ports.METADATA,
+    ports.LOAD_BALANCER,
+    ports.LOAD_BALANCER_PROBE,
+    ports.VPN,
+)
 
 
 @dataclass(frozen=True)

@@ -71,8 +71,13 @@ ROUTER_INTERFACE = "network:router_interface"
 ROUTER_GATEWAY = "network:router_gateway"
 FLOATING_IP = "network:floatingip"
 METADATA = "network:distributed"
+# The port that holds a load balancer's address, and those that hold the addresses its members are asked from.
+LOAD_BALANCER = "Octavia"
+LOAD_BALANCER_PROBE = "network:loadbalancer_probe"
+# The port through which a VPN gateway is reached and reaches its network.
+VPN = "network:vpn"
 # Made by the cloud for itself: no tenant pays for them.
-UNCHARGED = (ROUTER_GATEWAY, FLOATING_IP, METADATA)
+UNCHARGED = (ROUTER_GATEWAY, FLOATING_IP, METADATA, LOAD_BALANCER_PROBE, VPN)
 
 MAC_PREFIX = "fa:16:3e"
 # 16 million addresses behind the prefix: a second guess is rare even in a full network.
@@ -181,6 +186,7 @@ STATUS: ColumnElement[str] = case(
         ports.c.device_owner.like("network:%"),
         case((network_units.c.written > 0, literal("ACTIVE")), else_=literal("BUILD")),
     ),
+    (ports.c.device_owner == LOAD_BALANCER, literal("ACTIVE")),
     (ports.c.chassis == "", literal("DOWN")),
     (network_units.c.up.is_(True), literal("ACTIVE")),
     else_=literal("BUILD"),

@@ -13,11 +13,13 @@ from sqlalchemy import text
 from volutus.clock import Clock
 from volutus.db import Database, Tx
 from volutus.errors import Unavailable
+from volutus.network.loadbalancer import HealthReconciler
 from volutus.network.ovn.model import Kind
 from volutus.network.ovn.northbound import Northbound
 from volutus.network.ovn.reconcile import OvnReconciler
 from volutus.network.ovn.reconcile import reconcilers as ovn_reconcilers
 from volutus.network.topology import SqlTopology
+from volutus.network.vpn import VpnReconciler
 from volutus.reconcile import Again, Done, Item, Outcome, Reconciler, wake_many
 
 log = logging.getLogger(__name__)
@@ -168,4 +170,5 @@ class NetworkReconciler:
 def reconcilers(database: Database, northbound: Northbound, clock: Clock) -> list[Reconciler]:
     """One for each kind, over the tables of this database."""
     inner = ovn_reconcilers(SqlTopology(database), northbound, clock)
-    return [NetworkReconciler(database, northbound, one) for one in inner]
+    networks = [NetworkReconciler(database, northbound, one) for one in inner]
+    return [*networks, HealthReconciler(database, northbound), VpnReconciler(database)]

@@ -1,7 +1,7 @@
 """Routers as OVN's compiler wants them: ports, gateway, floating IPs, routes, hosts for the gateway."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import Row, text
@@ -9,12 +9,14 @@ from sqlalchemy import Row, text
 from volutus import placement
 from volutus.db import Page, Tx
 from volutus.network import qos_policies, qos_rules
+from volutus.network.loadbalancer.placing import listeners_on
 from volutus.network.ovn.model import (
     AddressMode,
     AdvertisementView,
     FloatingIpView,
     GatewayView,
     HostRoute,
+    Kind,
     PortForwardingView,
     QosView,
     RouterPortView,
@@ -22,6 +24,7 @@ from volutus.network.ovn.model import (
     ScopedNetwork,
     View,
 )
+from volutus.network.vpn.reconciler import routes_of
 
 ROWS_MAX = 1_000_000
 
@@ -50,8 +53,9 @@ _ADDRESSES = text(
 _FLOATING = text(
     """
     SELECT f.id, f.router_id, host(a.ip) AS address, p.mac, host(f.fixed_ip) AS fixed_address, f.port_id,
-        f.network_id, f.qos_policy_id
+        f.network_id, f.qos_policy_id, coalesce(o.device_owner = 'Octavia', false) AS central
     FROM floating_ips f JOIN ports p ON p.id = f.own_port_id JOIN port_addresses a ON a.port_id = p.id
+    LEFT JOIN ports o ON o.id = f.port_id
     WHERE f.router_id = ANY(CAST(:ids AS text[])) ORDER BY f.id LIMIT :limit
     """
 )
@@ -77,9 +81,15 @@ def router_views(tx: Tx, ids: list[str]) -> Sequence[View]:
     floating = _floating(tx, rows, limits)
     hosts = _gateway_hosts(tx)
     nothing = _Floating()
-    return [
+    listeners = listeners_on(tx, Kind.ROUTER, ids)
+    vpn = routes_of(tx, ids)
+    views = [
         _view(row, ports.get(row.id, {}), floating.get(row.id, nothing), hosts, limits.get(row.qos_policy_id))
         for row in routers
+    ]
+    return [
+        replace(view, listener_ids=listeners.get(view.id, ()), routes=view.routes + vpn.get(view.id, ()))
+        for view in views
     ]
 
 
@@ -102,7 +112,7 @@ def _floating(tx: Tx, rows: Sequence[Row[Any]], limits: Mapping[str, QosView]) -
     for row in rows:
         if row.port_id is not None:
             ends = row.address, row.mac, row.fixed_address, row.port_id, row.network_id
-            ip = FloatingIpView(row.id, *ends, limits.get(row.qos_policy_id))
+            ip = FloatingIpView(row.id, *ends, limits.get(row.qos_policy_id), row.central)
             found.setdefault(row.router_id, _Floating()).ips.append(ip)
     for one in tx.rows(_FORWARDED, {"ids": list(alone), "limit": ROWS_MAX}) if alone else ():
         row = alone[one.floating_ip_id]

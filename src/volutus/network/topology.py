@@ -12,6 +12,8 @@ from sqlalchemy import Row, text
 from volutus.db import Database, Tx
 from volutus.network import dhcp_options, dns_names, qos_policies, qos_rules
 from volutus.network.dhcp_options import DhcpOption
+from volutus.network.loadbalancer.placing import listeners_on
+from volutus.network.loadbalancer.views import load_balancer_views
 from volutus.network.ovn.model import (
     AddressGroupView,
     AddressMode,
@@ -31,7 +33,7 @@ from volutus.network.ovn.model import (
     SubnetView,
     View,
 )
-from volutus.network.ports import FLOATING_IP, METADATA
+from volutus.network.ports import FLOATING_IP, LOAD_BALANCER, LOAD_BALANCER_PROBE, METADATA
 from volutus.network.qos_policies import QosRule
 from volutus.network.router_views import router_views
 from volutus.network.trunks import SUB_PORT
@@ -45,6 +47,7 @@ _TABLES = {
     Kind.ROUTER: "routers",
     Kind.SECURITY_GROUP: "security_groups",
     Kind.ADDRESS_GROUP: "address_groups",
+    Kind.LOAD_BALANCER: "load_balancers",
 }
 _PAGES = {
     kind: text(f"SELECT id FROM {table} WHERE id > :after ORDER BY id LIMIT :limit")  # noqa: S608 - our own names
@@ -131,6 +134,7 @@ class SqlTopology:
 
 
 def _network_views(tx: Tx, ids: list[str]) -> Sequence[NetworkView]:
+    listeners = listeners_on(tx, Kind.NETWORK, ids)
     subnets: dict[str, list[SubnetView]] = {}
     for row in _rows(tx, _SUBNETS, ids):
         subnets.setdefault(row.network_id, []).append(_subnet_view(row))
@@ -145,6 +149,7 @@ def _network_views(tx: Tx, ids: list[str]) -> Sequence[NetworkView]:
             provider=_provider(row),
             domain=dns_names.domain(row.dns_domain),
             names=tuple(names.get(row.id, ())),
+            listener_ids=listeners.get(row.id, ()),
         )
         for row in _rows(tx, _NETWORKS, ids)
     ]
@@ -205,16 +210,18 @@ def _port_view(
 
 def _own_dhcp(network: NetworkView, options: Sequence[DhcpOption]) -> OwnDhcpView:
     # Names are of no matter to what one port is told.
-    plain = replace(network, names=())
+    plain = replace(network, names=(), listener_ids=())
     return OwnDhcpView(plain, dhcp_options.told(options, 4), dhcp_options.told(options, 6))
 
 
 def _use(device_owner: str) -> PortUse:
     if device_owner.startswith("network:router_"):
         return PortUse.ROUTER
+    if device_owner == LOAD_BALANCER:
+        return PortUse.ROUTER
     if device_owner == METADATA:
         return PortUse.METADATA
-    return PortUse.FLOATING_IP if device_owner == FLOATING_IP else PortUse.GUEST
+    return PortUse.FLOATING_IP if device_owner in (FLOATING_IP, LOAD_BALANCER_PROBE) else PortUse.GUEST
 
 
 def _offers_dhcp(address: str, enabled: bool, mode: str | None) -> bool:
@@ -257,4 +264,5 @@ _MAKERS: Mapping[Kind, Callable[[Tx, list[str]], Sequence[View]]] = {
     Kind.ROUTER: router_views,
     Kind.SECURITY_GROUP: _group_views,
     Kind.ADDRESS_GROUP: _address_group_views,
+    Kind.LOAD_BALANCER: load_balancer_views,
 }

@@ -33,6 +33,11 @@ _BURY = text(
 )
 
 
+_BALANCERS_AT = text(
+    "SELECT id FROM load_balancers WHERE vip_port_id = ANY(CAST(:ports AS text[])) LIMIT :limit"
+)
+
+
 def touch(tx: Tx, kind: Kind, ids: Sequence[str]) -> None:
     """These objects are new or changed: have them written."""
     if wanted := sorted(set(ids)):
@@ -57,6 +62,12 @@ def touch_gateways(tx: Tx) -> None:
     """All routers with a gateway: the hosts that could carry it are not what they were."""
     gateways = select(routers.c.id).where(routers.c.gateway_port_id.isnot(None))
     touch(tx, Kind.ROUTER, [row.id for row in tx.rows(gateways.limit(TOUCHED_MAX))])
+
+
+def touch_balancers_at(tx: Tx, port_ids: Sequence[str]) -> None:
+    """The load balancers whose own ports these are: a floating IP came to them, or left."""
+    rows = tx.rows(_BALANCERS_AT, {"ports": list(port_ids), "limit": TOUCHED_MAX})
+    touch(tx, Kind.LOAD_BALANCER, [row.id for row in rows])
 
 
 def touch_routers_on(tx: Tx, network_id: str) -> None:

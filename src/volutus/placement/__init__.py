@@ -5,10 +5,21 @@ generation, which is what its agent polls for. What a guest or a disk is, other 
 """
 
 from volutus.placement import hosts, inventory
-from volutus.placement.assignments import HOSTS_CHANNEL, assign, bury, desired, forget
+from volutus.placement.assignments import (
+    HOSTS_CHANNEL,
+    assign,
+    assign_changed,
+    bury,
+    desired,
+    forget,
+    require_named_image,
+    ring,
+)
 from volutus.placement.claims import (
     Claim,
     NoValidHost,
+    Shares,
+    change_claim,
     claim,
     claim_of,
     claims_of_host,
@@ -26,8 +37,11 @@ __all__ = [
     "Host",
     "JoinTokenInvalid",
     "NoValidHost",
+    "Shares",
     "assign",
+    "assign_changed",
     "bury",
+    "change_claim",
     "claim",
     "claim_of",
     "claims_of_host",
@@ -40,5 +54,7 @@ __all__ = [
     "new_join_token",
     "release",
     "release_many",
+    "require_named_image",
+    "ring",
     "totals",
 ]

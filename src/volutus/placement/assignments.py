@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from volutus.db import Tx
 from volutus.errors import Conflict, NotFound
-from volutus.wire import Assignment, Desired, DiskSpec, GuestSpec, UploadSpec
+from volutus.wire import Assignment, Desired, Spec
 
 # The channel on which a waiting long poll hears that a host's document was raised; payload is the host's id.
 HOSTS_CHANNEL = "volutus_hosts"
@@ -47,10 +47,15 @@ _BURY = text(
     SELECT pg_notify(:channel, :host_id) FROM written
     """
 )
+_RING = text("SELECT pg_notify(:channel, :host_id)")
 _FORGET = text(
     "DELETE FROM assignments WHERE host_id = :host_id AND kind = :kind AND key = :key AND tombstone"
 )
 _EXISTS = text("SELECT 1 FROM assignments WHERE host_id = :host_id AND kind = :kind AND key = :key")
+_TOLD = text(
+    "SELECT tombstone, coalesce(spec = CAST(:spec AS jsonb), false) AS same FROM assignments "
+    "WHERE host_id = :host_id AND kind = :kind AND key = :key"
+)
 # One statement, so that generation and items are of one moment. A host that has seen more than there is (the
 # database was restored from an older copy) is told everything again.
 _DESIRED = text(
@@ -61,13 +66,22 @@ _DESIRED = text(
     WHERE i.host_id = :host_id ORDER BY a.generation LIMIT :count
     """
 )
+# Disks name the image they start as, guests the kernel and the RAM disk they boot.
+_NAMES_IMAGE = text(
+    """
+    SELECT 1 FROM assignments
+    WHERE host_id = :host_id AND NOT tombstone AND :image_id IN (
+        spec->'source'->>'image_id', spec->'kernel_image'->>'image_id', spec->'ramdisk_image'->>'image_id')
+    LIMIT 1
+    """
+)
 
 
 class Burying(Conflict):
     code = "placement.assignment.burying"
 
 
-def assign(tx: Tx, host_id: str, kind: str, key: str, spec: GuestSpec | DiskSpec | UploadSpec) -> int:
+def assign(tx: Tx, host_id: str, kind: str, key: str, spec: Spec) -> int:
     """Say that this should be on the host, or should be different now; the generation that says so. Raises
     Burying while the same thing is still being removed there."""
     document = msgspec.json.encode(spec).decode()
@@ -79,6 +93,21 @@ def assign(tx: Tx, host_id: str, kind: str, key: str, spec: GuestSpec | DiskSpec
     return int(row.generation)
 
 
+def assign_changed(tx: Tx, host_id: str, kind: str, key: str, spec: Spec) -> bool:
+    """The same, without a new generation when the host was told exactly this already. False while the same
+    thing is still being removed there: to be tried again."""
+    document = msgspec.json.encode(spec).decode()
+    keys = {"host_id": host_id, "kind": kind, "key": key}
+    row = tx.row(_TOLD, {**keys, "spec": document})
+    if row is None:
+        assign(tx, host_id, kind, key, spec)
+    elif row.tombstone:
+        return False
+    elif not row.same:
+        assign(tx, host_id, kind, key, spec)
+    return True
+
+
 def bury(tx: Tx, host_id: str, kind: str, key: str) -> bool:
     """Order that this be removed from the host. False when the host was never told of it: nothing to wait
     for."""
@@ -87,9 +116,21 @@ def bury(tx: Tx, host_id: str, kind: str, key: str) -> bool:
     return tx.value(_EXISTS, keys) is not None
 
 
+def ring(tx: Tx, host_id: str) -> None:
+    """Have the host's waiting poll look again once this is committed, though its document is not raised."""
+    tx.execute(_RING, {"channel": HOSTS_CHANNEL, "host_id": host_id})
+
+
 def forget(tx: Tx, host_id: str, kind: str, key: str) -> bool:
     """The host reported it gone: drop the tombstone. False when there was none."""
     return bool(tx.changed(_FORGET, {"host_id": host_id, "kind": kind, "key": key}))
+
+
+def require_named_image(tx: Tx, host_id: str, image_id: str) -> None:
+    """Raise NotFound unless something that should be on the host is made from the image: a host sees no
+    image that it was not told of."""
+    if tx.value(_NAMES_IMAGE, {"host_id": host_id, "image_id": image_id}) is None:
+        raise NotFound(f"Image {image_id} has no data for this host.")
 
 
 def desired(tx: Tx, host_id: str, seen: int) -> Desired:
@@ -109,9 +150,7 @@ def desired(tx: Tx, host_id: str, seen: int) -> Desired:
                 kind=row.kind,
                 key=row.key,
                 generation=row.generation,
-                spec=msgspec.json.decode(row.spec, type=GuestSpec | DiskSpec | UploadSpec)
-                if row.spec
-                else None,
+                spec=msgspec.json.decode(row.spec, type=Spec) if row.spec else None,
                 tombstone=row.tombstone,
             )
             for row in rows

@@ -1,7 +1,7 @@
 """Claims: a consumer's share of one host, made by one guarded statement."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from sqlalchemy import Row, func, select, text
@@ -30,6 +30,16 @@ class Claim:
     only_hosts: Sequence[str] | None = None
     avoid_hosts: Sequence[str] = ()
     zone: str | None = None
+
+
+@dataclass(frozen=True)
+class Shares:
+    """Of one host."""
+
+    mhz: int
+    cores: int
+    memory_mib: int
+    disk_gib: int
 
 
 # The emptiest host by its scarcest resource, with some chance mixed in so that racing claims do not all
@@ -82,6 +92,28 @@ _RELEASE = text(
     FROM sums s WHERE i.host_id = s.host_id
     """
 )
+# What becomes less is always given back, whatever else the host has no room for.
+_CHANGE = text(
+    """
+    WITH held AS (
+        SELECT host_id, mhz, cores, memory_mib, disk_gib FROM claims WHERE consumer_id = :consumer_id
+        FOR UPDATE
+    ), moved AS (
+        UPDATE inventories i SET
+            mhz_used = i.mhz_used + :mhz - h.mhz, cores_used = i.cores_used + :cores - h.cores,
+            memory_mib_used = i.memory_mib_used + :memory_mib - h.memory_mib,
+            disk_gib_used = i.disk_gib_used + :disk_gib - h.disk_gib
+        FROM held h WHERE i.host_id = h.host_id
+          AND (:mhz <= h.mhz OR i.mhz - i.mhz_used >= :mhz - h.mhz)
+          AND (:cores <= h.cores OR i.cores - i.cores_used >= :cores - h.cores)
+          AND (:memory_mib <= h.memory_mib OR i.memory_mib - i.memory_mib_used >= :memory_mib - h.memory_mib)
+          AND (:disk_gib <= h.disk_gib OR i.disk_gib - i.disk_gib_used >= :disk_gib - h.disk_gib)
+        RETURNING i.host_id
+    )
+    UPDATE claims c SET mhz = :mhz, cores = :cores, memory_mib = :memory_mib, disk_gib = :disk_gib
+    FROM moved WHERE c.consumer_id = :consumer_id
+    """
+)
 # A candidate that filled up between choosing and locking is chosen again; by then it shows as full.
 _TRIES = 5
 
@@ -116,6 +148,17 @@ def claim(tx: Tx, wanted: Claim) -> str:
         "No valid host was found. There are not enough hosts available.",
         detail=f"{wanted.mhz} MHz, {wanted.cores} cores, {wanted.memory_mib} MiB, {wanted.disk_gib} GiB",
     )
+
+
+def change_claim(tx: Tx, consumer_id: str, shares: Shares) -> None:
+    """Let a consumer have these shares of the host it is on; one that has no claim has none after it. Raises
+    NoValidHost when the host has no room for what is more."""
+    values = {"consumer_id": consumer_id, **asdict(shares)}
+    if host_of(tx, consumer_id) is not None and not tx.changed(_CHANGE, values):
+        raise NoValidHost(
+            "No valid host was found. The server's host has no room for the new size.",
+            detail=f"{shares.mhz} MHz, {shares.cores} cores, {shares.memory_mib} MiB, {shares.disk_gib} GiB",
+        )
 
 
 def release(tx: Tx, consumer_id: str) -> None:

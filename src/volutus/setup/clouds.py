@@ -2,13 +2,22 @@
 
 import json
 
+from volutus.errors import Invalid
 from volutus.settings import Settings
 from volutus.setup import keys
 from volutus.setup.files import write_secret
 
 FILE_NAME = "clouds.yaml"
+ADMINISTRATOR = "volutus-admin"
 # Cloud to its user and project.
-_CLOUDS = {"volutus": ("demo", "demo"), "volutus-admin": ("admin", "admin")}
+_CLOUDS = {"volutus": ("demo", "demo"), ADMINISTRATOR: ("admin", "admin")}
+
+
+def user_of(cloud: str) -> tuple[str, str]:
+    """User and project of one of the clouds in the file. Raises Invalid."""
+    if cloud not in _CLOUDS:
+        raise Invalid(f"There is no cloud {cloud!r}, only {', '.join(_CLOUDS)}.", field="OS_CLOUD")
+    return _CLOUDS[cloud]
 
 
 def write(settings: Settings) -> None:

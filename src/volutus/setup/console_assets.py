@@ -1,5 +1,6 @@
 """What the console sends to browsers besides its own style sheet: brought from the npm registry, as the lock
-file says. Without it the console works all the same; its pages only do not refresh by themselves."""
+file says. Without it the console works all the same; its pages only do not change by themselves, and there
+are no screens of servers."""
 
 import hashlib
 import os
@@ -13,12 +14,25 @@ from pathlib import Path
 from volutus.settings import Settings
 from volutus.setup.progress import Progress
 
-SCRIPT = "htmx.min.js"
-_WITHIN = Path("node_modules", "htmx.org", "dist", SCRIPT)
+_MODULES = "node_modules"
+# What of each package, and below which name the pages ask for it.
+_TAKEN = {
+    "htmx.org/dist/htmx.min.js": "htmx.min.js",
+    "idiomorph/dist/idiomorph.min.js": "idiomorph.min.js",
+    "uplot/dist/uPlot.iife.min.js": "uPlot.iife.min.js",
+    "uplot/dist/uPlot.min.css": "uPlot.min.css",
+    "@xterm/xterm/lib/xterm.js": "xterm.js",
+    "@xterm/xterm/css/xterm.css": "xterm.css",
+    "@xterm/addon-fit/lib/addon-fit.js": "addon-fit.js",
+    "@novnc/novnc/core": "novnc/core",
+    "@novnc/novnc/vendor": "novnc/vendor",
+}
+_DONE = ".done"
 _LISTS = ("package.json", "package-lock.json")
-# Two small packages: a registry that has not given them by then is not there.
+# A few small packages: a registry that has not given them by then is not there.
 _NPM_TIMEOUT_S = 120
-_NPM = ("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+_FOR_TESTS = ("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+_NPM = (*_FOR_TESTS, "--omit=dev")
 # `up` has somebody waiting, perhaps on a machine without a network: npm's own retries would take minutes.
 _NPM_AT_ONCE = (*_NPM, "--fetch-retries=0", "--fetch-timeout=20000")
 
@@ -48,13 +62,28 @@ def bring(settings: Settings, progress: Progress) -> None:
         return
     target.mkdir(mode=0o755, exist_ok=True)
     base = root / ".cache" if os.access(root, os.W_OK) else settings.state_dir
-    script = _install(root, _place(root, base), _NPM_AT_ONCE, progress)
-    if script is None:
+    modules = _install(root, _place(root, base), _NPM_AT_ONCE, progress)
+    if modules is None:
         return
-    shutil.copyfile(script, target / SCRIPT)
+    for taken, name in _TAKEN.items():
+        _copy(modules / taken, target / name)
     for old in target.glob(".installed-*"):
         old.unlink()
     stamp.touch()
+
+
+def checker(progress: Progress) -> Path | None:
+    """The script that tests check pages with (axe), beside the program; None if npm could not bring it."""
+    root = _root()
+    modules = _install(root, root / ".cache" / f"console-dev-{_version(root)}", _FOR_TESTS, progress)
+    return modules / "axe-core" / "axe.min.js" if modules else None
+
+
+def _copy(source: Path, target: Path) -> None:
+    if source.is_dir():
+        shutil.copytree(source, target, dirs_exist_ok=True)
+    else:
+        shutil.copyfile(source, target)
 
 
 def _root() -> Path:
@@ -71,16 +100,16 @@ def _place(root: Path, base: Path) -> Path:
 
 
 def _install(root: Path, place: Path, npm: Sequence[str], progress: Progress) -> Path | None:
-    """The script within npm's own directory; None if npm could not bring it."""
-    if (place / _WITHIN).exists():
-        return place / _WITHIN
+    """npm's own directory; None if npm could not fill it."""
+    if (place / _DONE).exists():
+        return place / _MODULES
     if shutil.which(_NPM[0]) is None:
         _excuse("npm is not installed (apt-get install npm)")
         return None
     place.mkdir(parents=True, exist_ok=True)
     for name in _LISTS:
         shutil.copyfile(root / name, place / name)
-    with progress.step("the console's script from the npm registry"):
+    with progress.step("the console's scripts from the npm registry"):
         try:
             done = subprocess.run(
                 npm, cwd=place, capture_output=True, text=True, timeout=_NPM_TIMEOUT_S, check=False
@@ -91,11 +120,12 @@ def _install(root: Path, place: Path, npm: Sequence[str], progress: Progress) ->
     if done.returncode != 0:
         _excuse(f"npm failed: {done.stderr.strip()[-300:]}")
         return None
-    return place / _WITHIN
+    (place / _DONE).touch()
+    return place / _MODULES
 
 
 def _excuse(why: str) -> None:
-    sys.stderr.write(f"  the console's pages will not refresh by themselves: {why}\n")
+    sys.stderr.write(f"  the console's pages will not change by themselves: {why}\n")
 
 
 def _version(root: Path) -> str:

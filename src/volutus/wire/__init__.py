@@ -10,7 +10,12 @@ This package imports nothing but msgspec, and it is all that the agent may impor
 
 from volutus.wire.desired import (
     Assignment,
+    BackupSpec,
+    CheckSpec,
+    ConsoleKind,
+    ConsoleRequest,
     Desired,
+    DiskLimits,
     DiskSource,
     DiskSpec,
     GuestDisk,
@@ -18,10 +23,15 @@ from volutus.wire.desired import (
     GuestSpec,
     MetadataPort,
     Power,
+    Spec,
     UploadSpec,
+    VpnPeerSpec,
+    VpnSpec,
 )
 from volutus.wire.enrolment import Enrolled, Enrolment
 from volutus.wire.observed import (
+    BackupObserved,
+    CheckObserved,
     DiskObserved,
     Gone,
     GuestObserved,
@@ -31,11 +41,19 @@ from volutus.wire.observed import (
     Observed,
     Received,
     UploadObserved,
+    VpnObserved,
 )
 
 __all__ = [
     "Assignment",
+    "BackupObserved",
+    "BackupSpec",
+    "CheckObserved",
+    "CheckSpec",
+    "ConsoleKind",
+    "ConsoleRequest",
     "Desired",
+    "DiskLimits",
     "DiskObserved",
     "DiskSource",
     "DiskSpec",
@@ -53,6 +71,10 @@ __all__ = [
     "Observed",
     "Power",
     "Received",
+    "Spec",
     "UploadObserved",
     "UploadSpec",
+    "VpnObserved",
+    "VpnPeerSpec",
+    "VpnSpec",
 ]

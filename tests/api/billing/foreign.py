@@ -5,7 +5,7 @@ from decimal import Decimal
 from tests.api.foreign import Foreign
 from tests.billing.conftest import open_billing
 from tests.conftest import make_caller
-from volutus.billing import accounts, budgets, packages, subscriptions
+from volutus.billing import accounts, budgets, checkouts, packages, subscriptions
 from volutus.billing.budgets import BudgetOrder
 from volutus.billing.packages import Item, PackageOrder
 from volutus.billing.subscriptions import SubscriptionOrder
@@ -36,15 +36,21 @@ def _budget(tx, plane):
     return budgets.create(tx, OTHER, account, BudgetOrder("b", Decimal(1))).id
 
 
+def _payment(tx, plane):
+    _account(tx, plane)
+    return checkouts.order(tx, OTHER, "bank", Decimal(10)).id
+
+
 FOREIGN = Foreign(
     {
         "account_id": _account,
         "subscription_id": _subscription,
         "package_id": _package,
         "budget_id": _budget,
+        "payment_id": _payment,
         "number": lambda tx, plane: "1" if _account(tx, plane) else "",
     },
-    frozenset({"list_id", "kind", "resource_id", "project_id", "cycle"}),
+    frozenset({"list_id", "kind", "resource_id", "project_id", "cycle", "provider"}),
     {
         ("PATCH", "/v1/subscriptions/{subscription_id}"): {"subscription": {"auto_renew": True}},
         ("POST", "/v1/subscriptions/{subscription_id}/extend"): {"extend": {"months": 1}},

@@ -17,6 +17,7 @@ from volutus.network import (
     qos_policies,
     qos_rules,
     rbac,
+    router_interfaces,
     routers,
     security_group_rules,
     security_groups,
@@ -33,12 +34,16 @@ from volutus.network.ports import PortOrder
 from volutus.network.qos_policies import QosPolicyOrder
 from volutus.network.qos_rules import QosRuleOrder
 from volutus.network.rbac import RbacOrder
-from volutus.network.routers import RouterOrder
+from volutus.network.routers import GatewayOrder, RouterOrder
 from volutus.network.security_group_rules import RuleOrder
 from volutus.network.security_groups import SecurityGroupOrder
 from volutus.network.subnet_pools import SubnetPoolOrder
 from volutus.network.subnets import SubnetOrder
 from volutus.network.trunks import TrunkOrder
+from volutus.network.vpn import GatewayOrder as VpnGatewayOrder
+from volutus.network.vpn import PeerOrder
+from volutus.network.vpn import gateways as vpn_gateways
+from volutus.network.vpn import peers as vpn_peers
 
 ROOT = "/network/v2.0"
 _THEIR_CIDR = "10.20.0.0/24"
@@ -131,6 +136,19 @@ def trunk(tx: Tx, _plane: Plane | None = None, owner: Caller = THEM) -> str:
     """A trunk with nothing in it yet."""
     order = TrunkOrder(owner.own_project(), port(tx, None, owner))
     return str(trunks.create(tx, owner, order).id)
+
+
+def vpn_gateway(tx: Tx, _plane: Plane | None = None, owner: Caller = THEM) -> str:
+    """A VPN gateway of a new router between a network and the outside."""
+    project_id = owner.own_project()
+    made = routers.create(tx, owner, RouterOrder(project_id=project_id, gateway=GatewayOrder(public(tx))))
+    router_interfaces.add_by_subnet(tx, owner, made.id, subnet(tx, None, owner))
+    return str(vpn_gateways.create(tx, owner, VpnGatewayOrder(project_id, made.id)).id)
+
+
+def vpn_peer(tx: Tx, _plane: Plane | None = None, owner: Caller = THEM) -> str:
+    """A peer of a new gateway."""
+    return str(vpn_peers.create(tx, owner, PeerOrder(vpn_gateway(tx, None, owner))).id)
 
 
 _MAKERS: dict[str, Maker] = {
@@ -261,6 +279,8 @@ _REFERENCES: dict[str, Build] = {
     "subnet of an interface": _putting("routers", None, router, "/add_router_interface", subnet_id=subnet),
     "port of an interface": _putting("routers", None, router, "/add_router_interface", port_id=port),
     "subnet to be left": _putting("routers", None, router, "/remove_router_interface", subnet_id=subnet),
+    "router of a VPN gateway": _posting("vpn/gateways", "gateway", router_id=router),
+    "gateway of a VPN peer": _posting("vpn/peers", "peer", gateway_id=vpn_gateway),
     "port to be left": _putting("routers", None, router, "/remove_router_interface", port_id=port),
 }
 
@@ -393,6 +413,9 @@ _BODIES: dict[tuple[str, str], Any] = {
     ("PUT", "/v2.0/floatingips/{floating_ip_id}/port_forwardings/{id}"): {
         "port_forwarding": {"external_port": 8081, "description": "mine"}
     },
+    ("POST", "/v2.0/vpn/gateways"): {"gateway": {"router_id": router, "name": "one"}},
+    ("PUT", "/v2.0/vpn/gateways/{id}"): {"gateway": {"name": "mine"}},
+    ("POST", "/v2.0/vpn/peers"): {"peer": {"gateway_id": vpn_gateway, "name": "one"}},
     ("PUT", "/v2.0/quotas/{project_id}"): {"quota": {"port": 9, "network": 9}},
 }
 _BODIES |= {("PUT", f"/v2.0/{plural}/{{id}}/tags"): {"tags": ["mine"]} for plural in RESOURCES}
@@ -406,6 +429,8 @@ FOREIGN = Foreign(
         "auto-allocated-topology/project_id": lambda _tx, _plane: THEM.own_project(),
         "quotas/project_id": lambda _tx, _plane: THEM.own_project(),
         "network-ip-availabilities/id": network,
+        "gateways/id": vpn_gateway,
+        "peers/id": vpn_peer,
     },
     # Agents, flavors and the rules of new groups are the operator's.
     shared=frozenset(

@@ -31,6 +31,7 @@ from volutus.agent.hypervisor.domain_xml import (
     domain,
     mhz_element,
     nic_element,
+    secret,
 )
 from volutus.agent.hypervisor.guest_files import GuestFiles
 from volutus.agent.hypervisor.pidwatch import PidWatch, read_pid
@@ -122,6 +123,10 @@ class LibvirtHypervisor:
             found = self._find(spec.id)
             if found is not None and found.isActive():
                 return
+            if found is not None and found.hasManagedSaveImage():
+                # It goes on as the machine that it was.
+                found.create()
+                return
             self._connection().defineXML(xml).create()
 
     def ask_shutdown(self, guest_id: str) -> None:
@@ -157,6 +162,16 @@ class LibvirtHypervisor:
             if found.state()[0] == libvirt.VIR_DOMAIN_PAUSED:
                 found.resume()
 
+    def save(self, guest_id: str) -> None:
+        with _faults("The guest could not be suspended."), _absent_is_fine(_NOT_RUNNING):
+            self._get(guest_id).managedSave()
+
+    def drop_saved(self, guest_id: str) -> None:
+        with _faults("The guest's saved memory could not be dropped."), _absent_is_fine():
+            found = self._get(guest_id)
+            if found.hasManagedSaveImage():
+                found.managedSaveRemove()
+
     def remove(self, guest_id: str) -> None:
         with _faults("The guest could not be removed."), _absent_is_fine():
             found = self._find(guest_id)
@@ -174,6 +189,10 @@ class LibvirtHypervisor:
             found.setSchedulerParametersFlags({"global_quota": quota, "cpu_shares": cpu_shares(mhz)}, live)
             note = tostring(mhz_element(mhz), encoding="unicode")
             found.setMetadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, note, "volutus", NAMESPACE, live)
+
+    def keep_key(self, disk_id: str, key: bytes) -> None:
+        with _faults("The disk's key could not be given to the hypervisor."):
+            self._connection().secretDefineXML(secret(disk_id)).setValue(key)
 
     def attach_disk(self, guest_id: str, disk: GuestDisk, location: DiskLocation) -> None:
         self._attach(guest_id, disk_element(disk, self._located(location), self._machine))
@@ -276,6 +295,8 @@ def _guest_seen(found: libvirt.virDomain) -> GuestSeen:
             cpu_time_ns=int(found.info()[4]),
             cause=f"libvirt state {state}, reason {reason}",
         )
+    if found.hasManagedSaveImage():
+        return GuestSeen(GuestState.SUSPENDED, cause="saved")
     crashed = state == libvirt.VIR_DOMAIN_CRASHED or reason in _CRASHES
     return GuestSeen(
         GuestState.CRASHED if crashed else GuestState.STOPPED, cause=f"libvirt state {state}, reason {reason}"

@@ -80,6 +80,16 @@ class SimulatedHypervisor:
         if guest.state is GuestState.PAUSED:
             self._guests[guest_id] = replace(guest, state=GuestState.RUNNING, cause="")
 
+    def save(self, guest_id: str) -> None:
+        self.trouble("save")
+        if self._guest(guest_id).alive:
+            self._guests[guest_id] = GuestSeen(GuestState.SUSPENDED, cause="saved")
+
+    def drop_saved(self, guest_id: str) -> None:
+        self.trouble("drop_saved")
+        if self._guest(guest_id).state is GuestState.SUSPENDED:
+            self._guests[guest_id] = GuestSeen(GuestState.STOPPED)
+
     def remove(self, guest_id: str) -> None:
         self.trouble("remove")
         if guest_id in self._guests and self._guests[guest_id].alive:
@@ -89,6 +99,9 @@ class SimulatedHypervisor:
     def set_mhz(self, guest_id: str, mhz: int) -> None:
         self.trouble("set_mhz")
         self._guests[guest_id] = replace(self._running(guest_id), mhz=mhz)
+
+    def keep_key(self, disk_id: str, key: bytes) -> None:
+        """Nothing is ever encrypted."""
 
     def attach_disk(self, guest_id: str, disk: GuestDisk, location: DiskLocation) -> None:
         self.trouble("attach_disk")

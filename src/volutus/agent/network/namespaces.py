@@ -26,6 +26,10 @@ class MetadataNamespaces:
         self._switch = switch
         self._server = server
 
+    def name(self, network_id: str) -> str:
+        """The namespace of a network, whether it exists or not."""
+        return self._prefix + network_id
+
     def made(self) -> list[str]:
         """Networks that have a namespace, whole or not."""
         return [name.removeprefix(self._prefix) for name in links.namespaces() if self._mine(name)]

@@ -1,12 +1,12 @@
 """Taps that are only pretended: same protocol, no interface."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from volutus.agent.hypervisor.simulated import never
 from volutus.agent.network import MetadataTrees, Traffic
 from volutus.agent.state import PortSeen
-from volutus.wire import GuestNic, MetadataPort
+from volutus.wire import CheckSpec, GuestNic, MetadataPort, VpnSpec
 
 
 @dataclass
@@ -17,6 +17,8 @@ class SimulatedNetwork:
     trees: MetadataTrees = field(default_factory=dict)
     _ports: dict[str, PortSeen] = field(default_factory=dict)
     _metadata: dict[str, MetadataPort] = field(default_factory=dict)
+    _checked: dict[str, bool] = field(default_factory=dict)
+    _gateways: dict[str, VpnSpec | None] = field(default_factory=dict)
 
     def ports(self) -> dict[str, PortSeen]:
         return dict(self._ports)
@@ -48,6 +50,28 @@ class SimulatedNetwork:
 
     def publish(self, trees: MetadataTrees) -> None:
         self.trees = trees
+
+    def check(self, members: Sequence[CheckSpec]) -> None:
+        """All answer: there is nobody to be asked."""
+        self._checked = {member.id: True for member in members}
+
+    def checked(self) -> dict[str, bool]:
+        return dict(self._checked)
+
+    def gateways(self) -> dict[str, VpnSpec | None]:
+        return dict(self._gateways)
+
+    def serve_gateway(self, spec: VpnSpec) -> None:
+        self.trouble("serve_gateway")
+        self._gateways[spec.id] = spec
+
+    def drop_gateway(self, gateway_id: str) -> None:
+        self.trouble("drop_gateway")
+        self._gateways.pop(gateway_id, None)
+
+    def handshakes(self) -> dict[str, dict[str, int]]:
+        """Nobody connects."""
+        return {}
 
     def close(self) -> None:
         """Nothing is open."""

@@ -14,7 +14,7 @@ from volutus.http.kernel.microversions import MicroversionRange, Version
 from volutus.http.kernel.paging import next_links, parse_page, whole_number
 from volutus.http.kernel.plane import Plane
 from volutus.http.kernel.requests import Request, StreamRequest
-from volutus.http.kernel.routes import Dialect, Route
+from volutus.http.kernel.routes import Dialect, Route, SocketRoute
 
 __all__ = [
     "Dialect",
@@ -26,6 +26,7 @@ __all__ = [
     "Plane",
     "Request",
     "Route",
+    "SocketRoute",
     "StreamRequest",
     "Version",
     "accepted",

@@ -12,19 +12,20 @@ import time
 from collections.abc import AsyncIterator, MutableMapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from starlette.datastructures import Headers, QueryParams
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocket
 
 from volutus.db import Tx
-from volutus.errors import TooLarge, Unauthenticated, VolutusError
+from volutus.errors import Contended, TooLarge, Unauthenticated, VolutusError
 from volutus.http.kernel.faults import FaultTable, HttpProblem, openstack_fault
 from volutus.http.kernel.microversions import Version
 from volutus.http.kernel.plane import Plane
 from volutus.http.kernel.requests import NO_VERSION, Request, StreamRequest
-from volutus.http.kernel.routes import Dialect, Match, RouteMap
+from volutus.http.kernel.routes import Dialect, Match, RouteMap, SocketRoute
 from volutus.identity import Caller
 from volutus.identity.access_rules import permits
 
@@ -33,6 +34,8 @@ log = logging.getLogger(__name__)
 # A caller may name its request so that its own logs and ours meet; anything else is replaced.
 _REQUEST_ID = re.compile(r"req-[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _NOBODY = Caller(user_id=None)
+# Two requests that deadlock are over with the second try; more takes a crowd.
+_CONTENDED_AGAIN = 2
 
 
 class _Exchange:
@@ -60,8 +63,11 @@ class _Exchange:
 class Kernel:
     """All dialects as one application over one plane."""
 
-    def __init__(self, plane: Plane, dialects: Sequence[Dialect]) -> None:
+    def __init__(
+        self, plane: Plane, dialects: Sequence[Dialect], sockets: Sequence[SocketRoute] = ()
+    ) -> None:
         self.plane = plane
+        self._sockets = {route.path: route.handler for route in sockets}
         self.routes = RouteMap(dialects)
         self._threads = ThreadPoolExecutor(plane.settings.api_threads, thread_name_prefix="http")
         self._faults = FaultTable(openstack_fault)
@@ -71,6 +77,17 @@ class Kernel:
             await _lifespan(receive, send)
         elif scope["type"] == "http":
             await self._http(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await self._websocket(WebSocket(scope, receive, send))
+
+    async def _websocket(self, socket: WebSocket) -> None:
+        """Refused by an empty answer before the upgrade: whoever asks wrongly hears nothing that looks like
+        data."""
+        handler = self._sockets.get(socket.url.path)
+        if handler is None or not _same_origin(socket, self.plane):
+            await socket.close()
+            return
+        await handler(self.plane, socket)
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = _Exchange(scope, self.plane)
@@ -112,13 +129,23 @@ class Kernel:
         return await loop.run_in_executor(self._threads, self._handle, exchange, match, body)
 
     def _handle(self, exchange: _Exchange, match: Match, body: bytes) -> Response:
+        """Once more, from the start, where the transaction was ended in favour of another's."""
+        for _ in range(_CONTENDED_AGAIN):
+            try:
+                return self._attempt(exchange, match, body)
+            except Contended as error:
+                log.info("%s: trying again", error.detail, extra={"request_id": exchange.request_id})
+        return self._attempt(exchange, match, body)
+
+    def _attempt(self, exchange: _Exchange, match: Match, body: bytes) -> Response:
         database = self.plane.database
         opened = database.begin if match.route.needs_transaction else database.read
         with opened(exchange.request_id) as tx:
             try:
                 caller = self._caller(tx, exchange, match)
                 request = Request(**self._call(exchange, match, caller), body=body, tx=tx)
-                return match.route.handler(request)  # type: ignore[return-value]
+                with self.plane.gate.passing(tx, caller, match.route.permission, match.params):
+                    return match.route.handler(request)  # type: ignore[return-value]
             finally:
                 exchange.statements = tx.statements
 
@@ -201,6 +228,14 @@ def _origin(headers: Headers, plane: Plane) -> str:
         return plane.settings.url
     host = headers.get("host")
     return f"http://{host}" if host else plane.settings.url
+
+
+def _same_origin(socket: WebSocket, plane: Plane) -> bool:
+    """Browsers let any page open a socket to anywhere, and say which page it was. Programs say nothing."""
+    page = socket.headers.get("origin")
+    if page is None:
+        return True
+    return urlsplit(page).netloc in (socket.headers.get("host"), urlsplit(plane.settings.url).netloc)
 
 
 async def _body(receive: Receive, headers: Headers, limit: int) -> bytes:

@@ -19,6 +19,7 @@ _STATUS: dict[type[errors.VolutusError], int] = {
     errors.Conflict: 409,
     errors.Stale: 412,
     errors.QuotaExceeded: 403,
+    errors.Unpaid: 402,
     errors.NoCapacity: 409,
     errors.TooLarge: 413,
     errors.Unavailable: 503,

@@ -1,5 +1,7 @@
 """The objects that handlers reach through `request.plane`. `volutus/main.py` builds it, tests their own."""
 
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -16,6 +18,24 @@ class Authenticator(Protocol):
     def authenticate(self, tx: Tx, token: str) -> Caller: ...
 
 
+class Gate(Protocol):
+    """Stands around every handler. An act is named by its permission; `params` are the named pieces of the
+    path. Raises a VolutusError, before or after the handler, for what may not go on."""
+
+    def passing(
+        self, tx: Tx, caller: Caller, permission: str, params: Mapping[str, str]
+    ) -> AbstractContextManager[None]: ...
+
+
+class OpenGate:
+    """Lets everything pass."""
+
+    def passing(
+        self, _tx: Tx, _caller: Caller, _permission: str, _params: Mapping[str, str]
+    ) -> AbstractContextManager[None]:
+        return nullcontext()
+
+
 @dataclass(frozen=True)
 class Plane:
     """One process's share of the control plane. `parts` holds what single dialects need (`parts["images"]`
@@ -28,3 +48,4 @@ class Plane:
     policy: Policy
     authenticator: Authenticator
     parts: dict[str, Any] = field(default_factory=dict)
+    gate: Gate = field(default_factory=OpenGate)

@@ -7,12 +7,16 @@ from typing import Any
 from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Scope
+from starlette.websockets import WebSocket
 
 from volutus.http.kernel.faults import FaultTable
 from volutus.http.kernel.microversions import MicroversionRange
+from volutus.http.kernel.plane import Plane
 
 Credential = Callable[[Scope], str | None]
 Handler = Callable[[Any], Response] | Callable[[Any], Awaitable[Response]]
+
+SocketHandler = Callable[[Plane, WebSocket], Awaitable[None]]
 
 # Documents of the APIs are small; image bytes do not come this way.
 BODY_MAX_BYTES = 1 << 20
@@ -36,6 +40,15 @@ class Route:
     def needs_transaction(self) -> bool:
         """Whether the handler's statements must be all or none; by default, all but GET and HEAD."""
         return self.method not in ("GET", "HEAD") if self.writes is None else self.writes
+
+
+@dataclass(frozen=True)
+class SocketRoute:
+    """A WebSocket at exactly this path. Its handler finds out itself who is asking: such routes are on the
+    list of those that answer without a token of the identity service."""
+
+    path: str
+    handler: SocketHandler
 
 
 def token_header(scope: Scope) -> str | None:

@@ -14,6 +14,7 @@ The network domain makes views (`model`), implements `Topology` on its tables, a
     QoS policy                                           the ports and routers it is for
     port's DNS name                                      its network
     security group deleted                               it, and the groups whose rules named it
+    load balancer, or what is below it                   it, its network, the routers of that, their networks
 
 A forgotten wake is found by the scan. What a step answers `Done` for is in OVN as the view said when the
 step began, or gone from it when there was no view; who wants to record that wraps `OvnReconciler`.
@@ -28,12 +29,16 @@ from volutus.network.ovn.model import (
     AddressMode,
     AddressPairView,
     AdvertisementView,
+    BackendView,
     Direction,
     FixedIpView,
     FloatingIpView,
     GatewayView,
     HostRoute,
     Kind,
+    ListenerView,
+    LoadBalancerView,
+    MonitorView,
     NetworkView,
     OwnDhcpView,
     ParentView,
@@ -59,13 +64,17 @@ __all__ = [
     "AddressMode",
     "AddressPairView",
     "AdvertisementView",
+    "BackendView",
     "Direction",
     "FixedIpView",
     "FloatingIpView",
     "GatewayView",
     "HostRoute",
     "Kind",
+    "ListenerView",
+    "LoadBalancerView",
     "MemoryNorthbound",
+    "MonitorView",
     "NetworkView",
     "Northbound",
     "OvnReconciler",

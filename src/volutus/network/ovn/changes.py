@@ -37,6 +37,8 @@ from volutus.network.ovn.rows import (
 )
 
 TAG_PREFIX = "volutus:"
+# A subnet's options, the limits of floating IPs, listeners: what an object has many of.
+MARKED = {Kind.NETWORK: "DHCP_Options", Kind.ROUTER: "QoS", Kind.LOAD_BALANCER: "Load_Balancer"}
 Operation = dict[str, Any]
 
 
@@ -109,8 +111,6 @@ class Changes:
         changed = self._size() != before
         if unit.key.kind is Kind.PORT and unit.rows:
             self._join_groups(unit, found)
-        if unit.key.kind is Kind.ROUTER:
-            self._join_router(unit)
         return changed
 
     def _insert(self, unit: Unit, row: Row) -> None:
@@ -159,13 +159,6 @@ class Changes:
         for group in before.difference(unit.group_ids):
             self.leaves.setdefault(_members(group), set()).add(port)
 
-    def _join_router(self, unit: Unit) -> None:
-        """Others put balancers on the router, too: that column of its row is not ours alone."""
-        place = Place("Logical_Router", row_uuid("Logical_Router", unit.key.id), "load_balancer")
-        balancers = {row.uuid for row in unit.rows if row.table == "Load_Balancer"}
-        if balancers:
-            self.joins.setdefault(place, set()).update(balancers)
-
     def _size(self) -> int:
         return len(self.inserts) + len(self.updates) + len(self.deletes)
 
@@ -177,12 +170,10 @@ def selects(unit: Unit) -> list[Operation]:
     places = {row_uuid(main, key.id): main} | {row.uuid: row.table for row in unit.rows}
     places |= {row_uuid(table, name): table for table, name in _perhaps(key)}
     operations = [_select(table, where_uuid(uuid)) for uuid, table in places.items()]
-    # Nothing refers to a subnet's options once it is gone, and rows of floating IPs have no names that could
-    # be known: these are asked for by their mark.
-    marked = {Kind.NETWORK: "DHCP_Options", Kind.ROUTER: "QoS"}.get(key.kind)
-    if marked is not None:
-        mark = [["external_ids", "includes", ["map", [[ID_TAG, key.id]]]]]
-        operations.append(_select(marked, mark))
+    # Nothing refers to these once what they were for is gone, and their names could not be known: they are
+    # asked for by their mark.
+    if key.kind in MARKED:
+        operations.append(_select(MARKED[key.kind], _marked(unit)))
     return operations
 
 
@@ -227,6 +218,10 @@ def encode(value: Value) -> Any:
     if isinstance(value, Mapping):
         return ["map", [[k, v] for k, v in sorted(value.items())]]
     return value[0] if len(value) == 1 else ["set", list(value)]
+
+
+def _marked(unit: Unit) -> list[Any]:
+    return [["external_ids", "includes", ["map", [[ID_TAG, unit.key.id]]]]]
 
 
 def where_uuid(uuid: str) -> list[Any]:

@@ -107,7 +107,7 @@ class OvsdbClient:
         problems = []
         for remote in self._remotes:
             try:
-                self._socket = _connect(remote)
+                self._socket = connect(remote)
             except (OSError, ValueError) as error:
                 problems.append(f"{remote}: {error}")
                 continue
@@ -176,7 +176,8 @@ class OvsdbClient:
         self._buffer.clear()
 
 
-def _connect(remote: str) -> socket.socket:
+def connect(remote: str) -> socket.socket:
+    """Reach an OVSDB server at `unix:PATH` or `tcp:ADDR:PORT`. Raises OSError; ValueError for other forms."""
     scheme, _, place = remote.partition(":")
     if scheme == "unix":
         connection = socket.socket(socket.AF_UNIX)

@@ -1,8 +1,10 @@
 """From views to northbound rows. Pure: equal views give equal rows, and nothing is read or written."""
 
 from volutus.network.ovn.address_groups import compile_address_group
+from volutus.network.ovn.load_balancers import compile_load_balancer
 from volutus.network.ovn.model import (
     AddressGroupView,
+    LoadBalancerView,
     NetworkView,
     PortView,
     RouterView,
@@ -31,3 +33,5 @@ def compile_view(view: View) -> Unit:
             return compile_security_group(view)
         case AddressGroupView():
             return compile_address_group(view)
+        case LoadBalancerView():
+            return compile_load_balancer(view)

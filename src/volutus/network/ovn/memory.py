@@ -8,7 +8,7 @@ import threading
 from collections.abc import Mapping, Sequence
 
 from volutus.network.ovn.model import Kind
-from volutus.network.ovn.northbound import Applied, Result, admit
+from volutus.network.ovn.northbound import Applied, Probed, Result, admit
 from volutus.network.ovn.rows import Key, Unit
 
 _WRITTEN = Applied(Result.WRITTEN)
@@ -34,6 +34,10 @@ class MemoryNorthbound:
         with self._lock:
             units = list(self._units.values())
         return {unit.key: unit.digest() for unit in units}
+
+    def probed(self) -> Mapping[Probed, bool]:
+        """See `Northbound.probed`: there is nobody to ask."""
+        return {}
 
     def ports_up(self, port_ids: Sequence[str]) -> frozenset[str]:
         """See `Northbound.ports_up`."""

@@ -19,6 +19,7 @@ class Kind(Enum):
     ROUTER = "router"
     SECURITY_GROUP = "security_group"
     ADDRESS_GROUP = "address_group"
+    LOAD_BALANCER = "load_balancer"
 
 
 class AddressMode(Enum):
@@ -89,7 +90,7 @@ class ProviderView:
 @dataclass(frozen=True, slots=True)
 class NetworkView:
     """`names` are host names with the addresses that they stand for, in the order that is answered.
-    `domain` is what they are below."""
+    `domain` is what they are below. `listener_ids` are those of load balancers that its guests can reach."""
 
     id: str
     mtu: int = 1442
@@ -97,6 +98,7 @@ class NetworkView:
     provider: ProviderView | None = None
     domain: str = ""
     names: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    listener_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +208,8 @@ class FloatingIpView:
     fixed_port_id: str
     network_id: str = ""
     qos: QosView | None = None
+    # What it stands for is on no host: the gateway's host translates it.
+    central: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +247,7 @@ class RouterView:
     distributed: bool = True
     port_forwardings: tuple[PortForwardingView, ...] = ()
     scopes: tuple[ScopedNetwork, ...] = ()
+    listener_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,4 +281,53 @@ class AddressGroupView:
     addresses: tuple[str, ...] = ()
 
 
-View = NetworkView | PortView | RouterView | SecurityGroupView | AddressGroupView
+@dataclass(frozen=True, slots=True)
+class BackendView:
+    """A member that gets connections. With a monitor: the port that has the address, and from which address
+    of its subnet OVN asks it."""
+
+    address: str
+    port: int
+    port_id: str | None = None
+    probe_address: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MonitorView:
+    """How OVN asks the members; `rise` and `fall` answers in a row change a member's state."""
+
+    interval_s: int
+    timeout_s: int
+    rise: int
+    fall: int
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerView:
+    """A port of a load balancer's addresses. `protocol` is `tcp`, `udp` or `sctp`. `by_source` sends a
+    client's connections to one member; `affinity_timeout_s` keeps it there though members come and go."""
+
+    id: str
+    protocol: str
+    addresses: tuple[str, ...]
+    port: int
+    backends: tuple[BackendView, ...] = ()
+    by_source: bool = False
+    affinity_timeout_s: int | None = None
+    monitor: MonitorView | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LoadBalancerView:
+    """A load balancer. `port_id`, `mac` and `network` (`ip/prefix`) are its own port's."""
+
+    id: str
+    port_id: str
+    mac: str
+    network: str
+    gateway_address: str | None = None
+    mtu: int = 1442
+    listeners: tuple[ListenerView, ...] = ()
+
+
+View = NetworkView | PortView | RouterView | SecurityGroupView | AddressGroupView | LoadBalancerView

@@ -5,6 +5,7 @@ from hashlib import blake2b
 from ipaddress import ip_network
 
 from volutus.network.ovn.dns import dns_row
+from volutus.network.ovn.load_balancers import listener_refs, listeners_needed
 from volutus.network.ovn.model import AddressMode, Kind, NetworkView, SubnetView
 from volutus.network.ovn.names import localnet_name
 from volutus.network.ovn.rows import Key, Row, Unit, make_row, row_uuid
@@ -23,8 +24,16 @@ def compile_network(view: NetworkView) -> Unit:
     key = Key(Kind.NETWORK, view.id)
     config = {"mcast_snoop": "false", "vlan-passthru": "false"}
     names = dns_row(view)
-    known = [names.ref] if names else []
-    rows = [make_row("Logical_Switch", view.id, name=view.id, other_config=config, dns_records=known)]
+    rows = [
+        make_row(
+            "Logical_Switch",
+            view.id,
+            name=view.id,
+            other_config=config,
+            dns_records=[names.ref] if names else [],
+            load_balancer=listener_refs(view.listener_ids),
+        )
+    ]
     rows += [names] if names else []
     rows += [dhcp_options(view, subnet, subnet.id) for subnet in view.subnets if subnet.offers_dhcp]
     if view.provider is not None:
@@ -41,7 +50,7 @@ def compile_network(view: NetworkView) -> Unit:
                 options={"network_name": view.provider.physical_network},
             )
         )
-    return Unit(key, tuple(rows))
+    return Unit(key, tuple(rows), needs=listeners_needed(view.listener_ids))
 
 
 def switch_uuid(network_id: str) -> str:

@@ -7,9 +7,18 @@ else of it is left, whatever was there before.
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from volutus.network.ovn.rows import Key, Unit
+
+
+class Probed(NamedTuple):
+    """A member of a load balancer as OVN asks it; `protocol` is `tcp` or `udp`."""
+
+    port_id: str
+    address: str
+    port: int
+    protocol: str
 
 
 class Result(Enum):
@@ -54,6 +63,10 @@ class Northbound(Protocol):
     def read_index(self) -> Mapping[Key, str]:
         """The digest of every unit that has rows, computed from what the rows really are: equal to
         `Unit.digest()` of what is wanted, or the unit has drifted."""
+
+    def probed(self) -> Mapping[Probed, bool]:
+        """What OVN's own health checks find: whether each member that is asked answers. One not asked yet is
+        left out."""
 
     def ports_up(self, port_ids: Sequence[str]) -> frozenset[str]:
         """Which of these ports are bound on a host and connected."""

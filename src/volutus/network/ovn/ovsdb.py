@@ -20,7 +20,7 @@ from volutus.network.ovn.changes import (
 )
 from volutus.network.ovn.client import OvsdbClient, Refused
 from volutus.network.ovn.model import Kind
-from volutus.network.ovn.northbound import Applied, Result, admit
+from volutus.network.ovn.northbound import Applied, Probed, Result, admit
 from volutus.network.ovn.rows import MAIN_TABLE, OWNED, Key, Unit, row_digest, row_uuid, unit_digest
 
 # Tables in which OVSDB allows a name but once, and the column of the table that holds their rows.
@@ -40,10 +40,12 @@ _UNCHANGED = Applied(Result.UNCHANGED)
 
 
 class OvsdbNorthbound:
-    """A `Northbound` on an OVSDB server. May be shared by threads."""
+    """A `Northbound` on an OVSDB server. May be shared by threads. `southbound` is where OVN tells what its
+    health checks find, if anyone wants to know."""
 
-    def __init__(self, client: OvsdbClient) -> None:
+    def __init__(self, client: OvsdbClient, southbound: OvsdbClient | None = None) -> None:
         self._client = client
+        self._southbound = southbound
 
     def apply(self, units: Sequence[Unit]) -> Mapping[Key, Applied]:
         """See `Northbound.apply`. When the transaction of many is refused each goes alone, so that one that
@@ -59,19 +61,30 @@ class OvsdbNorthbound:
         """See `Northbound.read_index`. One request; about 0.04 ms for each port."""
         operations: list[dict[str, Any]] = [select_all(table) for table in OWNED]
         groups = {"op": "select", "table": "Port_Group", "where": [], "columns": ["external_ids", "ports"]}
-        routers = {"op": "select", "table": "Logical_Router", "where": [], "columns": ["load_balancer"]}
-        answers = self._client.transact([*operations, groups, routers])
-        # A balancer that no router has is as good as none.
-        used = {uuid for raw in answers[-1]["rows"] for uuid in _uuids(raw["load_balancer"])}
+        answers = self._client.transact([*operations, groups])
         rows: dict[Key, list[tuple[str, str]]] = defaultdict(list)
         for table, answer in zip(OWNED, answers, strict=False):
             for raw in answer["rows"]:
                 row = decode(table, raw)
-                idle = table == "Load_Balancer" and row.uuid not in used
-                if (owner := owner_of(row)) and not idle:
+                if owner := owner_of(row):
                     rows[Key(*owner)].append((row.uuid, row_digest(table, row.columns)))
-        members = _memberships(answers[-2]["rows"])
+        members = _memberships(answers[-1]["rows"])
         return {key: unit_digest(found, members.get(_port_row(key), ())) for key, found in rows.items()}
+
+    def probed(self) -> Mapping[Probed, bool]:
+        """See `Northbound.probed`. One request."""
+        if self._southbound is None:
+            return {}
+        columns = ["logical_port", "ip", "port", "protocol", "status"]
+        select = {"op": "select", "table": "Service_Monitor", "where": [], "columns": columns}
+        found = {}
+        for row in self._southbound.transact([select])[0]["rows"]:
+            # An empty set until the first answer, or the first that did not come.
+            if isinstance(row["status"], str):
+                protocol = row["protocol"] if isinstance(row["protocol"], str) else "tcp"
+                asked = Probed(row["logical_port"], row["ip"], row["port"], protocol)
+                found[asked] = row["status"] == "online"
+        return found
 
     def ports_up(self, port_ids: Sequence[str]) -> frozenset[str]:
         """See `Northbound.ports_up`."""

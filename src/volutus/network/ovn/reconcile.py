@@ -151,7 +151,14 @@ class OvnReconciler:
 def reconcilers(topology: Topology, northbound: Northbound, clock: Clock) -> list[OvnReconciler]:
     """One for each kind, in the order in which they need each other."""
     index = DriftIndex(northbound, clock)
-    order = (Kind.NETWORK, Kind.ADDRESS_GROUP, Kind.SECURITY_GROUP, Kind.PORT, Kind.ROUTER)
+    order = (
+        Kind.LOAD_BALANCER,
+        Kind.NETWORK,
+        Kind.ADDRESS_GROUP,
+        Kind.SECURITY_GROUP,
+        Kind.PORT,
+        Kind.ROUTER,
+    )
     return [OvnReconciler(kind, topology, northbound, index) for kind in order]
 
 

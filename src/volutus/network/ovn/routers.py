@@ -5,6 +5,7 @@ from hashlib import blake2b
 from ipaddress import ip_interface
 from itertools import permutations
 
+from volutus.network.ovn.load_balancers import listener_refs, listeners_needed
 from volutus.network.ovn.model import FloatingIpView, GatewayView, Kind, RouterPortView, RouterView
 from volutus.network.ovn.names import FORWARDED_PROTOCOLS, forwarding_name, router_port_name
 from volutus.network.ovn.qos import outside_qos
@@ -38,10 +39,11 @@ def compile_router(view: RouterView) -> Unit:
         static_routes=[row.ref for row in routes],
         nat=[row.ref for row in nat],
         policies=[row.ref for row in policies],
+        load_balancer=[*listener_refs(view.listener_ids), *(row.ref for row in balancers)],
     )
     limits = _limits(view, gateway) if gateway else []
     rows = (router, *ports, *chassis, *routes, *nat, *policies, *balancers, *limits)
-    return Unit(Key(Kind.ROUTER, view.id), rows)
+    return Unit(Key(Kind.ROUTER, view.id), rows, needs=listeners_needed(view.listener_ids))
 
 
 def gateway_hosts(router_id: str, host_ids: Sequence[str]) -> list[str]:
@@ -142,6 +144,7 @@ def _snat(view: RouterView) -> list[Row]:
 
 
 def _floating_ip(view: RouterView, ip: FloatingIpView) -> Row:
+    distributed = view.distributed and not ip.central
     # The router's id is in the name: an address that moves to another router is for a moment in both.
     return make_row(
         "NAT",
@@ -149,8 +152,8 @@ def _floating_ip(view: RouterView, ip: FloatingIpView) -> Row:
         type="dnat_and_snat",
         external_ip=ip.address,
         logical_ip=ip.fixed_address,
-        external_mac=ip.mac if view.distributed else None,
-        logical_port=ip.fixed_port_id if view.distributed else None,
+        external_mac=ip.mac if distributed else None,
+        logical_port=ip.fixed_port_id if distributed else None,
     )
 
 

@@ -41,7 +41,7 @@ Value = tuple[Atom, ...] | Mapping[str, str | int]
 
 # The columns that are ours: compared, written and mended. What is not listed belongs to northd or to nobody.
 OWNED: Mapping[str, tuple[str, ...]] = {
-    "Logical_Switch": ("name", "other_config", "dns_records"),
+    "Logical_Switch": ("name", "other_config", "dns_records", "load_balancer"),
     "Logical_Switch_Port": (
         "name",
         "type",
@@ -57,9 +57,17 @@ OWNED: Mapping[str, tuple[str, ...]] = {
     "DHCP_Options": ("cidr", "options"),
     "DNS": ("records",),
     "QoS": ("direction", "priority", "match", "action", "bandwidth"),
-    "Logical_Router": ("name", "enabled", "options", "ports", "static_routes", "policies", "nat"),
+    "Logical_Router": (
+        "name",
+        "enabled",
+        "options",
+        "ports",
+        "static_routes",
+        "policies",
+        "nat",
+        "load_balancer",
+    ),
     "Logical_Router_Policy": ("priority", "match", "action"),
-    "Load_Balancer": ("name", "vips", "protocol", "options"),
     "Logical_Router_Port": ("name", "mac", "networks", "options", "ipv6_ra_configs", "gateway_chassis"),
     "Gateway_Chassis": ("name", "chassis_name", "priority"),
     "Logical_Router_Static_Route": ("ip_prefix", "nexthop", "output_port", "policy"),
@@ -67,8 +75,20 @@ OWNED: Mapping[str, tuple[str, ...]] = {
     "Port_Group": ("name", "acls"),
     "ACL": ("direction", "priority", "match", "action"),
     "Address_Set": ("name", "addresses"),
+    "Load_Balancer": (
+        "name",
+        "protocol",
+        "vips",
+        "selection_fields",
+        "ip_port_mappings",
+        "health_check",
+        "options",
+    ),
+    "Load_Balancer_Health_Check": ("vip", "options"),
 }
-MAP_COLUMNS = frozenset({"options", "other_config", "ipv6_ra_configs", "external_ids", "records", "vips"})
+MAP_COLUMNS = frozenset(
+    {"options", "other_config", "ipv6_ra_configs", "external_ids", "records", "vips", "ip_port_mappings"}
+)
 # Tables whose rows live without being referred to; the rest vanish with the last reference.
 ROOT_TABLES = frozenset(
     {
@@ -89,6 +109,8 @@ MAIN_TABLE: Mapping[Kind, str] = {
     Kind.ROUTER: "Logical_Router",
     Kind.SECURITY_GROUP: "Port_Group",
     Kind.ADDRESS_GROUP: "Address_Set",
+    # Its own small router, which answers for its address.
+    Kind.LOAD_BALANCER: "Logical_Router",
 }
 
 

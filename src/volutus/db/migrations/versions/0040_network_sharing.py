@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0040"
-down_revision = "0036"
+down_revision = "0062"
 
 _COMMON = """
     id text PRIMARY KEY,
@@ -68,9 +68,6 @@ _ADDRESSES = """
         shared boolean NOT NULL DEFAULT false
     );
     CREATE INDEX address_groups_project ON address_groups (project_id);
-    ALTER TABLE network_units DROP CONSTRAINT network_units_kind_check,
-        ADD CONSTRAINT network_units_kind_check
-        CHECK (kind IN ('network', 'port', 'router', 'security_group', 'address_group'));
 """
 
 # The rules that a new group gets: `PARENT` stands for the group itself. These four are what every cloud

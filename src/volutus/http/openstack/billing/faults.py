@@ -16,4 +16,4 @@ def _envelope(fault: Fault) -> dict[str, Any]:
     return told
 
 
-FAULTS = FaultTable(_envelope, {NotEnoughFunds: 402})
+FAULTS = FaultTable(_envelope)

@@ -30,9 +30,10 @@ AUDIT_CYCLES_MAX = CYCLES_PER_DAY
 
 
 def set_region(request: Request) -> Response:
-    """The mode of accounts that come to be from now on: paying, or showback without money."""
-    mode = request.read(schemas.RegionBody).region.mode
-    return document({"region": views.shown(accounts.set_mode(request.tx, request.caller, mode))})
+    """The mode of accounts that come to be from now on (paying, or showback without money), and who sells."""
+    body = request.read(schemas.RegionBody).region
+    changed = accounts.set_region(request.tx, request.caller, body.mode, body.seller)
+    return document({"region": views.shown(changed)})
 
 
 def accounts_all(request: Request) -> Response:

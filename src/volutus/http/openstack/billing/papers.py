@@ -23,9 +23,21 @@ def invoice(request: Request) -> Response:
     if number is None:
         raise NotFound(f"Invoice {request.params['number'][:20]} could not be found.")
     found = invoices_.get(request.tx, request.caller, number)
+    if _wants_pdf(request):
+        # Only here: drawing takes more memory than all the rest of a process that serves.
+        from volutus.billing.papers import invoice_pdf
+
+        account = accounts.fetch(request.tx, found.account_id)
+        paper = invoice_pdf.render(found, account, accounts.needed_region(request.tx).seller)
+        name = {"Content-Disposition": f'attachment; filename="invoice-{found.number}.pdf"'}
+        return Response(paper, 200, name, media_type="application/pdf")
     if views.wants_csv(request):
         return views.table(found.lines, f"invoice-{found.number}")
     return document({"invoice": views.shown(found)})
+
+
+def _wants_pdf(request: Request) -> bool:
+    return request.query.get("format") == "pdf" or "application/pdf" in request.headers.get("accept", "")
 
 
 def credits_mine(request: Request) -> Response:

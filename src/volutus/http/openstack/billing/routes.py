@@ -1,7 +1,7 @@
 """All routes of the billing API. Prices and their history are public: whoever compares needs no account."""
 
 from volutus.http.kernel import Route
-from volutus.http.openstack.billing import accounts, discovery, operators, orders, papers, prices
+from volutus.http.openstack.billing import accounts, discovery, operators, orders, papers, payments, prices
 
 _READ, _ORDER, _OPERATE = "billing:read", "billing:order", "billing:operate"
 
@@ -12,12 +12,15 @@ _PUBLIC = (
     Route("GET", "/v1/prices/history", prices.history, open=True),
     Route("GET", "/v1/price-lists", prices.lists, open=True),
     Route("GET", "/v1/price-lists/{list_id}", prices.show_list, open=True),
+    # Signed by the provider, who has no token.
+    Route("POST", "/v1/providers/{provider}/events", payments.event, open=True),
 )
 _MINE = (
     Route("GET", "/v1/balance", accounts.balance, _READ),
     Route("GET", "/v1/ledger", accounts.ledger_mine, _READ),
     Route("GET", "/v1/usage", accounts.usage, _READ),
     Route("GET", "/v1/statement", accounts.statement_mine, _READ),
+    Route("GET", "/v1/forecast", accounts.forecast, _READ),
     Route("GET", "/v1/notices", accounts.notices_mine, _READ),
     Route("GET", "/v1/accounts/{account_id}", accounts.show, _READ),
     Route("GET", "/v1/accounts/{account_id}/ledger", accounts.ledger_of, _READ),
@@ -34,6 +37,12 @@ _MINE = (
     Route("GET", "/v1/packages/{package_id}", orders.package, _READ),
     Route("POST", "/v1/packages/{package_id}/end", orders.end_package, _ORDER),
     Route("PUT", "/v1/traffic/{kind}/{resource_id}", orders.traffic_mode, _ORDER),
+    Route("GET", "/v1/providers", payments.providers, _READ),
+    Route("GET", "/v1/payments", payments.index, _READ),
+    Route("POST", "/v1/payments", payments.create, _ORDER),
+    Route("GET", "/v1/payments/{payment_id}", payments.show, _READ),
+    Route("GET", "/v1/top-up", payments.top_up, _READ),
+    Route("PUT", "/v1/top-up", payments.set_top_up, _ORDER),
     Route("GET", "/v1/invoices", papers.invoices, _READ),
     Route("GET", "/v1/invoices/{number}", papers.invoice, _READ),
     Route("GET", "/v1/credits", papers.credits_mine, _READ),

@@ -12,6 +12,9 @@ Moment = Annotated[datetime, Meta(tz=True)]
 Currency = Annotated[str, Meta(pattern="^[A-Z]{3}$")]
 Country = Annotated[str, Meta(pattern="^([A-Z]{2})?$")]
 Language = Literal["en", "zh"]
+# Enough to keep a second header or a second receiver out of a mail.
+Contact = Annotated[str, Meta(pattern=r"^([^@\s,;<>]+@[^@\s,;<>]+)?$", max_length=254)]
+Line = Annotated[str, Meta(pattern=r"^[^\r\n]*$", max_length=255)]
 Months = Annotated[int, Meta(ge=1, le=36)]
 
 
@@ -111,8 +114,12 @@ class RedemptionBody(_Strict):
     voucher: Redemption
 
 
+Lines = Annotated[str, Meta(max_length=1000)]
+
+
 class RegionMode(_Strict):
-    mode: Word
+    mode: Word | None = None
+    seller: Lines | None = None
 
 
 class RegionBody(_Strict):
@@ -126,7 +133,9 @@ class Account(_Strict):
     mode: Word | None = None
     country: Country = ""
     language: Language = "en"
-    contact: str = ""
+    contact: Contact = ""
+    address: Lines = ""
+    vat_number: Line = ""
     credit_limit: Decimal = Decimal(0)
 
 
@@ -139,7 +148,9 @@ class AccountChange(_Strict):
     mode: Word | None = None
     country: Country | None = None
     language: Language | None = None
-    contact: str | None = None
+    contact: Contact | None = None
+    address: Lines | None = None
+    vat_number: Line | None = None
     credit_limit: Decimal | None = None
 
 
@@ -155,6 +166,26 @@ class Payment(_Strict):
 
 class PaymentBody(_Strict):
     payment: Payment
+
+
+class Checkout(_Strict):
+    amount: Decimal
+    provider: Word = "stripe"
+
+
+class CheckoutBody(_Strict):
+    payment: Checkout
+
+
+class TopUp(_Strict):
+    amount: Decimal
+    threshold: Decimal
+    provider: Word = "stripe"
+    enabled: bool = True
+
+
+class TopUpBody(_Strict):
+    top_up: TopUp
 
 
 class Credit(_Strict):

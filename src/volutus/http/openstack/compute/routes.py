@@ -3,6 +3,7 @@
 from volutus.http.kernel import Route
 from volutus.http.openstack.compute import (
     aggregates,
+    diagnostics,
     extensions,
     flavors,
     images,
@@ -10,6 +11,7 @@ from volutus.http.openstack.compute import (
     key_pairs,
     operators,
     quota_sets,
+    remote_consoles,
     security_groups,
     server_actions,
     server_groups,
@@ -51,6 +53,10 @@ SERVERS = (
     Route(
         "GET", "/servers/{id}/os-instance-actions/{request_id}", server_parts.action, "compute:servers:show"
     ),
+    Route("GET", "/servers/{id}/diagnostics", diagnostics.show, "compute:servers:diagnostics"),
+    Route("GET", "/servers/{id}/topology", diagnostics.topology, "compute:servers:show"),
+    Route("GET", "/servers/{id}/migrations", diagnostics.server_migrations, "compute:migrations"),
+    Route("POST", "/servers/{id}/remote-consoles", remote_consoles.create, "compute:servers:remote_consoles"),
     Route("GET", "/servers/{id}/os-security-groups", security_groups.of_server, "compute:servers:show"),
     Route("GET", "/servers/{id}/os-volume_attachments", volume_attachments.index, "compute:servers:show"),
     Route("POST", "/servers/{id}/os-volume_attachments", volume_attachments.create, "compute:servers:update"),
@@ -144,6 +150,8 @@ PROJECTS = (
 )
 
 OPERATORS = (
+    Route("GET", "/os-migrations", diagnostics.migrations, "compute:migrations"),
+    Route("GET", "/os-console-auth-tokens/{token}", remote_consoles.show_token, "compute:console_tokens"),
     Route("GET", "/os-hypervisors", operators.hypervisors, "compute:hypervisors"),
     Route("GET", "/os-hypervisors/detail", operators.hypervisors_detail, "compute:hypervisors"),
     Route("GET", "/os-hypervisors/statistics", operators.hypervisor_statistics, "compute:hypervisors"),

@@ -9,7 +9,7 @@ from volutus import compute
 from volutus.errors import Conflict, Invalid
 from volutus.http.kernel import Request, Version, document, empty
 from volutus.http.kernel.bodies import decode
-from volutus.http.openstack.compute import images, rebuilds, schemas
+from volutus.http.openstack.compute import images, rebuilds, remote_consoles, schemas, server_shapes
 
 V2_73 = Version(2, 73)
 
@@ -23,9 +23,11 @@ def act(request: Request) -> Response:
     found = ACTIONS.get(name)
     if found is None:
         raise Invalid(f"There is no such action: {name}", field=name)
-    permission, handler = found
-    request.plane.policy.require(f"compute:servers:{permission}", request.caller)
-    return handler(request, request.params["id"], arguments)
+    name, handler = found
+    permission = f"compute:servers:{name}"
+    request.plane.policy.require(permission, request.caller)
+    with request.plane.gate.passing(request.tx, request.caller, permission, request.params):
+        return handler(request, request.params["id"], arguments)
 
 
 def _start(request: Request, server_id: str, _arguments: Any) -> Response:
@@ -140,6 +142,20 @@ ACTIONS: dict[str, tuple[str, _Handler]] = {
     "os-stop": ("stop", _stop),
     "pause": ("pause", _pause),
     "unpause": ("pause", _unpause),
+    "suspend": ("suspend", server_shapes.suspend),
+    "resume": ("suspend", server_shapes.resume),
+    "resize": ("resize", server_shapes.resize),
+    "confirmResize": ("resize", server_shapes.confirm_resize),
+    "revertResize": ("resize", server_shapes.revert_resize),
+    "rescue": ("rescue", server_shapes.rescue),
+    "unrescue": ("rescue", server_shapes.unrescue),
+    "shelve": ("shelve", server_shapes.shelve),
+    "shelveOffload": ("shelve_offload", server_shapes.shelve_offload),
+    "unshelve": ("shelve", server_shapes.unshelve),
+    "migrate": ("migrate", server_shapes.migrate),
+    "os-migrateLive": ("migrate", server_shapes.live_migrate),
+    "evacuate": ("migrate", server_shapes.evacuate),
+    "restore": ("restore", server_shapes.restore),
     "reboot": ("reboot", _reboot),
     "rebuild": ("rebuild", rebuilds.rebuild),
     "createImage": ("create_image", images.create),
@@ -147,6 +163,8 @@ ACTIONS: dict[str, tuple[str, _Handler]] = {
     "lock": ("lock", _lock),
     "unlock": ("unlock", _unlock),
     "os-getConsoleOutput": ("console_output", _console_output),
+    "os-getVNCConsole": ("remote_consoles", remote_consoles.vnc),
+    "os-getSerialConsole": ("remote_consoles", remote_consoles.serial),
     "addSecurityGroup": ("security_groups", _add_group),
     "removeSecurityGroup": ("security_groups", _remove_group),
     "addFixedIp": ("fixed_ips", _add_fixed_ip),

@@ -18,6 +18,7 @@ _FAMILIES: dict[type[errors.VolutusError], str] = {
     errors.TooLarge: "HTTPRequestEntityTooLarge",
     errors.Unavailable: "ServiceUnavailable",
     errors.QuotaExceeded: "OverQuota",
+    errors.Unpaid: "PaymentRequired",
 }
 _BY_STATUS = {404: "HTTPNotFound", 405: "HTTPMethodNotAllowed", 500: "HTTPInternalServerError"}
 

@@ -26,7 +26,10 @@ from volutus.http.openstack.network import (
     subnets,
     tags,
     topologies,
+    traces,
     trunks,
+    vpn_gateways,
+    vpn_peers,
 )
 from volutus.network import qos_rules
 
@@ -188,6 +191,17 @@ def _ip_availability() -> tuple[Route, ...]:
     )
 
 
+def _vpn_peers() -> tuple[Route, ...]:
+    path, noun = "/v2.0/vpn/peers", "network:vpn_peers"
+    return (
+        Route("POST", path, vpn_peers.create, f"{noun}:create"),
+        Route("GET", path, vpn_peers.index, f"{noun}:list"),
+        Route("GET", f"{path}/{{id}}", vpn_peers.show, f"{noun}:show"),
+        Route("GET", f"{path}/{{id}}/configuration", vpn_peers.configuration, f"{noun}:configure"),
+        Route("DELETE", f"{path}/{{id}}", vpn_peers.delete, f"{noun}:delete"),
+    )
+
+
 ROUTES: tuple[Route, ...] = (
     Route("GET", "", service.versions, open=True),
     Route("GET", "/v2.0", service.resources, open=True),
@@ -201,6 +215,7 @@ ROUTES: tuple[Route, ...] = (
     *_five("/v2.0/subnets", "network:subnets", subnets),
     *_five("/v2.0/subnetpools", "network:subnet_pools", subnet_pools),
     *_five("/v2.0/ports", "network:ports", ports),
+    Route("GET", "/v2.0/ports/{id}/trace", traces.show, "network:ports:trace", streams=True),
     *_five("/v2.0/routers", "network:routers", routers),
     *_router_actions(),
     *_five("/v2.0/floatingips", "network:floating_ips", floating_ips),
@@ -216,6 +231,8 @@ ROUTES: tuple[Route, ...] = (
     *_five(
         "/v2.0/floatingips/{floating_ip_id}/port_forwardings", "network:port_forwardings", port_forwardings
     ),
+    *_five("/v2.0/vpn/gateways", "network:vpn_gateways", vpn_gateways),
+    *_vpn_peers(),
     *_quotas(),
     *_ip_availability(),
     *_tags(),

@@ -10,6 +10,7 @@ from volutus.volume.faults import AlreadyExists, TypeInUse, WrongStatus
 _NAMES = {
     400: "badRequest",
     401: "unauthorized",
+    402: "paymentRequired",
     403: "forbidden",
     404: "itemNotFound",
     405: "badMethod",

@@ -1,0 +1,90 @@
+"""What the cloud itself does with all that a project has: turn its servers off, on again, or end everything.
+
+Each may be asked for again and does what is left to do: so large projects are done in several rounds, and
+what waits for something else (a volume for its server) in the next one.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from sqlalchemy import select
+
+from volutus import image, volume
+from volutus.compute import actions, servers
+from volutus.compute.tables import servers as server_rows
+from volutus.db import Page, Tx
+from volutus.identity.caller import CLOUD
+from volutus.image import ImageFilter
+from volutus.network import floating_ips
+from volutus.network.listing import Query
+from volutus.volume import VolumeFilter
+from volutus.volume.backups import BackupFilter
+
+# What is done in one transaction: each server's row is locked by it.
+ROUND_MAX = 200
+
+
+def stop(tx: Tx, project_ids: Sequence[str]) -> list[str]:
+    """Turn off what is on; which servers that were."""
+    found = [
+        server
+        for server_id in _ids(tx, project_ids, on=True)
+        if (server := servers.by_id(tx, server_id, lock=True)) is not None and server.power != "off"
+    ]
+    for server in found:
+        _set_power(tx, server, "off", "stop")
+    return [server.id for server in found]
+
+
+def start(tx: Tx, server_ids: Sequence[str]) -> None:
+    """Turn these on, where they still are and are off."""
+    for server_id in server_ids:
+        server = servers.by_id(tx, server_id, lock=True)
+        if server is not None and server.power == "off" and server.delete_asked_at is None:
+            _set_power(tx, server, "on", "start")
+
+
+def remove(tx: Tx, project_ids: Sequence[str]) -> bool:
+    """Order the end of servers, volumes with their snapshots, addresses and images; whether none is left."""
+    left = _ids(tx, project_ids, on=False)
+    for server_id in left:
+        actions.delete(tx, CLOUD, server_id)
+    done = [_remove_parts(tx, project_id) for project_id in project_ids]
+    return all(done) and not left
+
+
+def _remove_parts(tx: Tx, project_id: str) -> bool:
+    page = Page(ROUND_MAX)
+    disks = volume.volumes.list_(tx, CLOUD, VolumeFilter(everyones=True, project_id=project_id), page)
+    for disk in disks:
+        # One that a server holds goes in the next round, when the server is gone.
+        if not disk.removed and not disk.held_by_server:
+            volume.volumes.remove(tx, CLOUD, disk.id, force=True)
+    backups = volume.backups.list_(tx, CLOUD, BackupFilter(everyones=True, project_id=project_id), page)
+    for backup in backups:
+        # Those that others are incremental to go in a later round.
+        if not backup.dependents:
+            volume.backups.remove(tx, CLOUD, backup.id, force=True)
+    addresses = floating_ips.list_(tx, CLOUD, Query({"project_id": [project_id]}, page))
+    for address in addresses:
+        floating_ips.remove(tx, CLOUD, address.id)
+    images = image.page(tx, CLOUD, ImageFilter(exact={"owner": [project_id]}), page)
+    for one in images:
+        if one.protected:
+            image.change(tx, CLOUD, one.id, lambda fields: replace(fields, protected=False))
+        image.delete(tx, CLOUD, one.id)
+    return not disks and not backups and not addresses and not images
+
+
+def _set_power(tx: Tx, server: servers.Server, power: str, action: str) -> None:
+    servers.write(tx, server.id, power=power, power_orders=server.power_orders + 1)
+    actions.touched(tx, CLOUD, server, action)
+
+
+def _ids(tx: Tx, project_ids: Sequence[str], *, on: bool) -> list[str]:
+    statement = select(server_rows.c.id).where(
+        server_rows.c.project_id.in_(project_ids), server_rows.c.deleted_at.is_(None)
+    )
+    if on:
+        statement = statement.where(server_rows.c.power != "off", server_rows.c.delete_asked_at.is_(None))
+    return [row.id for row in tx.rows(statement.order_by(server_rows.c.id).limit(ROUND_MAX))]

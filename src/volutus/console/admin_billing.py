@@ -1,0 +1,224 @@
+"""Accounts and price lists, for operators."""
+
+from starlette.responses import Response
+
+from volutus.console.api import Document, together
+from volutus.console.costs import BILLING, api_command
+from volutus.console.language import _
+from volutus.console.money import amount, kind_name, meter_name, mode_name, plain
+from volutus.console.rendering import Page, Renderer
+from volutus.console.shapes import PAGE_ROWS, Cell, Facts, Field, Form, Row, Sheet, Table, page_of, when
+from volutus.console.visits import Visit, see
+
+_ROOT = f"{BILLING}/accounts"
+_MODES = ("prepaid", "postpaid", "showback")
+# Lines of the newest ledger that an account's page shows.
+_LINES = 20
+
+
+async def show_accounts(renderer: Renderer, visit: Visit) -> Response:
+    """All accounts."""
+    accounts, more = await page_of(visit, _ROOT, "accounts")
+    modes = [(mode, mode_name(mode)) for mode in _MODES]
+    fields = [
+        Field("name", _("Name"), value=visit.sent("name")),
+        Field("mode", _("Kind"), "select", visit.sent("mode"), options=modes),
+        Field("contact", _("Email"), "email", visit.sent("contact"), required=False),
+    ]
+    sheet = Sheet(
+        title=_("Accounts"),
+        about=_("Who pays. Each project begins with an account of its own; one can pay for several."),
+        tables=[
+            Table(
+                (_("Name"), _("Kind"), _("Currency"), _("Credit limit"), _("Created")),
+                [_account_row(one) for one in accounts],
+                _("No account yet. One is made with the first charge of a project."),
+                more=more,
+            )
+        ],
+        create=[Form("create", _("Create an account"), fields, _("Create"), open=bool(visit.problem))],
+        command=api_command(visit, "GET", "/accounts"),
+    )
+    return renderer.sheet(visit, sheet)
+
+
+async def act_accounts(_renderer: Renderer, visit: Visit) -> Response:
+    """Create one."""
+    made = await visit.api.post(_ROOT, {"account": visit.chosen("name", "mode", "contact")})
+    return see(f"/admin/accounts/{made['account']['id']}")
+
+
+async def show_account(renderer: Renderer, visit: Visit) -> Response:
+    """One account: its balance, its projects, its newest lines."""
+    key = visit.param("id")
+    found, lines = await together(
+        visit.api.get(f"{_ROOT}/{key}"),
+        visit.api.items(f"{_ROOT}/{key}/ledger", "ledger", limit=_LINES),
+    )
+    account = found["account"]
+    balance, currency = account["balance"], account["currency"]
+    sheet = Sheet(
+        title=account["name"],
+        about="",
+        facts=[
+            Facts(
+                _("Account"),
+                [
+                    (_("Balance"), Cell(amount(balance["balance"], currency))),
+                    (_("Standing"), Cell(balance["standing"])),
+                    (_("Kind"), Cell(mode_name(account["mode"]))),
+                    (_("Credit limit"), Cell(amount(account["credit_limit"], currency))),
+                    (_("Projects"), Cell(", ".join(account["projects"]), code=True)),
+                    (_("Account's id"), Cell(key, code=True)),
+                ],
+            )
+        ],
+        tables=[
+            Table(
+                (_("When"), _("What"), _("Amount"), _("Balance after")),
+                [_line_row(line) for line in lines],
+                _("No entry yet."),
+                title=_("Newest lines of the ledger"),
+            )
+        ],
+        create=_account_forms(visit, account),
+        command=api_command(visit, "POST", f"/accounts/{key}/payments"),
+        crumb=("/admin/accounts", _("Accounts")),
+    )
+    return renderer.sheet(visit, sheet)
+
+
+async def act_account(_renderer: Renderer, visit: Visit) -> Response:
+    """Note a payment, give a credit, pay for a project, or change the account."""
+    path, wanted = f"{_ROOT}/{visit.param('id')}", visit.sent("act")
+    if wanted == "pay":
+        payment = {"amount": visit.sent("amount"), "reference": visit.sent("reference")}
+        await visit.api.post(f"{path}/payments", {"payment": payment})
+    elif wanted == "credit":
+        ends = f"{visit.sent('expires')}T00:00:00Z"
+        credit = {"amount": visit.sent("amount"), "expires_at": ends, "note": visit.sent("note")}
+        await visit.api.post(f"{path}/credits", {"credit": credit})
+    elif wanted == "project":
+        await visit.api.call("PUT", f"{path}/projects/{visit.sent('project')}")
+    elif wanted == "change":
+        await visit.api.patch(path, {"account": visit.chosen("name", "mode", "credit_limit")})
+    return see(visit.path, "changed")
+
+
+async def show_lists(renderer: Renderer, visit: Visit) -> Response:
+    """The public price lists, and one of them whole."""
+    lists = await visit.api.items(f"{BILLING}/price-lists", "price_lists")
+    chosen = visit.asked("list") or (str(lists[0]["id"]) if lists else "")
+    prices: list[Document] = []
+    if chosen:
+        prices = (await visit.api.get(f"{BILLING}/price-lists/{chosen}"))["price_list"]["prices"]
+    edition = Field(
+        "edition",
+        _("The list, as TOML"),
+        "area",
+        visit.form.get("edition", ""),
+        _("It holds from the next five minutes on, or from when it says."),
+    )
+    shown = prices[:PAGE_ROWS]
+    sheet = Sheet(
+        title=_("Price lists"),
+        about=_("A list is never changed: a new edition takes its place."),
+        tables=[
+            Table(
+                (_("List"), _("Region"), _("Currency"), _("In force since")),
+                [_list_row(one) for one in lists],
+                _("No price list: nothing is charged. Publish one."),
+            ),
+            Table(
+                (_("What"), _("Level"), _("Price"), _("Unit")),
+                [_price_row(one) for one in shown],
+                _("No prices."),
+                title=chosen,
+            ),
+        ],
+        create=[Form("publish", _("Publish an edition"), [edition], _("Publish"), open=bool(visit.problem))],
+        command=api_command(visit, "POST", "/price-lists") + " --data-binary @list.toml",
+    )
+    return renderer.sheet(visit, sheet)
+
+
+async def act_lists(_renderer: Renderer, visit: Visit) -> Response:
+    """Publish an edition."""
+    await visit.api.send(f"{BILLING}/price-lists", visit.form.get("edition", ""), "application/toml")
+    return see("/admin/price-lists", "changed")
+
+
+def _account_forms(visit: Visit, account: Document) -> list[Form]:
+    money = Field("amount", _("Amount"), "text", visit.sent("amount"), hint=account["currency"])
+    modes = [(mode, mode_name(mode)) for mode in _MODES]
+    reference = Field("reference", _("Reference"), hint=_("The same one again changes nothing."))
+    return [
+        Form("pay", _("Note a payment"), [money, reference], _("Note it")),
+        Form(
+            "credit",
+            _("Give a credit"),
+            [money, Field("expires", _("Ends on"), "date"), Field("note", _("Note"), required=False)],
+            _("Give it"),
+        ),
+        Form("project", _("Pay for a project"), [Field("project", _("Project's id"))], _("Pay for it")),
+        Form(
+            "change",
+            _("Change"),
+            [
+                Field("name", _("Name"), value=account["name"]),
+                Field("mode", _("Kind"), "select", account["mode"], options=modes),
+                Field("credit_limit", _("Credit limit"), value=plain(account["credit_limit"])),
+            ],
+            _("Change %(name)s", name=account["name"]),
+        ),
+    ]
+
+
+def _account_row(one: Document) -> Row:
+    cells = (
+        Cell(one["name"], f"/admin/accounts/{one['id']}"),
+        Cell(mode_name(one["mode"])),
+        Cell(one["currency"]),
+        Cell(amount(one["credit_limit"]), number=True),
+        Cell(when(one["created_at"])),
+    )
+    return Row(cells, key=one["id"])
+
+
+def _line_row(line: Document) -> Row:
+    cells = (
+        Cell(when(line["time"])),
+        Cell(meter_name(line["meter"]) or kind_name(line["kind"])),
+        Cell(amount(line["amount"], line["currency"]), number=True),
+        Cell(amount(line["end"], line["currency"]), number=True),
+    )
+    return Row(cells)
+
+
+def _list_row(one: Document) -> Row:
+    cells = (
+        Cell(one["id"], f"/admin/price-lists?list={one['id']}"),
+        Cell(one["region"]),
+        Cell(one["currency"]),
+        Cell(when(one["valid_from"])),
+    )
+    return Row(cells)
+
+
+def _price_row(one: Document) -> Row:
+    level = int(one["level"])
+    levels = {0: _("ahead")}
+    cells = (
+        Cell(meter_name(one["meter"])),
+        Cell(levels.get(level, str(level))),
+        Cell(plain(one["price"]), number=True),
+        Cell(one["unit"]),
+    )
+    return Row(cells)
+
+
+PAGES = (
+    Page("/admin/accounts", show_accounts, act_accounts),
+    Page("/admin/accounts/{id}", show_account, act_account),
+    Page("/admin/price-lists", show_lists, act_lists),
+)

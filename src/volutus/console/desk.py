@@ -1,0 +1,160 @@
+"""Receives visitors: finds their session, takes their forms, shows what went wrong."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+from volutus.console import look, sign_in
+from volutus.console.api import Api, ApiProblem, PassedOn
+from volutus.console.language import LANGUAGES, _
+from volutus.console.look import Look, look_of
+from volutus.console.rendering import Page, Renderer
+from volutus.console.sessions import Sealer, Session
+from volutus.console.visits import (
+    Refused,
+    Visit,
+    last_values,
+    read_form,
+    require_same_origin,
+    safe_path,
+    see,
+)
+
+_CSRF_HEADER = "x-csrf"
+
+
+@dataclass(frozen=True)
+class Desk:
+    """`app` is the API that everything is asked of."""
+
+    app: ASGIApp
+    sealer: Sealer
+    renderer: Renderer
+
+    def page(self, page: Page) -> Callable[[Request], Awaitable[Response]]:
+        """An endpoint: for those who are signed in, or for everybody."""
+
+        async def endpoint(request: Request) -> Response:
+            session = self.sealer.read(request)
+            if not page.open and (session is None or not (session.project or page.without_project)):
+                place = "/projects" if session else "/sign-in"
+                return see(place) if request.method == "POST" else see(sign_in.returning(place, request))
+            try:
+                return await self._answer(page, self.visit(request, session))
+            except ApiProblem as problem:
+                if problem.status != 401 or page.open:
+                    raise
+                response = see(sign_in.returning("/sign-in", request))
+                self.sealer.clear(response)
+                return response
+
+        return endpoint
+
+    def visit(self, request: Request, session: Session | None) -> Visit:
+        """A request of somebody, or of nobody yet."""
+        client = (request.client.host, request.client.port) if request.client else ("", 0)
+        token = session.token if session else ""
+        return Visit(
+            request, Api(self.app, token, client), session or Session.nobody(), look_of(request.scope)
+        )
+
+    async def sign_in(self, request: Request) -> Response:
+        """Show the form, or take it."""
+        visit = self.visit(request, None)
+        if request.method != "POST":
+            return sign_in.show(self.renderer, visit, None)
+        require_same_origin(request)
+        visit.form = last_values(await read_form(request))
+        try:
+            session = await sign_in.by_password(visit.api, visit.form)
+        except ApiProblem as problem:
+            return sign_in.show(self.renderer, visit, problem)
+        api = self.visit(request, session).api
+        session = await sign_in.into_project(api, session, visit.sent("project"))
+        response = sign_in.onwards(session, visit.form)
+        self.sealer.write(request, response, session)
+        return response
+
+    async def sign_out(self, request: Request) -> Response:
+        """Revoke the token and forget it."""
+        session = self.sealer.read(request)
+        response = see("/sign-in")
+        if session is not None:
+            await self._checked_form(request, session)
+            await self.visit(request, session).api.revoke()
+        self.sealer.clear(response)
+        return response
+
+    async def change_look(self, request: Request) -> Response:
+        """Language and theme; whoever is not signed in has them too."""
+        require_same_origin(request)
+        form = last_values(await read_form(request))
+        before = look_of(request.scope)
+        language, theme = form.get("language", before.language), form.get("theme", before.theme)
+        response = see(safe_path(form.get("next", "/")))
+        if language in LANGUAGES and theme in look.THEMES:
+            look.keep(request, response, Look(language, theme))
+        return response
+
+    async def image_bytes(self, request: Request) -> Response:
+        """An image's data, to or from the API as it comes: it may be larger than memory."""
+        session = self.sealer.read(request)
+        if session is None:
+            return see("/sign-in")
+        if request.method == "PUT":
+            require_same_origin(request)
+            if not session.sent(request.headers.get(_CSRF_HEADER, "")):
+                raise Refused(_("The form is not of this session. Load the page again and repeat."))
+        path = f"/image/v2/images/{request.path_params['id']}/file"
+        return PassedOn(self.app, path, session.token, download=safe_name(request.query_params.get("as", "")))
+
+    async def lost(self, request: Request, error: HTTPException) -> Response:
+        """No such page."""
+        return self._trouble(request, ApiProblem(error.status_code, _("There is no such page."), ""))
+
+    async def refused(self, request: Request, error: Refused) -> Response:
+        """A form that was not taken."""
+        return self._trouble(request, ApiProblem(403, str(error), ""))
+
+    async def failed(self, request: Request, problem: ApiProblem) -> Response:
+        """The API could not show what the page is about."""
+        return self._trouble(request, problem)
+
+    async def _answer(self, page: Page, visit: Visit) -> Response:
+        if visit.request.method != "POST":
+            return await page.show(self.renderer, visit)
+        visit.many = await self._checked_form(visit.request, visit.session)
+        visit.form = last_values(visit.many)
+        assert page.act is not None
+        before = visit.session
+        try:
+            response = await page.act(self.renderer, visit)
+        except ApiProblem as problem:
+            if problem.status == 401:
+                raise
+            visit.problem = problem
+            return await page.show(self.renderer, visit)
+        if visit.session is not before:
+            self.sealer.write(visit.request, response, visit.session)
+        return response
+
+    async def _checked_form(self, request: Request, session: Session) -> dict[str, list[str]]:
+        require_same_origin(request)
+        form = await read_form(request)
+        if not session.sent(form.get("csrf", [""])[-1]):
+            raise Refused(_("The form is not of this session. Load the page again and repeat."))
+        return form
+
+    def _trouble(self, request: Request, problem: ApiProblem) -> Response:
+        session = self.sealer.read(request)
+        visit = self.visit(request, session)
+        return self.renderer.page("trouble.html", visit, status=problem.status, trouble=problem)
+
+
+def safe_name(text: str) -> str:
+    """A name for a file on the user's disk: letters, digits, and what separates them."""
+    return "".join(char for char in text if char.isalnum() or char in "-_.")[:100]

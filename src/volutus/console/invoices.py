@@ -1,0 +1,79 @@
+"""Invoices: the ledger of a time, added up, with tax."""
+
+from starlette.responses import Response
+
+from volutus.console.api import Document
+from volutus.console.costs import BILLING, api_command
+from volutus.console.language import _
+from volutus.console.money import amount, kind_name, meter_name, plain
+from volutus.console.rendering import Page, Renderer
+from volutus.console.shapes import Cell, Facts, Row, Sheet, Table, when
+from volutus.console.visits import Visit
+
+
+async def show_list(renderer: Renderer, visit: Visit) -> Response:
+    """The account's invoices."""
+    found = await visit.api.items(f"{BILLING}/invoices", "invoices")
+    sheet = Sheet(
+        title=_("Invoices"),
+        about=_("Each adds up the ledger of a time; its lines are the ledger's."),
+        tables=[
+            Table(
+                (_("Number"), _("From"), _("Until"), _("Net"), _("Gross")),
+                [_row(one) for one in found],
+                _("No invoice yet. The first one comes after the end of the month."),
+            )
+        ],
+        command=api_command(visit, "GET", "/invoices"),
+    )
+    return renderer.sheet(visit, sheet)
+
+
+async def show(renderer: Renderer, visit: Visit) -> Response:
+    """One invoice."""
+    number = visit.param("number")
+    one = (await visit.api.get(f"{BILLING}/invoices/{number}"))["invoice"]
+    currency = one["currency"]
+    pairs = [
+        (_("From"), Cell(when(one["period_from"]))),
+        (_("Until"), Cell(when(one["period_to"]))),
+        (_("Net"), Cell(amount(one["net"], currency))),
+        (f"{one['tax_name']} {plain(one['tax_percent'])} %".strip(), Cell(amount(one["tax"], currency))),
+        (_("Gross"), Cell(amount(one["gross"], currency))),
+        (_("Issued"), Cell(when(one["issued_at"]))),
+    ]
+    sheet = Sheet(
+        title=_("Invoice %(number)s", number=number),
+        about="",
+        facts=[Facts(_("Sum"), pairs)],
+        tables=[
+            Table(
+                (_("What"), _("Amount")),
+                [_line_row(line, currency) for line in one["lines"]],
+                _("Nothing was charged in this time."),
+                title=_("Lines"),
+            )
+        ],
+        command=api_command(visit, "GET", f"/invoices/{number}"),
+        crumb=("/invoices", _("Invoices")),
+    )
+    return renderer.sheet(visit, sheet)
+
+
+def _row(one: Document) -> Row:
+    cells = (
+        Cell(str(one["number"]), f"/invoices/{one['number']}"),
+        Cell(when(one["period_from"])),
+        Cell(when(one["period_to"])),
+        Cell(amount(one["net"], one["currency"]), number=True),
+        Cell(amount(one["gross"], one["currency"]), number=True),
+    )
+    return Row(cells, key=str(one["number"]))
+
+
+def _line_row(line: Document, currency: str) -> Row:
+    what = meter_name(line.get("meter")) or kind_name(str(line.get("kind", "")))
+    return Row((Cell(what), Cell(amount(str(line.get("amount", "")), currency), number=True)))
+
+
+PAGES = (Page("/invoices", show_list), Page("/invoices/{number}", show))

@@ -1,0 +1,80 @@
+"""How amounts of money and of meters are shown. They come as decimal strings; none becomes a
+float before it is rounded for reading."""
+
+from decimal import Decimal, InvalidOperation
+
+from volutus.console.language import N_, _, lookup
+
+_CENTS = Decimal("0.01")
+_NAMES = {
+    "cpu_mhz": N_("CPU"),
+    "memory_mib": N_("Memory"),
+    "storage_gib": N_("Disk"),
+    "snapshot_gib": N_("Snapshots"),
+    "backup_gib": N_("Backups"),
+    "image_gib": N_("Images"),
+    "address": N_("Public addresses"),
+    "router": N_("Routers"),
+    "load_balancer": N_("Load balancers"),
+    "vpn": N_("VPN gateways"),
+    "vlan": N_("VLANs"),
+    "licence_core": N_("Licences by core"),
+    "licence_instance": N_("Licences by server"),
+    "bandwidth_mbit": N_("Committed bandwidth"),
+    "traffic_out_bytes": N_("Outgoing traffic"),
+}
+_UNITS = {"cpu_mhz": "MHz", "memory_mib": "MiB", "bandwidth_mbit": "Mbit/s", "traffic_out_bytes": "bytes"}
+KINDS = {
+    "usage": N_("Use"),
+    "burst": N_("Use"),
+    "subscription": N_("Subscription"),
+    "package": N_("Prepaid server"),
+    "payment": N_("Payment"),
+    "credit": N_("Credit"),
+    "refund": N_("Refund"),
+    "correction": N_("Correction"),
+}
+
+
+def amount(text: str | None, currency: str = "") -> str:
+    """Money to the cent; an amount smaller than one to its first digits."""
+    if text is None:
+        return ""
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        return text
+    shown = f"{value:,.2f}" if value == 0 or abs(value) >= _CENTS else f"{value.normalize():.6f}".rstrip("0")
+    return f"{shown} {currency}".strip()
+
+
+def plain(text: str | None) -> str:
+    """A number without the zeros that say nothing."""
+    if text is None:
+        return ""
+    shown = f"{Decimal(text):,f}"
+    return shown.rstrip("0").rstrip(".") if "." in shown else shown
+
+
+def meter_name(key: str | None) -> str:
+    """A meter with its class, in words."""
+    name, _separator, kind = (key or "").partition(":")
+    shown = lookup(_NAMES[name]) if name in _NAMES else name
+    return f"{shown} ({kind})" if kind else shown
+
+
+def meter_unit(key: str) -> str:
+    """A meter's own unit."""
+    name = key.partition(":")[0]
+    return _UNITS.get(name, "GiB" if name.endswith("_gib") else "")
+
+
+def kind_name(kind: str) -> str:
+    """A kind of ledger line, in words."""
+    return lookup(KINDS[kind]) if kind in KINDS else kind.replace("_", " ")
+
+
+def mode_name(mode: str) -> str:
+    """What an account is."""
+    names = {"prepaid": _("paid ahead"), "postpaid": _("paid by invoice"), "showback": _("shown only")}
+    return names.get(mode, mode)

@@ -1,0 +1,136 @@
+"""What costs is refused when the account cannot pay for it; who does not pay is stopped, then deleted, and
+everything before that is undone by paying."""
+
+from decimal import Decimal
+
+import pytest
+
+from tests.api.compute.conftest import plane
+from tests.billing.conftest import open_billing
+from tests.billing.test_ahead import pay_in
+from volutus import billing, compute
+from volutus.billing import accounts, admission, ledger, notices, standing
+from volutus.billing.ledger import REVENUE, Side, Transfer
+from volutus.billing.reconciler import UpkeepReconciler
+from volutus.reconcile import Item
+
+__all__ = ["plane"]
+ENFORCEMENT = billing.Enforcement(compute.projects.stop, compute.projects.start, compute.projects.remove)
+IMAGE = "11111111-2222-3333-4444-555555555555"
+ORDER = {"server": {"name": "one", "flavorRef": "c1", "imageRef": IMAGE, "networks": "auto"}}
+SERVERS = "/compute/v2.1/servers"
+
+
+@pytest.fixture
+def cloud(api, plane, database):
+    with database.begin() as tx:
+        open_billing(tx)
+    return api
+
+
+def upkeep(database, clock, plane):
+    """A round of what is done each cycle, until all that follows from it is done."""
+    UpkeepReconciler(database, ENFORCEMENT).step([Item("billing_upkeep", "region", 1, 1, 1, None)])
+    plane.settle()
+
+
+def spend(tx, amount):
+    """So much at once: a term of something."""
+    account = accounts.fetch(tx, "project-a")
+    revenue = Side(REVENUE, "test", account.currency)
+    purpose = f"test/{tx.ids.hex()}"
+    ledger.post(tx, [Transfer(purpose, "subscription", account.side, revenue, Decimal(amount), account.id)])
+
+
+def put_in(database, amount):
+    with database.begin() as tx:
+        pay_in(tx, amount, "project-a")
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "envelope"),
+    [
+        (SERVERS, ORDER, "paymentRequired"),
+        ("/volume/v3/volumes", {"volume": {"size": 1}}, "paymentRequired"),
+    ],
+)
+def test_without_funds_nothing_is_ordered(cloud, database, path, body, envelope):
+    refused = cloud.post(path, body)
+    assert refused.status_code == 402, refused.text
+    assert "CNY" in refused.json()[envelope]["message"]
+    assert next(iter(cloud.get(path).json().values())) == []
+    put_in(database, 1000)
+    assert cloud.post(path, body).status_code == 202
+
+
+def test_what_is_missing_is_five_days_of_it_and_no_more(cloud, database):
+    with database.begin() as tx:
+        account = pay_in(tx, "0.01", "project-a")
+        more = {"cpu_mhz": Decimal(1000), "memory_mib": Decimal(1024)}
+        need = admission.need(tx, account, more)
+    assert (need.funds, need.a_day) == (Decimal("7.2"), Decimal("1.44"))
+    flavor = {**ORDER["server"], "flavorRef": "1000mhz-1c-1024m"}
+    refused = cloud.post(SERVERS, {"server": flavor})
+    assert refused.json()["paymentRequired"]["message"].startswith("The account lacks 7.19")
+    put_in(database, "7.19")
+    assert cloud.post(SERVERS, {"server": flavor}).status_code == 202
+
+
+def test_a_new_cloud_asks_nobody_for_money(api, plane, database):
+    with database.begin() as tx:
+        billing.bootstrap(tx, "RegionOne")
+    assert api.post(SERVERS, ORDER).status_code == 202
+
+
+def test_warned_stopped_started_again_and_in_the_end_deleted(cloud, database, clock, plane):
+    put_in(database, 20)
+    server = cloud.post(SERVERS, ORDER).json()["server"]["id"]
+    assert cloud.post("/volume/v3/volumes", {"volume": {"size": 1}}).status_code == 202
+    plane.settle()
+    path = f"{SERVERS}/{server}"
+
+    def status():
+        return cloud.get(path).json().get("server", {}).get("status")
+
+    def wait(days):
+        for _ in range(days):
+            clock.advance(86400)
+            for host in plane.hosts:
+                host.work()
+            upkeep(database, clock, plane)
+
+    with database.begin() as tx:
+        spend(tx, "20.01")
+    wait(1)
+    assert status() == "ACTIVE"
+    wait(1)
+    assert status() == "SHUTOFF"
+    started = cloud.post(f"{path}/action", {"os-start": None})
+    assert started.status_code == 402, started.text
+    assert cloud.post(f"{path}/action", {"lock": None}).status_code == 202
+    put_in(database, 40)
+    upkeep(database, clock, plane)
+    assert status() == "ACTIVE"
+    with database.begin() as tx:
+        spend(tx, "40")
+    wait(2)
+    assert status() == "SHUTOFF"
+    wait(14)
+    upkeep(database, clock, plane)
+    assert status() is None
+    assert cloud.get("/volume/v3/volumes").json()["volumes"] == []
+    with database.begin() as tx:
+        told = [notice.kind for notice in reversed(notices.list_(tx, "project-a"))]
+        assert standing.get(tx, "project-a").state == "deleted"
+    kinds = [kind for kind in told if kind != "payment"]
+    once = ["out_of_money_soon", "stop_servers"]
+    assert kinds == ["server_ordered", *once, "servers_may_run", *once, "drives_deleted"]
+    with database.begin() as tx:
+        (confirmed,) = [one.detail for one in notices.list_(tx, "project-a") if one.kind == "server_ordered"]
+    assert confirmed["id"] == server
+    assert confirmed["shape"].startswith("1 GHz (cpu_mhz), 0.")
+    assert confirmed["addresses"].startswith("10.0.0.")
+    assert confirmed["price"].startswith("¥")
+    put_in(database, 100)
+    upkeep(database, clock, plane)
+    assert cloud.post(SERVERS, ORDER).status_code == 202

@@ -1,0 +1,1 @@
+"""Tests of the load-balancer service over HTTP."""
