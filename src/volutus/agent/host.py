@@ -52,9 +52,12 @@ from volutus.agent.storage import Fetch, Fill, Send, StorageBackend
 from volutus.wire import (
     Assignment,
     CheckSpec,
+    CommandAnswer,
+    CommandKind,
     Desired,
     DiskSpec,
     Gone,
+    GuestCommand,
     GuestObserved,
     GuestSpec,
     HostFacts,
@@ -95,6 +98,8 @@ class Host:
         self._orders: dict[Key, Assignment] = {}
         self._applied: dict[Key, int] = {}
         self._failures: dict[str, Failure] = {}
+        self._answers: dict[str, CommandAnswer] = {}
+        self._answering: list[CommandAnswer] = []
         self._reporter = Reporter()
         self._seen = HostSeen()
         self._plan = Plan()
@@ -382,6 +387,21 @@ class Host:
             record = self._records.get(guest_id, Record())
             self._remember(guest_id, replace(record, **changes))  # type: ignore[arg-type]
 
+    def obey(self, command: GuestCommand) -> None:
+        """Do what is asked once; what came of it goes with the next report."""
+        hypervisor, fault = self._drivers.hypervisor, None
+        try:
+            match command.kind:
+                case CommandKind.SET_PASSWORD:
+                    hypervisor.set_password(command.guest_id, command.user, command.password)
+                case CommandKind.INJECT_NMI:
+                    hypervisor.inject_nmi(command.guest_id)
+        except HostFault as trouble:
+            log.warning("%s of %s: %s", command.kind.value, command.guest_id, trouble)
+            fault = trouble.message
+        with self._lock:
+            self._answers[command.id] = CommandAnswer(id=command.id, fault=fault)
+
     # Reporting
 
     def said(self) -> dict[Key, Item]:
@@ -403,7 +423,9 @@ class Host:
 
     def has_news(self) -> bool:
         """Whether a report should not wait for the heartbeat."""
-        return self.informed and self._reporter.changed(self.said(), self._plan.strangers)
+        if not self.informed:
+            return False
+        return bool(self._answers) or self._reporter.changed(self.said(), self._plan.strangers)
 
     def report(self, facts: HostFacts | None) -> tuple[Observed, dict[Key, Item]]:
         """The report to send, and what to pass to `received` when it arrived."""
@@ -412,8 +434,15 @@ class Host:
         said = self.said()
         news = self._reporter.news(said)
         full = len(news) == len(said)
+        with self._lock:
+            self._answering = list(self._answers.values())
         report = Observed(
-            seen=self.generation, full=full, facts=facts, items=news, strangers=self._plan.strangers
+            seen=self.generation,
+            full=full,
+            facts=facts,
+            items=news,
+            strangers=self._plan.strangers,
+            answers=self._answering,
         )
         return report, said
 
@@ -422,6 +451,9 @@ class Host:
         if not self.informed:
             return
         self._reporter.received(said, self._plan.strangers)
+        with self._lock:
+            for answered in self._answering:
+                self._answers.pop(answered.id, None)
         for key, item in said.items():
             if isinstance(item, Gone):
                 self._forget_gone(key)

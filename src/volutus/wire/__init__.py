@@ -11,11 +11,13 @@ This package imports nothing but msgspec, and it is all that the agent may impor
 from volutus.wire.desired import (
     Assignment,
     CheckSpec,
+    CommandKind,
     ConsoleKind,
     ConsoleRequest,
     Desired,
     DiskSource,
     DiskSpec,
+    GuestCommand,
     GuestDisk,
     GuestNic,
     GuestSpec,
@@ -27,6 +29,7 @@ from volutus.wire.desired import (
 from volutus.wire.enrolment import Enrolled, Enrolment
 from volutus.wire.observed import (
     CheckObserved,
+    CommandAnswer,
     DiskObserved,
     Gone,
     GuestObserved,
@@ -42,6 +45,8 @@ __all__ = [
     "Assignment",
     "CheckObserved",
     "CheckSpec",
+    "CommandAnswer",
+    "CommandKind",
     "ConsoleKind",
     "ConsoleRequest",
     "Desired",
@@ -51,6 +56,7 @@ __all__ = [
     "Enrolled",
     "Enrolment",
     "Gone",
+    "GuestCommand",
     "GuestDisk",
     "GuestNic",
     "GuestObserved",

@@ -114,6 +114,13 @@ class Gone(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="gon
     id: str
 
 
+class CommandAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What came of a `GuestCommand`; `fault` says why nothing did, in words a tenant can read."""
+
+    id: str
+    fault: str | None = None
+
+
 class Observed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A report. `seen` is the last generation of `Desired` received; `facts` come at the start and when they
     change; `strangers` are guests on the host that nobody ordered: they are left alone."""
@@ -123,6 +130,7 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     facts: HostFacts | None = None
     items: list[GuestObserved | DiskObserved | UploadObserved | CheckObserved | Gone] = []
     strangers: list[str] = []
+    answers: list[CommandAnswer] = []
 
 
 class Received(msgspec.Struct, frozen=True, kw_only=True):
