@@ -10,11 +10,13 @@ This package imports nothing but msgspec, and it is all that the agent may impor
 
 from volutus.wire.desired import (
     Assignment,
+    BackupSpec,
     CheckSpec,
     CommandKind,
     ConsoleKind,
     ConsoleRequest,
     Desired,
+    DiskLimits,
     DiskSource,
     DiskSpec,
     GuestCommand,
@@ -25,9 +27,12 @@ from volutus.wire.desired import (
     Power,
     Spec,
     UploadSpec,
+    VpnPeerSpec,
+    VpnSpec,
 )
 from volutus.wire.enrolment import Enrolled, Enrolment
 from volutus.wire.observed import (
+    BackupObserved,
     CheckObserved,
     CommandAnswer,
     DiskObserved,
@@ -39,10 +44,13 @@ from volutus.wire.observed import (
     Observed,
     Received,
     UploadObserved,
+    VpnObserved,
 )
 
 __all__ = [
     "Assignment",
+    "BackupObserved",
+    "BackupSpec",
     "CheckObserved",
     "CheckSpec",
     "CommandAnswer",
@@ -50,6 +58,7 @@ __all__ = [
     "ConsoleKind",
     "ConsoleRequest",
     "Desired",
+    "DiskLimits",
     "DiskObserved",
     "DiskSource",
     "DiskSpec",
@@ -71,4 +80,7 @@ __all__ = [
     "Spec",
     "UploadObserved",
     "UploadSpec",
+    "VpnObserved",
+    "VpnPeerSpec",
+    "VpnSpec",
 ]

@@ -4,9 +4,11 @@ import asyncio
 import contextlib
 import functools
 from collections.abc import AsyncIterator
+from functools import partial
+from pathlib import Path
 
 from msgspec.structs import replace
-from starlette.responses import FileResponse, Response, StreamingResponse
+from starlette.responses import Response, StreamingResponse
 
 from volutus import compute, image, placement, volume
 from volutus.errors import Invalid, TooLarge
@@ -17,8 +19,10 @@ from volutus.http.kernel import HttpProblem, Request, StreamRequest, decode, doc
 from volutus.http.kernel.plane import Plane
 from volutus.http.meeting import DOWN, PIECE_BYTES, UP, Ends, joined
 from volutus.http.receiving import Reception, drain, receive
+from volutus.http.sending import RangedResponse, Sendable
 from volutus.identity import Caller
 from volutus.placement.inventory import Overcommit
+from volutus.rawdisk import PlainFile
 from volutus.wire import Desired, Enrolled, Enrolment, Observed, Received
 
 # A poll is answered empty after this long at most: middleboxes cut connections that say nothing for minutes.
@@ -70,10 +74,18 @@ async def observed(request: StreamRequest) -> Response:
     return document(await asyncio.to_thread(_store, request, report))
 
 
+def disk_key(request: Request) -> Response:
+    """The key of an encrypted disk of this host."""
+    sealer: volume.keys.Sealer = request.plane.parts["volume_keys"]
+    key = volume.keys.of_disk(request.tx, sealer, request.caller.user_name, request.params["disk_id"])
+    return Response(key, media_type="application/octet-stream")
+
+
 async def image_file(request: StreamRequest) -> Response:
-    """An image's bytes, for the host's cache."""
-    path = await asyncio.to_thread(_image_path, request.plane, request.params["image_id"])
-    return FileResponse(path, media_type="application/octet-stream")
+    """An image's bytes, for the cache of a host that was told of a disk or a guest made from it."""
+    image_id = request.params["image_id"]
+    path, size_bytes = await asyncio.to_thread(_image_file, request, image_id)
+    return RangedResponse(Sendable(size_bytes, image_id, partial(PlainFile, path)), request.headers)
 
 
 async def send_image(request: StreamRequest) -> Response:
@@ -160,9 +172,11 @@ def _unsealed(plane: Plane, sealed: str) -> str:
     return found.decode() if found else ""
 
 
-def _image_path(plane: Plane, image_id: str) -> str:
-    with plane.database.read() as tx:
-        return str(image.file_path(tx, plane.parts["images"], image_id))
+def _image_file(request: StreamRequest, image_id: str) -> tuple[Path, int]:
+    with request.plane.database.read(request.request_id) as tx:
+        placement.require_named_image(tx, request.caller.user_name, image_id)
+        path = image.file_path(tx, request.plane.parts["images"], image_id)
+    return path, path.stat().st_size
 
 
 def _sender(request: StreamRequest, image_id: str) -> Caller | None:
