@@ -254,7 +254,7 @@ class Runner:
 
     def _obey(self, command: GuestCommand) -> None:
         log.info("%s %s", command.kind.value, command.guest_id)
-        self._host.obey(command)
+        self._host.commands.obey(command)
         self._events.put(Hint())
 
     def _send(self, now: float) -> None:

@@ -126,7 +126,7 @@ class SimulatedHost:
                 back_off = BACK_OFF_FIRST_S
                 said = msgspec.json.decode(answer, type=Desired)
                 for command in said.commands:
-                    self.host.obey(command)
+                    self.host.commands.obey(command)
                     self._news.set()
                 desired = polling.answered(said)
                 if desired is not None:
