@@ -454,10 +454,9 @@ class Host:
             return Observed(seen=self.generation, facts=facts), {}
         said = self.said()
         news = self._reporter.news(said)
-        full = len(news) == len(said)
         report = Observed(
             seen=self.generation,
-            full=full,
+            full=len(news) == len(said),
             facts=facts,
             items=news,
             strangers=self._plan.strangers,
@@ -487,8 +486,8 @@ class Host:
     def _with_sockets(self, item: Item) -> Item:
         if not isinstance(item, GuestObserved) or (not item.disks + item.nics and item.started_at is None):
             return item
-        hypervisor = self._drivers.hypervisor
-        vnc, serial = hypervisor.vnc_socket(item.id), hypervisor.serial_socket(item.id)
+        driver, guest_id = self._drivers.hypervisor, item.id
+        vnc, serial = driver.vnc_socket(guest_id), driver.serial_socket(guest_id)
         return msgspec.structs.replace(item, vnc_socket=vnc, serial_socket=serial)
 
     def _publish_metadata(self) -> None:
