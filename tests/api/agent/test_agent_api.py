@@ -75,6 +75,7 @@ class Plane:
         clock = SystemClock()
         served = main.plane(settings, database, clock, Ids(), agent.HostAuthenticator())
         served.parts["authority"] = agent.Authority.load(settings.secrets_dir, clock)
+        served.parts["heartbeats"] = agent.Heartbeats(served.database)
         served.parts["bell"] = agent.HostBell(database.url)
         listening = socket.create_server(("127.0.0.1", 0))
         self.url = f"https://localhost:{listening.getsockname()[1]}/agent/v1"

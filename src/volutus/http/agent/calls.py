@@ -10,10 +10,11 @@ from msgspec.structs import replace
 from starlette.responses import Response, StreamingResponse
 
 from volutus import compute, image, placement, volume
-from volutus.errors import Invalid
+from volutus.errors import Invalid, TooLarge
 from volutus.http.agent.bell import HostBell
+from volutus.http.agent.heartbeats import Heartbeats, says_nothing
 from volutus.http.agent.trust import Authority
-from volutus.http.kernel import HttpProblem, Request, StreamRequest, document, whole_number
+from volutus.http.kernel import HttpProblem, Request, StreamRequest, decode, document, whole_number
 from volutus.http.kernel.plane import Plane
 from volutus.http.meeting import DOWN, PIECE_BYTES, UP, Ends, joined
 from volutus.http.receiving import Reception, drain, receive
@@ -21,10 +22,12 @@ from volutus.http.sending import RangedResponse, Sendable
 from volutus.identity import Caller
 from volutus.placement.inventory import Overcommit
 from volutus.rawdisk import PlainFile
-from volutus.wire import Desired, Enrolled, Enrolment, Observed
+from volutus.wire import Desired, Enrolled, Enrolment, Observed, Received
 
 # A poll is answered empty after this long at most: middleboxes cut connections that say nothing for minutes.
 WAIT_MAX_S = 60
+# A full report of a host with a thousand guests.
+REPORT_MAX_BYTES = 4 << 20
 
 
 def enrol(request: Request) -> Response:
@@ -59,12 +62,15 @@ async def desired(request: StreamRequest) -> Response:
         bell.unsubscribe(host_id, rung)
 
 
-def observed(request: Request) -> Response:
-    """Store a report."""
-    settings = request.plane.settings
-    overcommit = Overcommit(settings.mhz_overcommit, settings.memory_overcommit)
-    report = request.read(Observed)
-    return document(compute.report(request.tx, request.caller.user_name, report, overcommit))
+async def observed(request: StreamRequest) -> Response:
+    """Store a report; one that says nothing is noted with others."""
+    body = await _whole(request)
+    report = decode(body, Observed)
+    if says_nothing(report):
+        heartbeats: Heartbeats = request.plane.parts["heartbeats"]
+        heartbeats.note(request.caller.user_name)
+        return document(Received())
+    return document(await asyncio.to_thread(_store, request, report))
 
 
 def disk_key(request: Request) -> Response:
@@ -133,6 +139,22 @@ def _session(request: StreamRequest) -> str:
     with request.plane.database.read(request.request_id) as tx:
         compute.remote_consoles.check_host(tx, request.caller.user_name, session_id)
     return session_id
+
+
+async def _whole(request: StreamRequest) -> bytes:
+    body = bytearray()
+    async for chunk in request.chunks:
+        body += chunk
+        if len(body) > REPORT_MAX_BYTES:
+            raise TooLarge(f"The report is over {REPORT_MAX_BYTES} bytes.")
+    return bytes(body)
+
+
+def _store(request: StreamRequest, report: Observed) -> Received:
+    settings = request.plane.settings
+    overcommit = Overcommit(settings.mhz_overcommit, settings.memory_overcommit)
+    with request.plane.database.begin(request.request_id) as tx:
+        return compute.report(tx, request.caller.user_name, report, overcommit)
 
 
 def _desired(plane: Plane, host_id: str, seen: int) -> Desired:
