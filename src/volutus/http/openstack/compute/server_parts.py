@@ -18,7 +18,11 @@ V2_84 = Version(2, 84)
 _TAG_MAX = 60
 
 # Nova's names of what the steps of an action are called.
-_EVENTS = {"create": "compute__do_build_and_run_instance", "delete": "compute_terminate_instance"}
+_EVENTS = {
+    "create": "compute__do_build_and_run_instance",
+    "delete": "compute_terminate_instance",
+    "extend_volume": "compute_extend_volume",
+}
 
 
 def metadata(request: Request) -> Response:
