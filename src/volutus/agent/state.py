@@ -108,6 +108,27 @@ class Counted:
 
 
 @dataclass(frozen=True)
+class OutsideCounted:
+    """Bytes sent to the outside since `run`, summed over flows of the switch that come and go; `last` is what
+    each flow said."""
+
+    run: str = ""
+    total: int = 0
+    last: Mapping[str, int] = field(default_factory=dict)
+
+    def read(self, flows: Mapping[str, int], run: str) -> "OutsideCounted":
+        """After a reading. The first says only where to count from: what it shows may have been counted by a
+        run whose record is lost. A flow that says less than before was made anew."""
+        if not self.run:
+            return OutsideCounted(run, 0, dict(flows))
+        added = 0
+        for flow, total in flows.items():
+            before = self.last.get(flow, 0)
+            added += total - before if total >= before else total
+        return OutsideCounted(self.run, self.total + added, dict(flows))
+
+
+@dataclass(frozen=True)
 class PortCounted:
     """The traffic of one network card, as the guest sees it."""
 
@@ -115,3 +136,4 @@ class PortCounted:
     received_packets: Counted = Counted()
     sent_bytes: Counted = Counted()
     sent_packets: Counted = Counted()
+    outside: OutsideCounted = OutsideCounted()

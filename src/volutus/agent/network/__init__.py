@@ -16,12 +16,14 @@ MetadataTrees = Mapping[tuple[str, str], Mapping[str, str]]
 
 @dataclass(frozen=True)
 class Traffic:
-    """One reading of a tap's counters, as the guest sees them; they start at 0 with each tap."""
+    """One reading of a tap's counters, as the guest sees them; they start at 0 with each tap.
+    `outside` is what each flow to the outside has carried; None when the switch could not be asked."""
 
     received_bytes: int = 0
     received_packets: int = 0
     sent_bytes: int = 0
     sent_packets: int = 0
+    outside: Mapping[str, int] | None = None
 
 
 class Network(Protocol):
@@ -39,7 +41,9 @@ class Network(Protocol):
 
     def unplug(self, port_id: str) -> None: ...
 
-    def traffic(self, port_ids: frozenset[str]) -> dict[str, Traffic]: ...
+    def traffic(self, marks: Mapping[str, int]) -> dict[str, Traffic]:
+        """Counters of these ports, given with their traffic marks."""
+        ...
 
     def metadata(self) -> dict[str, MetadataPort]:
         """Networks whose metadata is served, by network id, with the port it is served through."""

@@ -173,6 +173,15 @@ class FloatingIpView:
 
 
 @dataclass(frozen=True, slots=True)
+class MeterView:
+    """A guest's port whose packets to the outside are counted: they get its `mark` while they pass."""
+
+    port_id: str
+    mark: int
+    addresses: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class RouterView:
     """A router. `gateway_host_ids` are all hosts that could carry the gateway (chassis names);
     `distributed` lets each host translate the floating IPs of its own guests, which needs the external
@@ -187,6 +196,7 @@ class RouterView:
     routes: tuple[HostRoute, ...] = ()
     distributed: bool = True
     listener_ids: tuple[str, ...] = ()
+    meters: tuple[MeterView, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
