@@ -23,7 +23,7 @@ DOMAIN = "Default"
 
 def trace(arguments: argparse.Namespace) -> int:
     """Print the trace; 0 when the packet arrives somewhere, 1 when it is dropped."""
-    # Not above: the other commands run before anything is installed.
+    # Other commands of the same parser run before there is an environment that has it.
     import httpx
 
     asked = {"to": arguments.to, "protocol": arguments.protocol, "port": arguments.port}

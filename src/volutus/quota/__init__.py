@@ -6,9 +6,11 @@ This counts things; it does not know what they cost (billing) or whether a host 
 from volutus.quota.limits import (
     DEFAULTS,
     UNLIMITED,
+    defaults,
     limits,
     projects_with_limits,
     reset_limits,
+    set_defaults,
     set_limits,
 )
 from volutus.quota.usage import charge, release, usage
@@ -17,10 +19,12 @@ __all__ = [
     "DEFAULTS",
     "UNLIMITED",
     "charge",
+    "defaults",
     "limits",
     "projects_with_limits",
     "release",
     "reset_limits",
+    "set_defaults",
     "set_limits",
     "usage",
 ]

@@ -10,10 +10,12 @@ This package imports nothing but msgspec, and it is all that the agent may impor
 
 from volutus.wire.desired import (
     Assignment,
+    BackupSpec,
     CheckSpec,
     ConsoleKind,
     ConsoleRequest,
     Desired,
+    DiskLimits,
     DiskSource,
     DiskSpec,
     GuestDisk,
@@ -28,6 +30,7 @@ from volutus.wire.desired import (
 )
 from volutus.wire.enrolment import Enrolled, Enrolment
 from volutus.wire.observed import (
+    BackupObserved,
     CheckObserved,
     DiskObserved,
     Gone,
@@ -43,11 +46,14 @@ from volutus.wire.observed import (
 
 __all__ = [
     "Assignment",
+    "BackupObserved",
+    "BackupSpec",
     "CheckObserved",
     "CheckSpec",
     "ConsoleKind",
     "ConsoleRequest",
     "Desired",
+    "DiskLimits",
     "DiskObserved",
     "DiskSource",
     "DiskSpec",

@@ -23,7 +23,8 @@ class GuestState(Enum):
 
 
 class HostFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What the machine has. `mhz_per_core` is measured, not the label's; `chassis` is OVN's name of it."""
+    """What the machine has. `mhz_per_core` is measured, not the label's; `chassis` is OVN's name of it;
+    `pools` are the sizes in GiB of those that disks can be kept in, the first being `disk_gib`."""
 
     hostname: str
     cores: int
@@ -35,6 +36,7 @@ class HostFacts(msgspec.Struct, frozen=True, kw_only=True):
     agent_version: str
     chassis: str
     address: str
+    pools: dict[str, int] = {}
 
 
 class NicCounters(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,13 +79,15 @@ class GuestObserved(
 class DiskObserved(
     msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="disk"
 ):
-    """One disk: `ready` once it can be opened with `size_bytes`; `allocated_bytes` is what it takes up."""
+    """One disk: `ready` once it can be opened with `size_bytes`, as the order's `revision`, or is put aside
+    as ordered; `allocated_bytes` is what it takes up."""
 
     id: str
     generation: int
     ready: bool
     size_bytes: int = 0
     allocated_bytes: int = 0
+    revision: int = 0
     fault: str | None = None
     fault_detail: str | None = None
 
@@ -97,6 +101,19 @@ class UploadObserved(
     id: str
     generation: int
     captured: bool = False
+    fault: str | None = None
+    fault_detail: str | None = None
+
+
+class BackupObserved(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="backup"
+):
+    """One backup: `ready` once it is whole; `stored_bytes` is what it takes up in the target by itself."""
+
+    id: str
+    generation: int
+    ready: bool = False
+    stored_bytes: int = 0
     fault: str | None = None
     fault_detail: str | None = None
 
@@ -128,7 +145,7 @@ class Gone(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="gon
     id: str
 
 
-Item = GuestObserved | DiskObserved | UploadObserved | CheckObserved | VpnObserved | Gone
+Item = GuestObserved | DiskObserved | UploadObserved | BackupObserved | CheckObserved | VpnObserved | Gone
 
 
 class Observed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

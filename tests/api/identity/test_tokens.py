@@ -40,6 +40,7 @@ def test_the_catalog_is_whole_and_for_the_project(cloud):
         "block-storage",
         "volumev3",
         "billing",
+        "load-balancer",
     }
 
 
