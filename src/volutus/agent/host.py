@@ -195,8 +195,11 @@ class Host:
     def traffic_read(self) -> None:
         """Read the counters of all running guests into their records."""
         alive = {guest_id: guest for guest_id, guest in self._seen.guests.items() if guest.alive}
-        wanted = frozenset(port for guest in alive.values() for port in guest.nics)
-        readings = self._drivers.network.traffic(wanted)
+        wanted = {port for guest in alive.values() for port in guest.nics}
+        specs = [order.spec for order in self._orders.values() if isinstance(order.spec, GuestSpec)]
+        marks = {nic.port_id: nic.traffic_mark for spec in specs for nic in spec.nics}
+        run = self._wall().astimezone(UTC).isoformat()
+        readings = self._drivers.network.traffic({port: marks.get(port, 0) for port in wanted})
         self._handshakes = self._drivers.network.handshakes()
         for guest_id, guest in alive.items():
             if (GUEST, guest_id) not in self._orders:
@@ -205,11 +208,7 @@ class Host:
                 record = self._records.get(guest_id, Record())
                 ports = dict(record.ports)
                 for port_id in guest.nics & readings.keys():
-                    reading = readings[port_id]
-                    ports[port_id] = ports.get(port_id, PortCounted()).read(
-                        (reading.received_bytes, reading.received_packets),
-                        (reading.sent_bytes, reading.sent_packets),
-                    )
+                    ports[port_id] = ports.get(port_id, PortCounted()).read(readings[port_id], run)
                 cpu = record.cpu.read(guest.cpu_time_ns)
                 self._remember(guest_id, replace(record, ports=ports, cpu=cpu))
 

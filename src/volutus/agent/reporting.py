@@ -141,6 +141,8 @@ def _counters(record: Record) -> list[NicCounters]:
             received_packets=port.received_packets.total,
             sent_bytes=port.sent_bytes.total,
             sent_packets=port.sent_packets.total,
+            outside_run=port.outside.run,
+            outside_bytes=port.outside.total,
         )
         for port_id, port in sorted(record.ports.items())
     ]

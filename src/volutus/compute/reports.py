@@ -5,7 +5,7 @@ by the reconciler, which is woken where something changed. So a report holds no 
 while it waits for one itself.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -15,7 +15,7 @@ from sqlalchemy import Row, text
 from volutus import metering, network, placement, volume
 from volutus.compute import guest_answers
 from volutus.db import Tx
-from volutus.metering import Usage
+from volutus.metering import Counter, Usage
 from volutus.placement.inventory import Overcommit
 from volutus.reconcile import wake_many
 from volutus.wire import (
@@ -34,6 +34,7 @@ from volutus.wire import (
 SERVER = "server"
 METER_MHZ = "cpu_mhz"
 METER_MEMORY = "memory_mib"
+METER_TRAFFIC = "traffic_out_bytes"
 
 _GUEST = "guest"
 _DISK = "disk"
@@ -199,7 +200,28 @@ def _record_guests(tx: Tx, host_id: str, items: Sequence[GuestObserved]) -> None
     for row in rows:
         if row.changed and row.caught_up:
             volume.record_plugged(tx, row.server_id, _plugged(tx, row))
+    _count_traffic(tx, {row.server_id: row.project_id for row in rows}, items)
     wake_many(tx, SERVER, [row.server_id for row in rows if row.changed])
+
+
+def _count_traffic(tx: Tx, projects: Mapping[str, str], items: Sequence[GuestObserved]) -> None:
+    """What the cards of these guests sent to the outside since the last report. A card is counted by itself:
+    it may move to another server, and a counter that begins anew says so."""
+    counters = [
+        Counter(
+            projects[item.id],
+            "port",
+            card.port_id,
+            METER_TRAFFIC,
+            card.outside_run,
+            Decimal(card.outside_bytes),
+        )
+        for item in items
+        if item.id in projects
+        for card in item.counters
+        if card.outside_run
+    ]
+    metering.count_usage(tx, counters)
 
 
 def _record_gone(tx: Tx, host_id: str, ids: Sequence[str]) -> None:

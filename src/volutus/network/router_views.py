@@ -17,6 +17,7 @@ from volutus.network.ovn.model import (
     GatewayView,
     HostRoute,
     Kind,
+    MeterView,
     PortForwardingView,
     QosView,
     RouterPortView,
@@ -67,6 +68,21 @@ _FORWARDED = text(
 )
 
 
+# The cards of servers on networks of the router, each with the addresses that it may send from.
+_METERS = text(
+    """
+    SELECT DISTINCT ON (i.router_id, g.id) i.router_id, g.id AS port_id, g.traffic_mark,
+        (SELECT array_agg(x.address ORDER BY x.address) FROM (
+            SELECT host(a.ip) AS address FROM port_addresses a WHERE a.port_id = g.id
+            UNION SELECT pair ->> 0 FROM jsonb_array_elements(g.address_pairs) AS pair) x) AS addresses
+    FROM router_interfaces i JOIN ports r ON r.id = i.port_id JOIN ports g ON g.network_id = r.network_id
+    WHERE i.router_id = ANY(CAST(:ids AS text[])) AND g.chassis <> '' AND g.device_owner LIKE 'compute:%'
+        AND EXISTS (SELECT 1 FROM port_addresses a WHERE a.port_id = g.id)
+    ORDER BY i.router_id, g.id LIMIT :limit
+    """
+)
+
+
 def router_views(tx: Tx, ids: list[str]) -> Sequence[View]:
     """The views of those of these routers that exist."""
     parameters = {"ids": ids, "limit": ROWS_MAX}
@@ -83,12 +99,18 @@ def router_views(tx: Tx, ids: list[str]) -> Sequence[View]:
     nothing = _Floating()
     listeners = listeners_on(tx, Kind.ROUTER, ids)
     vpn = routes_of(tx, ids)
+    meters = _meters(tx, ids)
     views = [
         _view(row, ports.get(row.id, {}), floating.get(row.id, nothing), hosts, limits.get(row.qos_policy_id))
         for row in routers
     ]
     return [
-        replace(view, listener_ids=listeners.get(view.id, ()), routes=view.routes + vpn.get(view.id, ()))
+        replace(
+            view,
+            listener_ids=listeners.get(view.id, ()),
+            meters=meters.get(view.id, ()),
+            routes=view.routes + vpn.get(view.id, ()),
+        )
         for view in views
     ]
 
@@ -168,6 +190,15 @@ def _advertisement(rows: Sequence[Row[Any]]) -> AdvertisementView | None:
             servers = [server for server in row.dns_servers if ":" in server]
             return AdvertisementView(AddressMode(row.ra_mode), servers[0] if servers else None)
     return None
+
+
+def _meters(tx: Tx, ids: list[str]) -> dict[str, tuple[MeterView, ...]]:
+    found: dict[str, list[MeterView]] = {}
+    for row in tx.rows(_METERS, {"ids": ids, "limit": ROWS_MAX}):
+        found.setdefault(row.router_id, []).append(
+            MeterView(row.port_id, row.traffic_mark, tuple(row.addresses))
+        )
+    return {router_id: tuple(meters) for router_id, meters in found.items()}
 
 
 def _gateway_hosts(tx: Tx) -> tuple[str, ...]:

@@ -129,7 +129,8 @@ class CheckSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, t
 
 class GuestNic(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A network card. The agent makes the tap and gives it to Open vSwitch with `iface-id=port_id`.
-    `addresses` are the fixed IPs without prefix: with `network_id` they tell whose metadata is asked for."""
+    `addresses` are the fixed IPs without prefix: with `network_id` they tell whose metadata is asked for.
+    Flows that set `traffic_mark` on packets carry what the card sends to the outside."""
 
     port_id: str
     network_id: str
@@ -137,6 +138,7 @@ class GuestNic(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     addresses: list[str]
     mtu: int = 1442
     metadata: MetadataPort | None = None
+    traffic_mark: int = 0
 
 
 class GuestSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="guest"):

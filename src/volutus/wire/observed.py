@@ -40,13 +40,17 @@ class HostFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NicCounters(msgspec.Struct, frozen=True, kw_only=True):
-    """Bytes and packets as the guest sees them, ever growing over restarts of guest and agent."""
+    """Bytes and packets as the guest sees them, ever growing over restarts of guest and agent.
+    `outside_bytes` are those that left the cloud, counted since `outside_run` began: a host that has lost its
+    records counts anew under another name."""
 
     port_id: str
     received_bytes: int
     received_packets: int
     sent_bytes: int
     sent_packets: int
+    outside_run: str = ""
+    outside_bytes: int = 0
 
 
 class GuestObserved(

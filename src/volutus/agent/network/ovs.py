@@ -6,18 +6,19 @@ and an agent of another cloud on the same machine does not take it for its own.
 """
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from volutus.agent.faults import HostFault
-from volutus.agent.network import MetadataTrees, Traffic, links
+from volutus.agent.network import MetadataTrees, links
+from volutus.agent.network.flows import MarkedFlows
 from volutus.agent.network.health import HealthChecks
 from volutus.agent.network.metadata_server import MetadataServer
 from volutus.agent.network.namespaces import MetadataNamespaces
 from volutus.agent.network.ovsdb import SwitchDatabase
 from volutus.agent.network.vpn import VpnGateways
-from volutus.agent.state import PortSeen
+from volutus.agent.state import PortSeen, Traffic
 from volutus.wire import CheckSpec, GuestNic, MetadataPort, VpnSpec
 
 TAP = "tap"
@@ -42,6 +43,7 @@ class OvsNetwork:
         self._switch = SwitchDatabase(access.database, access.bridge)
         self._server = MetadataServer()
         self._namespaces = MetadataNamespaces(access.instance, self._switch, self._server)
+        self._flows = MarkedFlows(access.database.parent / f"{access.bridge}.mgmt")
         self._gateways = VpnGateways(access.instance, self._switch)
         self._checks = HealthChecks(self._namespaces.name, hint)
 
@@ -87,10 +89,11 @@ class OvsNetwork:
         if name in links.interfaces():
             links.ip(["link", "del", "dev", name])
 
-    def traffic(self, port_ids: frozenset[str]) -> dict[str, Traffic]:
+    def traffic(self, marks: Mapping[str, int]) -> dict[str, Traffic]:
         readings = {}
+        outside = self._flows.carried() if marks else {}
         interfaces = links.interfaces()
-        for port_id in port_ids:
+        for port_id, mark in marks.items():
             tap = interfaces.get(self.tap(port_id))
             if tap is not None:
                 # What the host receives from the tap is what the guest sent.
@@ -99,6 +102,7 @@ class OvsNetwork:
                     received_packets=tap.sent_packets,
                     sent_bytes=tap.received_bytes,
                     sent_packets=tap.received_packets,
+                    outside=outside.get(mark, {}) if outside is not None else None,
                 )
         return readings
 

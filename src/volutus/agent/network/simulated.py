@@ -1,11 +1,11 @@
 """Taps that are only pretended: same protocol, no interface."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from volutus.agent.hypervisor.simulated import never
-from volutus.agent.network import MetadataTrees, Traffic
-from volutus.agent.state import PortSeen
+from volutus.agent.network import MetadataTrees
+from volutus.agent.state import PortSeen, Traffic
 from volutus.wire import CheckSpec, GuestNic, MetadataPort, VpnSpec
 
 
@@ -34,8 +34,8 @@ class SimulatedNetwork:
         self.trouble("unplug")
         self._ports.pop(port_id, None)
 
-    def traffic(self, port_ids: frozenset[str]) -> dict[str, Traffic]:
-        return {port_id: Traffic() for port_id in port_ids & self._ports.keys()}
+    def traffic(self, marks: Mapping[str, int]) -> dict[str, Traffic]:
+        return {port_id: Traffic(outside={}) for port_id in marks.keys() & self._ports.keys()}
 
     def metadata(self) -> dict[str, MetadataPort]:
         return dict(self._metadata)

@@ -232,6 +232,15 @@ class ScopedNetwork:
 
 
 @dataclass(frozen=True, slots=True)
+class MeterView:
+    """A guest's port whose packets to the outside are counted: they get its `mark` while they pass."""
+
+    port_id: str
+    mark: int
+    addresses: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class RouterView:
     """A router. `gateway_host_ids` are all hosts that could carry the gateway (chassis names);
     `distributed` lets each host translate the floating IPs of its own guests, which needs the external
@@ -248,6 +257,7 @@ class RouterView:
     port_forwardings: tuple[PortForwardingView, ...] = ()
     scopes: tuple[ScopedNetwork, ...] = ()
     listener_ids: tuple[str, ...] = ()
+    meters: tuple[MeterView, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

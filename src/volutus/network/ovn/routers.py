@@ -6,7 +6,7 @@ from ipaddress import ip_interface
 from itertools import permutations
 
 from volutus.network.ovn.load_balancers import listener_refs, listeners_needed
-from volutus.network.ovn.model import FloatingIpView, GatewayView, Kind, RouterPortView, RouterView
+from volutus.network.ovn.model import FloatingIpView, GatewayView, Kind, MeterView, RouterPortView, RouterView
 from volutus.network.ovn.names import FORWARDED_PROTOCOLS, forwarding_name, router_port_name
 from volutus.network.ovn.qos import outside_qos
 from volutus.network.ovn.rows import Key, Row, Unit, make_row
@@ -14,6 +14,7 @@ from volutus.network.ovn.rows import Key, Row, Unit, make_row
 # One carries the traffic and the others stand by; OVN watches every one of them with BFD from every host.
 GATEWAY_HOSTS_MAX = 5
 SCOPE_PRIORITY = 1000
+METER_PRIORITY = 100
 
 
 def compile_router(view: RouterView) -> Unit:
@@ -26,7 +27,8 @@ def compile_router(view: RouterView) -> Unit:
     routes = _routes(view)
     nat = _snat(view) + [_floating_ip(view, ip) for ip in view.floating_ips] if gateway else []
     balancers = _port_forwardings(view)
-    policies = _between_scopes(view)
+    meters = [_meter(view.id, gateway, meter) for meter in view.meters] if gateway else []
+    policies = [*_between_scopes(view), *meters]
     router = make_row(
         "Logical_Router",
         view.id,
@@ -118,6 +120,24 @@ def _routes(view: RouterView) -> list[Row]:
         )
         for (destination, next_hop), port_name in sorted(wanted.items(), key=str)
     ]
+
+
+def _meter(router_id: str, gateway: GatewayView, meter: MeterView) -> Row:
+    """What goes from a port to the outside passes a flow of its own, whose bytes the port's host counts.
+    Security groups and rate caps come before it, so what they drop is not counted. The mark tells the host
+    whose flow it is; nothing else looks at it."""
+    terms = []
+    for family, is_v6 in (("ip4", False), ("ip6", True)):
+        if own := [address for address in meter.addresses if (":" in address) is is_v6]:
+            terms.append(f"{family}.src == {{{', '.join(own)}}}")
+    return make_row(
+        "Logical_Router_Policy",
+        f"{router_id}/{meter.port_id}",
+        priority=METER_PRIORITY,
+        match=f'outport == "{router_port_name(gateway.port.port_id)}" && ({" || ".join(terms)})',
+        action="allow",
+        options={"pkt_mark": str(meter.mark)},
+    )
 
 
 def _snat(view: RouterView) -> list[Row]:
