@@ -198,6 +198,7 @@ def run_agents_api(settings: Settings, fd: int) -> None:
     served = plane(settings, database, clock, ids, agent.HostAuthenticator())
     served.parts["authority"] = agent.Authority.load(settings.secrets_dir, clock)
     served.parts["volume_keys"] = keys_of_volumes.Sealer.load(settings.secrets_dir)
+    served.parts["heartbeats"] = agent.Heartbeats(database)
     served.parts["bell"] = agent.HostBell(settings.database)
     dialect = agent.dialect(trust_host_header=settings.trust_host_header)
     _serve(settings, Kernel(served, [dialect]), fd, encrypted=not settings.trust_host_header)

@@ -58,6 +58,7 @@ class Settings:
     lockout_s: int = 300
     sign_ins_per_user_minute: int = 300
     sign_ins_per_address_minute: int = 1200
+    trusted_dashboards: str = ""
     mhz_overcommit: float = 1.0
     memory_overcommit: float = 1.0
     stripe_url: str = "https://api.stripe.com"
@@ -69,6 +70,11 @@ class Settings:
     smtp_password: str = field(default="", metadata={"secret": True})
     mail_from: str = ""
     log_level: str = "info"
+
+    @property
+    def dashboards(self) -> list[str]:
+        """Where the browser may be sent with a token: `trusted_dashboards`, URLs separated by spaces."""
+        return self.trusted_dashboards.split()
 
     @property
     def url(self) -> str:

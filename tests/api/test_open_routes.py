@@ -9,6 +9,7 @@ from volutus.http.kernel import Dialect
 # Signing in, and changing a password that may have expired, prove who one is by the password. The rest are
 # version documents, which clients read to find out how to sign in. Consumers of OAuth 1.0 prove themselves by
 # signatures.
+# Federated users are proved by what their provider signed.
 # Prices are public: whoever compares has no account yet.
 OPEN = {
     ("GET", "/billing/v1/price-lists"),
@@ -18,6 +19,11 @@ OPEN = {
     # Payment providers have no account: their signature is looked at instead.
     ("POST", "/billing/v1/providers/{provider}/events"),
     ("GET", "/image/versions"),
+    ("GET", "/identity/v3/OS-FEDERATION/identity_providers/{idp_id}/protocols/{protocol_id}/auth"),
+    ("POST", "/identity/v3/OS-FEDERATION/identity_providers/{idp_id}/protocols/{protocol_id}/auth"),
+    ("GET", "/identity/v3/auth/OS-FEDERATION/callback"),
+    ("GET", "/identity/v3/auth/OS-FEDERATION/identity_providers/{idp_id}/protocols/{protocol_id}/websso"),
+    ("GET", "/identity/v3/auth/OS-FEDERATION/websso/{protocol_id}"),
     ("POST", "/identity/v3/OS-OAUTH1/access_token"),
     ("POST", "/identity/v3/OS-OAUTH1/request_token"),
     ("POST", "/identity/v3/auth/tokens"),

@@ -30,6 +30,7 @@ from volutus.agent.actions import (
     DropCapture,
     DropMetadata,
     DropSaved,
+    DropVpn,
     GrowDisk,
     KillGuest,
     PauseGuest,
@@ -40,6 +41,7 @@ from volutus.agent.actions import (
     SaveGuest,
     SendCapture,
     ServeMetadata,
+    ServeVpn,
     SetCpu,
     StartGuest,
     UnplugPort,
@@ -99,6 +101,7 @@ class Host:
         self._applied: dict[Key, int] = {}
         self._failures: dict[str, Failure] = {}
         self._reporter = Reporter()
+        self._handshakes: dict[str, dict[str, int]] = {}
         self._seen = HostSeen()
         self._plan = Plan()
         self._facts_told = False
@@ -147,10 +150,11 @@ class Host:
         # Ports before guests: a tap of a guest that starts in between must not look like nobody's.
         ports = network.ports()
         metadata = network.metadata()
-        disks = self._drivers.storage.disks()
-        files = hypervisor.files()
-        captures, backups = self._drivers.storage.captures(), self._drivers.storage.backups()
-        self._seen = HostSeen(hypervisor.guests(), disks, ports, metadata, files, captures, backups)
+        storage = self._drivers.storage
+        disks, captures, backups = storage.disks(), storage.captures(), storage.backups()
+        files, gateways = hypervisor.files(), network.gateways()
+        guests = hypervisor.guests()
+        self._seen = HostSeen(guests, disks, ports, metadata, files, captures, backups, gateways)
         if not self.informed:
             return Plan()
         moment = Moment(now, self._boot)
@@ -191,6 +195,7 @@ class Host:
         alive = {guest_id: guest for guest_id, guest in self._seen.guests.items() if guest.alive}
         wanted = frozenset(port for guest in alive.values() for port in guest.nics)
         readings = self._drivers.network.traffic(wanted)
+        self._handshakes = self._drivers.network.handshakes()
         for guest_id, guest in alive.items():
             if (GUEST, guest_id) not in self._orders:
                 continue
@@ -247,7 +252,7 @@ class Host:
                 self._act_on_backup(action)
             case CaptureDisk() | SendCapture() | DropCapture():
                 self._act_on_capture(action)
-            case PlugPort() | UnplugPort() | ServeMetadata() | DropMetadata():
+            case PlugPort() | UnplugPort() | ServeMetadata() | DropMetadata() | ServeVpn() | DropVpn():
                 self._act_on_network(action)
             case AttachDisk() | DetachDisk() | AttachNic() | DetachNic() | SetCpu():
                 return self._adjust(action)
@@ -322,7 +327,9 @@ class Host:
             return None
         return functools.partial(self._drivers.hypervisor.copy_disk, guest_id, disk_id)
 
-    def _act_on_network(self, action: PlugPort | UnplugPort | ServeMetadata | DropMetadata) -> None:
+    def _act_on_network(
+        self, action: PlugPort | UnplugPort | ServeMetadata | DropMetadata | ServeVpn | DropVpn
+    ) -> None:
         network = self._drivers.network
         match action:
             case PlugPort(guest_id, nic):
@@ -333,6 +340,10 @@ class Host:
                 network.serve_metadata(network_id, port)
             case DropMetadata(network_id):
                 network.drop_metadata(network_id)
+            case ServeVpn(spec):
+                network.serve_gateway(spec)
+            case DropVpn(gateway_id):
+                network.drop_gateway(gateway_id)
 
     def _adjust(self, action: AttachDisk | DetachDisk | AttachNic | DetachNic | SetCpu) -> bool:
         hypervisor = self._drivers.hypervisor
@@ -421,6 +432,7 @@ class Host:
             applied=self._applied,
             failures=dict(self._failures),
             checks=self._drivers.network.checked(),
+            handshakes=self._handshakes,
         )
         return {key: self._with_sockets(item) for key, item in items(sight).items()}
 

@@ -7,14 +7,15 @@ A client like any other: it signs in at the public API and asks. Who one is come
 import argparse
 import os
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
-
-import httpx
 
 from volutus.errors import Unauthenticated, Unavailable
 from volutus.settings import Settings, current
 from volutus.setup import clouds, keys
+
+if TYPE_CHECKING:
+    import httpx
 
 TIMEOUT_S = 30.0
 DOMAIN = "Default"
@@ -22,6 +23,9 @@ DOMAIN = "Default"
 
 def trace(arguments: argparse.Namespace) -> int:
     """Print the trace; 0 when the packet arrives somewhere, 1 when it is dropped."""
+    # Other commands of the same parser run before there is an environment that has it.
+    import httpx
+
     asked = {"to": arguments.to, "protocol": arguments.protocol, "port": arguments.port}
     query = {name: str(value) for name, value in asked.items() if value is not None}
     auth_url, who = _identity(current(arguments.state_dir))
@@ -57,7 +61,7 @@ def _who(user: str, password: str, project: str) -> dict[str, str]:
     return {"user": user, "password": password, "project": project}
 
 
-def _sign_in(client: httpx.Client, auth_url: str, who: dict[str, str]) -> tuple[str, str]:
+def _sign_in(client: "httpx.Client", auth_url: str, who: dict[str, str]) -> tuple[str, str]:
     """A token, and where the network service is."""
     domain = {"name": os.environ.get("OS_USER_DOMAIN_NAME", DOMAIN)}
     user = {"name": who["user"], "password": who["password"], "domain": domain}

@@ -26,6 +26,7 @@ from volutus.wire import (
     Observed,
     Received,
     UploadObserved,
+    VpnObserved,
 )
 
 # The kind of work that brings servers to what they should be.
@@ -36,6 +37,7 @@ METER_MEMORY = "memory_mib"
 _GUEST = "guest"
 _DISK = "disk"
 _CHECK = "check"
+_VPN = "vpn"
 # A paused guest holds its memory and its place; its tenant pays for it as for one that runs.
 _USING = ("running", "paused")
 
@@ -125,6 +127,7 @@ def report(
     _record_uploads(tx, host_id, observed)
     _record_backups(tx, host_id, observed)
     _record_checks(tx, host_id, observed)
+    _record_gateways(tx, host_id, observed)
     _record_guests(tx, host_id, [item for item in observed.items if isinstance(item, GuestObserved)])
     gone = [item.id for item in observed.items if isinstance(item, Gone) and item.what == _GUEST]
     _record_gone(tx, host_id, gone)
@@ -173,6 +176,14 @@ def _record_checks(tx: Tx, host_id: str, observed: Observed) -> None:
         network.loadbalancer.record_checks(tx, host_id, items)
     gone = [item.id for item in observed.items if isinstance(item, Gone) and item.what == _CHECK]
     network.loadbalancer.record_gone(tx, host_id, gone)
+
+
+def _record_gateways(tx: Tx, host_id: str, observed: Observed) -> None:
+    items = [item for item in observed.items if isinstance(item, VpnObserved)]
+    if items:
+        network.vpn.record_observed(tx, host_id, items)
+    gone = [item.id for item in observed.items if isinstance(item, Gone) and item.what == _VPN]
+    network.vpn.record_gone(tx, host_id, gone)
 
 
 def _record_guests(tx: Tx, host_id: str, items: Sequence[GuestObserved]) -> None:

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from volutus.identity.keys import KeyRepository
 from volutus.identity.memory import Memory
+from volutus.identity.oidc import FILE_NAME as OIDC_FILE
+from volutus.identity.oidc import Oidc
 from volutus.identity.password_rules import PasswordRules
 from volutus.identity.passwords import HashCost, Passwords
 from volutus.identity.throttle import Throttles
@@ -22,6 +24,7 @@ class Identity:
     tokens: Tokens
     passwords: Passwords
     throttles: Throttles
+    oidc: Oidc
 
 
 def open_identity(settings: Settings, cost: HashCost | None = None) -> Identity:
@@ -32,4 +35,5 @@ def open_identity(settings: Settings, cost: HashCost | None = None) -> Identity:
     tokens = Tokens(token_keys, memory, settings.token_lifetime_s)
     passwords = Passwords(cost, PasswordRules.from_settings(settings))
     throttles = Throttles(settings.sign_ins_per_user_minute, settings.sign_ins_per_address_minute)
-    return Identity(token_keys, vault, memory, tokens, passwords, throttles)
+    oidc = Oidc(settings.state_dir / OIDC_FILE)
+    return Identity(token_keys, vault, memory, tokens, passwords, throttles, oidc)

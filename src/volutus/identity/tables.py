@@ -225,3 +225,40 @@ access_token = Table(
     _text("user_id"),
     _text("sealed_secret"),
 )
+provider = Table(
+    "identity_provider",
+    _metadata,
+    _id(),
+    _text("domain_id"),
+    _flag("enabled"),
+    _text("description"),
+    Column("remote_ids", ARRAY(Text)),
+    Column("authorization_ttl", Integer),
+)
+mapping = Table("identity_mapping", _metadata, _id(), _json("rules"), _text("schema_version"))
+protocol = Table(
+    "identity_protocol",
+    _metadata,
+    _text("provider_id"),
+    _text("id"),
+    _text("mapping_id"),
+    _text("remote_id_attribute"),
+)
+service_provider = Table(
+    "identity_service_provider",
+    _metadata,
+    _id(),
+    _text("auth_url"),
+    _text("sp_url"),
+    _flag("enabled"),
+    _text("description"),
+    _text("relay_state_prefix"),
+)
+federated_user = Table(
+    "identity_federated_user",
+    _metadata,
+    _text("provider_id"),
+    _text("protocol_id"),
+    _text("unique_id"),
+    _text("user_id"),
+)

@@ -9,7 +9,7 @@ the next request on, on every process.
 import base64
 import secrets
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import text
 
@@ -125,15 +125,25 @@ class Tokens:
             raise TokenNotFound("Could not find token.")
         return found
 
-    def issue(self, tx: Tx, claim: Claim, kind: ScopeKind, scope_id: str | None) -> Token:
-        """A new token. Raises Unauthenticated where the user has no place in the scope."""
+    def issue(
+        self,
+        tx: Tx,
+        claim: Claim,
+        kind: ScopeKind,
+        scope_id: str | None,
+        *,
+        ends_by: datetime | None = None,
+    ) -> Token:
+        """A new token, which ends with its lifetime or `ends_by` if that is sooner. Raises Unauthenticated
+        where the user has no place in the scope."""
         payload = Payload(
             user_id=claim.user_id,
             methods=claim.methods,
             kind=kind,
             scope_id=scope_id,
             issued_at=tx.now,
-            expires_at=claim.expires_at or tx.now + self._lifetime,
+            expires_at=claim.expires_at
+            or min(tx.now + self._lifetime, ends_by or datetime.max.replace(tzinfo=UTC)),
             audit_id=_audit_id(),
             parent_audit_id=claim.parent_audit_id,
             user_epoch=claim.user_epoch,

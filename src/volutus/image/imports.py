@@ -32,7 +32,7 @@ DIRECT, DOWNLOAD, COPY = "glance-direct", "web-download", "copy-image"
 # An import that died with its process is begun again, but not for ever.
 PATIENCE = timedelta(hours=24)
 _NOTHING: Mapping[str, None] = dict.fromkeys(
-    ("size_bytes", "virtual_size_bytes", "md5", "sha256", "sha512", "staged_at")
+    ("size_bytes", "virtual_size_bytes", "md5", "sha256", "staged_at")
 )
 
 

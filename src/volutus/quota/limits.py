@@ -60,10 +60,21 @@ _PROJECTS = text(
 # More than any real limit, and still far from the column's end.
 _MAXIMUM = 2**53
 
+# What was set for the project itself comes first, then its unified limit, then what was set for the class of
+# projects, then what is registered for all.
 _SELECT = text(
     """
-    SELECT resource, maximum FROM quota_limits WHERE project_id IN (:project_id, 'class:default')
-    ORDER BY project_id = 'class:default' DESC LIMIT 2000
+    SELECT DISTINCT ON (resource) resource, maximum FROM (
+        SELECT resource, maximum, CASE WHEN project_id = :project_id THEN 0 ELSE 3 END AS rank
+        FROM quota_limits WHERE project_id IN (:project_id, 'class:default')
+        UNION ALL
+        SELECT r.resource, u.maximum, 1 + (r.region_id IS NULL)::integer FROM quota_unified_limits u
+        JOIN quota_registered_limits r ON r.id = u.registered_limit_id
+        WHERE u.project_id = :project_id AND r.resource IS NOT NULL
+        UNION ALL
+        SELECT resource, default_limit, 4 + (region_id IS NULL)::integer
+        FROM quota_registered_limits WHERE resource IS NOT NULL
+    ) found ORDER BY resource, rank, maximum LIMIT 2000
     """
 )
 _UPSERT = text(
@@ -87,9 +98,8 @@ def defaults(tx: Tx) -> dict[str, int]:
 
 def limits(tx: Tx, project_id: str) -> dict[str, int]:
     """Resource to limit of a project; -1 is unlimited."""
-    rows = tx.rows(_SELECT, {"project_id": project_id})
-    # The project's own come after the class's, and win.
-    return {**DEFAULTS, **{row.resource: row.maximum for row in rows}}
+    said = {row.resource: row.maximum for row in tx.rows(_SELECT, {"project_id": project_id})}
+    return {**DEFAULTS, **said}
 
 
 def set_defaults(tx: Tx, changes: Mapping[str, int]) -> None:

@@ -25,7 +25,14 @@ class OverLimit(QuotaExceeded):
 _CHARGE = text(
     """
     WITH wanted AS (
-        SELECT w.resource, w.amount, coalesce(l.maximum, c.maximum, w.standard) AS maximum
+        SELECT w.resource, w.amount, coalesce(l.maximum, (
+            SELECT x.maximum FROM quota_registered_limits r
+            JOIN quota_unified_limits x ON x.registered_limit_id = r.id AND x.project_id = :project_id
+            WHERE r.resource = w.resource ORDER BY r.region_id IS NULL, x.maximum LIMIT 1
+        ), c.maximum, (
+            SELECT r.default_limit FROM quota_registered_limits r
+            WHERE r.resource = w.resource ORDER BY r.region_id IS NULL, r.default_limit LIMIT 1
+        ), w.standard) AS maximum
         FROM unnest(CAST(:resources AS text[]), CAST(:amounts AS bigint[]), CAST(:standards AS bigint[]))
              AS w(resource, amount, standard)
         LEFT JOIN quota_limits l ON l.project_id = :project_id AND l.resource = w.resource

@@ -166,7 +166,34 @@ class GuestSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, t
     kernel_command_line: str = ""
 
 
-Spec = GuestSpec | DiskSpec | UploadSpec | BackupSpec | CheckSpec
+class VpnPeerSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Who may connect: `allowed` are the networks it is and speaks for. With an `endpoint` the gateway
+    connects to it by itself."""
+
+    public_key: str
+    allowed: list[str]
+    preshared_key: str = ""
+    endpoint: str = ""
+    keepalive_s: int = 0
+
+
+class VpnSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="vpn"):
+    """A VPN gateway that should be on this host: WireGuard in a namespace with the port `port_id`. Addresses
+    are `ip/prefix`; `gateway` is the next hop to everything else; `mtu` is the tunnel's."""
+
+    id: str
+    port_id: str
+    mac: str
+    address: str
+    gateway: str
+    mtu: int
+    private_key: str
+    listen_port: int
+    tunnel_address: str
+    peers: list[VpnPeerSpec] = []
+
+
+Spec = GuestSpec | DiskSpec | UploadSpec | BackupSpec | CheckSpec | VpnSpec
 
 
 class Assignment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

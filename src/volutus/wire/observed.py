@@ -124,11 +124,24 @@ class CheckObserved(
     up: bool | None = None
 
 
+class VpnObserved(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="vpn"):
+    """One VPN gateway. `handshakes` is when each peer was last heard, in seconds of Unix time, by public key;
+    peers never heard are left out."""
+
+    id: str
+    generation: int
+    handshakes: dict[str, int] = {}
+    fault: str | None = None
+
+
 class Gone(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="gone"):
     """A tombstone was carried out: no process, tap, port or file of it is left."""
 
     what: str
     id: str
+
+
+Item = GuestObserved | DiskObserved | UploadObserved | BackupObserved | CheckObserved | VpnObserved | Gone
 
 
 class Observed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -138,7 +151,7 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     seen: int
     full: bool = False
     facts: HostFacts | None = None
-    items: list[GuestObserved | DiskObserved | UploadObserved | BackupObserved | CheckObserved | Gone] = []
+    items: list[Item] = []
     strangers: list[str] = []
 
 

@@ -28,6 +28,7 @@ from volutus.identity.assignments import Grant, give
 from volutus.identity.caller import CLOUD, Caller
 from volutus.identity.records import Filter
 from volutus.identity.signatures import Signed
+from volutus.quota import unified
 
 
 def _domain(tx: Tx, _plane: Plane) -> str:
@@ -173,6 +174,13 @@ def _access_token(tx: Tx, plane: Plane) -> str:
     return consumers.redeem(tx, vault, redeemed).id
 
 
+def _limit(tx: Tx, plane: Plane) -> str:
+    service_id = _service(tx, plane)
+    unified.register(tx, CLOUD, [unified.RegisteredLimitOrder(service_id, "servers", 5)])
+    order = unified.LimitOrder(service_id, "servers", 7, _project(tx, plane))
+    return str(unified.create(tx, CLOUD, [order])[0].id)
+
+
 def _policy(tx: Tx, _plane: Plane) -> str:
     return str(policies.create(tx, CLOUD, policies.PolicyFields("a", "b"), {}).id)
 
@@ -194,6 +202,7 @@ FOREIGN = Foreign(
         "service_id": _service,
         "endpoint_id": _endpoint,
         "policy_id": _policy,
+        "limit_id": _limit,
         "endpoint_groups/endpoint_group_id": _endpoint_group,
         "endpoints/endpoint_id": _chosen_endpoint,
         "consumer_id": lambda tx, plane: _consumer(tx, plane)[0],
@@ -201,7 +210,19 @@ FOREIGN = Foreign(
         "access_token_id": _access_token,
     },
     # Regions are in everybody's catalog.
-    shared=frozenset({"region_id", "tag", "group", "option"}),
+    shared=frozenset(
+        {
+            "idp_id",
+            "protocol_id",
+            "mapping_id",
+            "sp_id",
+            "registered_limit_id",
+            "region_id",
+            "tag",
+            "group",
+            "option",
+        }
+    ),
     bodies={
         ("PATCH", "/v3/domains/{domain_id}"): {"domain": {"description": "mine"}},
         ("PATCH", "/v3/projects/{project_id}"): {"project": {"description": "mine"}},
@@ -217,6 +238,7 @@ FOREIGN = Foreign(
         },
         ("PUT", "/v3/domains/{domain_id}/config"): {"config": {"ldap": {"url": "mine"}}},
         ("PATCH", "/v3/domains/{domain_id}/config"): {"config": {"ldap": {"url": "mine"}}},
+        ("PATCH", "/v3/limits/{limit_id}"): {"limit": {"resource_limit": 1000}},
         ("PATCH", "/v3/OS-OAUTH1/consumers/{consumer_id}"): {"consumer": {"description": "mine"}},
         ("PUT", "/v3/OS-OAUTH1/authorize/{request_token_id}"): {"roles": [{"id": "mine"}]},
         ("PATCH", "/v3/policies/{policy_id}"): {"policy": {"blob": "mine"}},

@@ -74,7 +74,7 @@ def show(request: Request) -> Response:
 
 def defaults(request: Request) -> Response:
     """The limits of a project for which nothing was set."""
-    return document({"quota_set": {"id": _project(request), **_limits(request, quota.DEFAULTS)}})
+    return document({"quota_set": {"id": _project(request), **_limits(request, quota.defaults(request.tx))}})
 
 
 def detail(request: Request) -> Response:
@@ -120,7 +120,7 @@ def delete(request: Request) -> Response:
 
 def class_show(request: Request) -> Response:
     """The defaults by Nova's other name for them."""
-    values = _limits(request, quota.DEFAULTS)
+    values = _limits(request, quota.defaults(request.tx))
     return document({"quota_class_set": {"id": request.params["class_name"], **values}})
 
 

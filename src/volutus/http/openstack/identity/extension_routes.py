@@ -1,7 +1,17 @@
 """Routes of Keystone's extensions: those with `OS-` in the path, and those that few clouds use."""
 
 from volutus.http.kernel import Route
-from volutus.http.openstack.identity import consumers, domain_configs, ec2, endpoint_filters
+from volutus.http.kernel.routes import Handler
+from volutus.http.openstack.identity import (
+    consumers,
+    domain_configs,
+    ec2,
+    endpoint_filters,
+    federation,
+    limits,
+    users,
+    websso,
+)
 
 _GROUPS = "/v3/OS-EP-FILTER/endpoint_groups"
 _GROUP = f"{_GROUPS}/{{endpoint_group_id}}"
@@ -78,5 +88,104 @@ _EC2 = (
     Route("POST", "/v3/ec2tokens", ec2.issue_ec2, "identity:ec2_tokens:issue", writes=False),
     Route("POST", "/v3/s3tokens", ec2.issue_s3, "identity:ec2_tokens:issue", writes=False),
 )
+_REGISTERED = "/v3/registered_limits/{registered_limit_id}"
+_LIMIT = "/v3/limits/{limit_id}"
+_LIMITS = (
+    Route("GET", "/v3/registered_limits", limits.list_registered, "identity:registered_limits:show"),
+    Route("POST", "/v3/registered_limits", limits.register, "identity:limits:change"),
+    Route("GET", _REGISTERED, limits.show_registered, "identity:registered_limits:show"),
+    Route("PATCH", _REGISTERED, limits.update_registered, "identity:limits:change"),
+    Route("DELETE", _REGISTERED, limits.unregister, "identity:limits:change"),
+    Route("GET", "/v3/limits", limits.index, "identity:limits:show"),
+    Route("POST", "/v3/limits", limits.create, "identity:limits:change"),
+    Route("GET", "/v3/limits/model", limits.show_model, "identity:limits:show"),
+    Route("GET", _LIMIT, limits.show, "identity:limits:show"),
+    Route("PATCH", _LIMIT, limits.update, "identity:limits:change"),
+    Route("DELETE", _LIMIT, limits.delete, "identity:limits:change"),
+)
+_FEDERATION = "/v3/OS-FEDERATION"
+_PROVIDER = f"{_FEDERATION}/identity_providers/{{idp_id}}"
+_PROTOCOL = f"{_PROVIDER}/protocols/{{protocol_id}}"
 
-EXTENSIONS = (*_ENDPOINT_FILTERS, *_DOMAIN_CONFIGS, *_OAUTH1, *_EC2)
+
+def _crud(listed: str, one: str, handlers: tuple[Handler, ...]) -> tuple[Route, ...]:
+    """The routes of a noun that clients name themselves: list, create, show, update and delete."""
+    methods = (("GET", listed), ("PUT", one), ("GET", one), ("PATCH", one), ("DELETE", one))
+    return tuple(
+        Route(method, path, handler, f"identity:federation:{'show' if method == 'GET' else 'change'}")
+        for (method, path), handler in zip(methods, handlers, strict=True)
+    )
+
+
+_PROVIDERS = (
+    *_crud(
+        f"{_FEDERATION}/identity_providers",
+        _PROVIDER,
+        (
+            federation.list_providers,
+            federation.create_provider,
+            federation.show_provider,
+            federation.update_provider,
+            federation.delete_provider,
+        ),
+    ),
+    *_crud(
+        f"{_PROVIDER}/protocols",
+        _PROTOCOL,
+        (
+            federation.list_protocols,
+            federation.create_protocol,
+            federation.show_protocol,
+            federation.update_protocol,
+            federation.delete_protocol,
+        ),
+    ),
+    *_crud(
+        f"{_FEDERATION}/mappings",
+        f"{_FEDERATION}/mappings/{{mapping_id}}",
+        (
+            federation.list_mappings,
+            federation.create_mapping,
+            federation.show_mapping,
+            federation.update_mapping,
+            federation.delete_mapping,
+        ),
+    ),
+    *_crud(
+        f"{_FEDERATION}/service_providers",
+        f"{_FEDERATION}/service_providers/{{sp_id}}",
+        (
+            federation.list_service_providers,
+            federation.create_service_provider,
+            federation.show_service_provider,
+            federation.update_service_provider,
+            federation.delete_service_provider,
+        ),
+    ),
+)
+_SSO = "/v3/auth/OS-FEDERATION"
+# A provider's token, or the browser's way to it and back, is what these are proved by.
+_SIGN_IN = (
+    Route("GET", f"{_PROTOCOL}/auth", websso.sign_in, open=True),
+    Route("POST", f"{_PROTOCOL}/auth", websso.sign_in, open=True, writes=False),
+    Route("GET", f"{_SSO}/websso/{{protocol_id}}", websso.websso, open=True),
+    Route(
+        "GET",
+        f"{_SSO}/identity_providers/{{idp_id}}/protocols/{{protocol_id}}/websso",
+        websso.websso,
+        open=True,
+    ),
+    Route("GET", websso.CALLBACK, websso.callback, open=True),
+    Route("GET", f"{_FEDERATION}/projects", users.list_own_projects, "identity:own:show"),
+    Route("GET", f"{_FEDERATION}/domains", users.list_own_domains, "identity:own:show"),
+)
+
+EXTENSIONS = (
+    *_ENDPOINT_FILTERS,
+    *_DOMAIN_CONFIGS,
+    *_OAUTH1,
+    *_EC2,
+    *_LIMITS,
+    *_PROVIDERS,
+    *_SIGN_IN,
+)

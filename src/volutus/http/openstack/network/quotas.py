@@ -41,7 +41,7 @@ def show_own(request: Request) -> Response:
 
 def show_default(request: Request) -> Response:
     _project(request)
-    return document({"quota": views.quota(quota.DEFAULTS, RESOURCES)})
+    return document({"quota": views.quota(quota.defaults(request.tx), RESOURCES)})
 
 
 def show_details(request: Request) -> Response:
