@@ -280,8 +280,8 @@ def change_class(tx: Tx, disk_ids: Sequence[str]) -> None:
 def _meters(tx: Tx, disk_ids: Sequence[str]) -> Sequence[Row[Any]]:
     if not disk_ids:
         return []
-    keys = {"ids": list(disk_ids), "count": len(disk_ids), "default_type": DEFAULT_TYPE_ID}
-    return tx.rows(_METERS, keys)
+    asked = {"ids": list(disk_ids), "count": len(disk_ids), "default_type": DEFAULT_TYPE_ID}
+    return tx.rows(_METERS, asked)
 
 
 def finish_removal(tx: Tx, disk_ids: Sequence[str]) -> None:
