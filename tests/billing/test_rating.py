@@ -1,5 +1,6 @@
 """Rating: usage into charges, once, whatever happens."""
 
+import os
 import random
 import threading
 from datetime import timedelta
@@ -25,6 +26,9 @@ SERVER = [
     Usage("p", "server", "s", "cpu_mhz", Decimal(1000)),
     Usage("p", "server", "s", "memory_mib", Decimal(1024)),
 ]
+
+# Random histories; `VOLUTUS_RANDOM_MONTHS=1000` for a night of them.
+SEEDS = int(os.environ.get("VOLUTUS_RANDOM_MONTHS", "4"))
 
 
 def act(database, verb, *args):
@@ -335,7 +339,7 @@ class Month:
             assert booked(self.database, cycle) == expected, f"{note}, cycle {cycle}"
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(SEEDS))
 def test_random_histories_are_charged_as_a_naive_model_does(shared_database, clock, seed):
     month = Month(shared_database, clock, seed)
     for _ in range(80):
