@@ -12,6 +12,8 @@ from volutus.http.kernel import Dialect
 # Federated users are proved by what their provider signed.
 # Prices are public: whoever compares has no account yet.
 OPEN = {
+    # What this API is; what it knows is not in it.
+    ("GET", "/billing/v1/openapi.json"),
     ("GET", "/billing/v1/price-lists"),
     ("GET", "/billing/v1/price-lists/{list_id}"),
     ("GET", "/billing/v1/prices"),

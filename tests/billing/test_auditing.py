@@ -95,13 +95,13 @@ def test_a_correction_books_the_difference_and_may_be_repeated(opened, rated, cl
 
 
 def test_a_missing_price_is_named(opened, clock):
-    act(opened, open_usage, [Usage("p", "thing", "t", "storage_gib:tape", Decimal(3))])
+    act(opened, open_usage, [Usage("p", "thing", "t", "tape_gib", Decimal(3))])
     first = cycle_of(clock.now())
     clock.advance(400)
     rate_all(opened)
     with opened.begin() as tx:
         (found,) = auditing.audit_cycles(tx, first, first)
-        assert (found.what, found.meter, found.quantity) == ("no price", "storage_gib:tape", 900)
+        assert (found.what, found.meter, found.quantity) == ("no price", "tape_gib", 900)
         assert len(auditing.correct(tx, ADMIN, first)) == 1
 
 

@@ -1,5 +1,6 @@
 """Rating: usage into charges, once, whatever happens."""
 
+import os
 import random
 import threading
 from datetime import timedelta
@@ -25,6 +26,9 @@ SERVER = [
     Usage("p", "server", "s", "cpu_mhz", Decimal(1000)),
     Usage("p", "server", "s", "memory_mib", Decimal(1024)),
 ]
+
+# Random histories; `VOLUTUS_RANDOM_MONTHS=1000` for a night of them.
+SEEDS = int(os.environ.get("VOLUTUS_RANDOM_MONTHS", "4"))
 
 
 def act(database, verb, *args):
@@ -335,7 +339,7 @@ class Month:
             assert booked(self.database, cycle) == expected, f"{note}, cycle {cycle}"
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(SEEDS))
 def test_random_histories_are_charged_as_a_naive_model_does(shared_database, clock, seed):
     month = Month(shared_database, clock, seed)
     for _ in range(80):
@@ -437,3 +441,16 @@ def test_two_processes_and_days_late_give_one_ledger(shared_database, clock):
         assert cycles == cycle_of(clock.now() - timedelta(seconds=60)) - cycle_of(month.began)
         assert start_of(rating.next_cycle(tx)) <= clock.now()
     snapshot(shared_database)
+
+
+def test_a_class_without_a_price_costs_what_its_meter_costs(opened, clock):
+    for meter in ("storage_gib:tape", "storage_gib:nvme"):
+        act(opened, open_usage, [Usage("p", "volume", meter, meter, Decimal(20))])
+    with opened.begin() as tx:
+        account = accounts.for_project(tx, "p")
+        known = prices.for_account(tx, account.id, ["storage_gib:tape"])
+        assert prices.at_level(known, "storage_gib:tape", 1).price == Decimal("0.54")
+    clock.advance(400)
+    rate_all(opened)
+    per_cycle = {key[2]: amount for key, amount in booked(opened).items()}
+    assert per_cycle == {"storage_gib:tape": 125 * 10**15, "storage_gib:nvme": 250 * 10**15}

@@ -85,7 +85,7 @@ def need(tx: Tx, account: Account, more: Mapping[str, Decimal]) -> Need:
         if above <= 0 or meter_of(meter).is_counted:
             continue
         try:
-            price = prices.at_level(known, meter, levels.get(meter, burst.FIXED).current)
+            price = prices.at_level(known, meter, burst.level_of(levels, meter).current)
         except PriceMissing:
             continue
         a_day += money.charge(above * _COVER_S, price.price, price.per * COVER_DAYS)

@@ -14,6 +14,7 @@ from sqlalchemy import text
 
 from volutus import placement
 from volutus.billing.cycles import cycle_of, start_of
+from volutus.billing.meters import base_of
 from volutus.billing.prices import LEVEL_MAX, USE
 from volutus.db import Tx
 
@@ -121,6 +122,11 @@ def levels(tx: Tx) -> dict[str, Levels]:
     current = {row.meter: row.level for row in tx.rows(_LATEST, {"cycle": now, "limit": METERS_MAX})}
     following = {row.meter: row.level for row in tx.rows(_LATEST, {"cycle": now + 1, "limit": METERS_MAX})}
     return {meter: Levels(current.get(meter, USE), level) for meter, level in following.items()}
+
+
+def level_of(known: Mapping[str, Levels], meter: str) -> Levels:
+    """A meter's levels; a class moves with its meter, what nobody measures stays at the first."""
+    return known.get(base_of(meter), FIXED)
 
 
 def history(

@@ -27,6 +27,8 @@ KEY = "outbox"
 LOOK_S = 30
 TIMEOUT_S = 20
 TLS_PORT = 465
+# Replies of SMTP from here on will be the same tomorrow (RFC 5321, 4.2.1).
+LASTING = 500
 
 
 @dataclass(frozen=True)
@@ -123,9 +125,9 @@ def _sent(server: smtplib.SMTP, mail: EmailMessage) -> Failure | None:
         server.send_message(mail)
     except smtplib.SMTPRecipientsRefused as error:
         codes = [code for code, _ in error.recipients.values()]
-        return Failure(f"refused: {error.recipients}", lasting=all(code >= 500 for code in codes))
+        return Failure(f"refused: {error.recipients}", lasting=all(code >= LASTING for code in codes))
     except smtplib.SMTPResponseException as error:
-        return Failure(f"{error.smtp_code} {error.smtp_error!r}", lasting=error.smtp_code >= 500)
+        return Failure(f"{error.smtp_code} {error.smtp_error!r}", lasting=error.smtp_code >= LASTING)
     except (OSError, smtplib.SMTPException) as error:
         return Failure(f"{type(error).__name__}: {error}", lasting=False)
     return None

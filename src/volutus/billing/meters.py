@@ -68,6 +68,11 @@ def meter_of(key: str) -> Meter:
         raise Invalid(f"There is no meter {name!r}.", field="meter") from None
 
 
+def base_of(key: str) -> str:
+    """The meter's name without a class."""
+    return key.partition(CLASS_SEPARATOR)[0]
+
+
 def ordered(key: str, amount: Decimal) -> str:
     """An amount as a payer reads it: `1 GHz (cpu_mhz)`."""
     meter = meter_of(key)

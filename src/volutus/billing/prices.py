@@ -17,7 +17,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from volutus import audit
-from volutus.billing.meters import meter_of
+from volutus.billing.meters import base_of, meter_of
 from volutus.billing.price_sql import PRICES_IN_FORCE
 from volutus.db import Tx
 from volutus.errors import Conflict, Invalid, NotFound
@@ -259,18 +259,22 @@ def for_account(
 ) -> dict[tuple[str, int], Quoted]:
     """What these meters cost an account, by meter and level."""
     moment = at or tx.now
-    keys = {"account_id": account_id, "meters": list(meters), "starts": moment, "ends": moment}
+    wanted = [*meters, *(base_of(meter) for meter in meters)]
+    keys = {"account_id": account_id, "meters": wanted, "starts": moment, "ends": moment}
     rows = tx.rows(_OF_ACCOUNT, {**keys, "limit": PRICES_MAX})
     return {(row.meter, row.level): Quoted(**row._mapping) for row in rows}
 
 
 def at_level(known: dict[tuple[str, int], Quoted], meter: str, level: int) -> Quoted:
     """The price at a level: that of the highest level priced up to it. What is bought ahead has level 0, or
-    where a list has none, the lowest price of use. Raises PriceMissing."""
+    where a list has none, the lowest price of use. A class that nobody priced costs what its meter costs.
+    Raises PriceMissing."""
     wanted = range(level, USE - 1, -1) if level >= USE else (AHEAD, *range(USE, LEVEL_MAX + 1))
     for one in wanted:
         if (meter, one) in known:
             return known[meter, one]
+    if base_of(meter) != meter:
+        return at_level(known, base_of(meter), level)
     raise PriceMissing(f"There is no price for {meter}.")
 
 

@@ -115,7 +115,7 @@ def _postpaid(tx: Tx, account: Account, order: QuoteOrder) -> Quote:
     lines = []
     hourly = Decimal(0)
     for item in order.items:
-        level = levels.get(item.meter, burst.FIXED)
+        level = burst.level_of(levels, item.meter)
         price = prices.at_level(known, item.meter, level.current)
         # What is counted is quoted as it is; what is had for a time, for a month.
         span = 1 if meter_of(item.meter).is_counted else MONTH_S

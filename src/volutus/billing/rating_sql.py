@@ -82,14 +82,20 @@ CHARGES = (
 ), picked AS (
     SELECT DISTINCT ON (p.list_id, p.currency, p.meter) p.list_id, p.currency, p.meter, p.price, p.per,
     p.price_id
-    FROM priced p LEFT JOIN level v USING (meter) WHERE p.level BETWEEN 1 AND coalesce(v.level, 1)
+    FROM priced p LEFT JOIN level v ON v.meter = split_part(p.meter, ':', 1)
+    WHERE p.level BETWEEN 1 AND coalesce(v.level, 1)
     ORDER BY p.list_id, p.currency, p.meter, p.level DESC
 ), charge AS MATERIALIZED (
-    SELECT q.account_id, q.project_id, q.meter, q.quantity, l.currency, k.price, k.per, k.price_id,
-        round(q.quantity * k.price * CAST('1.' || repeat('0', 40) AS numeric) / k.per, 20) AS amount
-    FROM quantity q LEFT JOIN account_list l USING (account_id)
-    LEFT JOIN picked k ON k.list_id = l.list_id AND k.currency = l.currency AND k.meter = q.meter
-    WHERE q.quantity > 0
+    SELECT *, round(quantity * price * CAST('1.' || repeat('0', 40) AS numeric) / per, 20) AS amount FROM (
+        SELECT q.account_id, q.project_id, q.meter, q.quantity, l.currency,
+            coalesce(k.price, b.price) AS price, coalesce(k.per, b.per) AS per,
+            coalesce(k.price_id, b.price_id) AS price_id
+        FROM quantity q LEFT JOIN account_list l USING (account_id)
+        LEFT JOIN picked k ON k.list_id = l.list_id AND k.currency = l.currency AND k.meter = q.meter
+        -- A class that nobody priced costs what its meter costs.
+        LEFT JOIN picked b ON k.price_id IS NULL AND b.list_id = l.list_id AND b.currency = l.currency
+            AND b.meter = split_part(q.meter, ':', 1)
+        WHERE q.quantity > 0) found
 )
 """
 )

@@ -23,7 +23,6 @@ from volutus.errors import Invalid
 from volutus.identity import Caller
 from volutus.reconcile import wake, wake_many
 from volutus.volume import keys
-from volutus.volume.disks import METER
 from volutus.volume.faults import BackupNotFound, WrongStatus
 from volutus.volume.records import get_snapshot, lock_volume
 from volutus.volume.status import Status
@@ -32,6 +31,7 @@ from volutus.wire import BackupObserved, BackupSpec
 
 # The kind of work, of assignments in a host's document, and of usage.
 KIND = "backup"
+METER = "backup_gib"
 LIST_MAX = 1000
 FORCEABLE = ("available", "error")
 DELETABLE = (Status.AVAILABLE, Status.ERROR)

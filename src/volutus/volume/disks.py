@@ -17,6 +17,7 @@ from volutus.volume import keys, messages
 from volutus.volume.capabilities import FIRST_POOL
 from volutus.volume.status import GIB
 from volutus.volume.tables import disks, released, snapshots, volumes
+from volutus.volume.types import DEFAULT_TYPE_ID
 from volutus.wire import DiskObserved, DiskSource, DiskSpec
 
 # The kind of work in the queue, and of assignments in a host's document.
@@ -24,7 +25,6 @@ KIND = "volume"
 ASSIGNMENT = "disk"
 # What usage ranges are told as.
 USAGE_KIND = "volume"
-METER = "storage_gib"
 
 
 @dataclass(frozen=True)
@@ -198,7 +198,7 @@ def record_observed(tx: Tx, host_id: str, observed: Sequence[DiskObserved], gone
         rows = tx.rows(_OBSERVE, _columns(tx, host_id, observed))
         _record_reworked(tx, rows)
         made = [row for row in rows if row.made_at and not row.made_before and not row.removed_at]
-        metering.open_usage(tx, [usage(row.id, row.project_id, row.size_gib) for row in made])
+        metering.open_usage(tx, usage(tx, {row.id: (row.project_id, row.size_gib) for row in made}))
         _record_grown(tx, rows)
         _record_faults(tx, rows)
         changed += [row.id for row in rows if _differs(row)]
@@ -223,6 +223,7 @@ def _record_reworked(tx: Tx, rows: Sequence[Row[Any]]) -> None:
         }
         mine = disks.c.id == volumes.c.id, volumes.c.id.in_(arrived)
         tx.execute(update(volumes).where(*mine).values(**changes))
+        change_class(tx, arrived)
 
 
 def _record_grown(tx: Tx, rows: Sequence[Row[Any]]) -> None:
@@ -233,7 +234,8 @@ def _record_grown(tx: Tx, rows: Sequence[Row[Any]]) -> None:
             and not row.released_at
             and row.observed_bytes > row.bytes_before
         ):
-            metering.change_usage(tx, usage(row.id, row.project_id, row.observed_bytes // GIB))
+            for grown in usage(tx, {row.id: (row.project_id, row.observed_bytes // GIB)}):
+                metering.change_usage(tx, grown)
 
 
 def _record_faults(tx: Tx, rows: Sequence[Row[Any]]) -> None:
@@ -241,9 +243,45 @@ def _record_faults(tx: Tx, rows: Sequence[Row[Any]]) -> None:
     messages.record(tx, [(row.id, "extend" if row.made_at else "create", row.fault) for row in failed])
 
 
-def usage(disk_id: str, project_id: str, size_gib: int) -> metering.Usage:
-    """What is metered for a disk: the GiB ordered, not those written."""
-    return metering.Usage(project_id, USAGE_KIND, disk_id, METER, Decimal(size_gib))
+# A snapshot is paid for as such; a volume by the class that its type is, but for the cloud's own first type.
+_METERS = text(
+    """
+    SELECT d.id, d.project_id, d.size_gib,
+        d.made_at IS NOT NULL AND d.removed_at IS NULL AND d.released_at IS NULL AS is_used, CASE
+        WHEN s.id IS NOT NULL THEN 'snapshot_gib'
+        WHEN v.type_id IS NULL OR v.type_id = :default_type THEN 'storage_gib'
+        ELSE 'storage_gib:' || lower(t.name) END AS meter
+    FROM volume_disks d LEFT JOIN volumes v ON v.id = d.id LEFT JOIN volume_types t ON t.id = v.type_id
+    LEFT JOIN volume_snapshots s ON s.id = d.id
+    WHERE d.id = ANY(CAST(:ids AS text[])) LIMIT :count
+    """
+)
+
+
+def usage(tx: Tx, sizes: Mapping[str, tuple[str, int]]) -> list[metering.Usage]:
+    """What is metered for disks, each with its project and size: the GiB ordered, not those written."""
+    found = {row.id: row.meter for row in _meters(tx, list(sizes))}
+    return [
+        metering.Usage(project_id, USAGE_KIND, disk_id, found[disk_id], Decimal(size_gib))
+        for disk_id, (project_id, size_gib) in sizes.items()
+        if disk_id in found
+    ]
+
+
+def change_class(tx: Tx, disk_ids: Sequence[str]) -> None:
+    """From now on these disks are paid for as what their types are now, by whose they are now."""
+    for row in (row for row in _meters(tx, disk_ids) if row.is_used):
+        metering.close_usage(tx, USAGE_KIND, [row.id])
+        metering.open_usage(
+            tx, [metering.Usage(row.project_id, USAGE_KIND, row.id, row.meter, Decimal(row.size_gib))]
+        )
+
+
+def _meters(tx: Tx, disk_ids: Sequence[str]) -> Sequence[Row[Any]]:
+    if not disk_ids:
+        return []
+    asked = {"ids": list(disk_ids), "count": len(disk_ids), "default_type": DEFAULT_TYPE_ID}
+    return tx.rows(_METERS, asked)
 
 
 def finish_removal(tx: Tx, disk_ids: Sequence[str]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Row, delete, insert, select, update
 
-from volutus import audit, metering, quota
+from volutus import audit, quota
 from volutus.db import Page, Tx, paged
 from volutus.errors import Forbidden
 from volutus.identity import Caller
@@ -125,8 +125,7 @@ def _move(tx: Tx, caller: Caller, volume: Volume) -> None:
     tx.execute(update(snapshots).where(snapshots.c.volume_id == volume.id).values(**owner))
     tx.execute(update(disks).where(disks.c.id.in_([volume.id, *sizes])).values(**owner))
     # From this moment the new owner pays.
-    for disk_id, size_gib in {volume.id: volume.size_gib, **sizes}.items():
-        metering.change_usage(tx, disk_orders.usage(disk_id, project_id, size_gib))
+    disk_orders.change_class(tx, [volume.id, *sizes])
 
 
 def _snapshot_sizes(tx: Tx, volume_id: str) -> dict[str, int]:

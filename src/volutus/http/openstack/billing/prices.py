@@ -6,7 +6,7 @@ from typing import Any
 from starlette.responses import Response
 
 from volutus.billing import accounts, burst, prices
-from volutus.billing.burst import FIXED, HISTORY_MAX, Levels
+from volutus.billing.burst import HISTORY_MAX, Levels
 from volutus.billing.cycles import cycle_of, end_of
 from volutus.billing.prices import AHEAD, Quoted
 from volutus.errors import NotFound
@@ -25,7 +25,7 @@ def index(request: Request) -> Response:
     by_meter: dict[str, dict[int, Quoted]] = {}
     for price in found:
         by_meter.setdefault(price.meter, {})[price.level] = price
-    lines = [_line(meter, own, levels.get(meter, FIXED)) for meter, own in sorted(by_meter.items())]
+    lines = [_line(meter, own, burst.level_of(levels, meter)) for meter, own in sorted(by_meter.items())]
     if views.wants_csv(request):
         return views.table(lines, "prices")
     changes = end_of(cycle_of(request.tx.now))

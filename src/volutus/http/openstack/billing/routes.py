@@ -1,7 +1,17 @@
 """All routes of the billing API. Prices and their history are public: whoever compares needs no account."""
 
 from volutus.http.kernel import Route
-from volutus.http.openstack.billing import accounts, discovery, operators, orders, papers, payments, prices
+from volutus.http.openstack.billing import (
+    accounts,
+    discovery,
+    openapi,
+    operators,
+    orders,
+    papers,
+    payments,
+    prices,
+    reports,
+)
 
 _READ, _ORDER, _OPERATE = "billing:read", "billing:order", "billing:operate"
 
@@ -66,8 +76,12 @@ _OPERATORS = (
     Route("POST", "/v1/tax-rates", operators.set_tax, _OPERATE),
     Route("POST", "/v1/vouchers", operators.make_voucher, _OPERATE),
     Route("PUT", "/v1/uplink", operators.set_uplink, _OPERATE),
+    Route("POST", "/v1/costs", reports.set_cost, _OPERATE),
+    Route("GET", "/v1/margin", reports.margin, _OPERATE),
+    Route("GET", "/v1/showback", reports.tree, _OPERATE),
     Route("GET", "/v1/books", operators.books, _OPERATE),
     Route("GET", "/v1/audit", operators.audit, _OPERATE),
     Route("POST", "/v1/audit/{cycle}/correct", operators.correct, _OPERATE),
 )
-ROUTES = _PUBLIC + _MINE + _OPERATORS
+_ALL = _PUBLIC + _MINE + _OPERATORS
+ROUTES = (*_ALL, openapi.serve(_ALL))

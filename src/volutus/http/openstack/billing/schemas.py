@@ -240,6 +240,17 @@ class TaxRateBody(_Strict):
     tax_rate: TaxRate
 
 
+class Cost(_Strict):
+    meter: Word
+    currency: Currency
+    cost: Decimal
+    valid_from: Moment | None = None
+
+
+class CostBody(_Strict):
+    cost: Cost
+
+
 class Uplink(_Strict):
     mbit: Decimal
 
