@@ -12,7 +12,7 @@ from volutus.quota.limits import (
     reset_limits,
     set_limits,
 )
-from volutus.quota.usage import charge, release, usage
+from volutus.quota.usage import charge, release, require_unused, usage
 
 __all__ = [
     "DEFAULTS",
@@ -22,6 +22,7 @@ __all__ = [
     "limits",
     "projects_with_limits",
     "release",
+    "require_unused",
     "reset_limits",
     "set_limits",
     "usage",
