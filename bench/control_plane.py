@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "src"))
 
 from bench import measures
 from bench.cloud import Cloud
+from bench.images import images
 from bench.measures import Bench, Figure
 from bench.tenant import Tenant
 
@@ -30,6 +31,7 @@ SMALL: dict[str, Callable[[Bench], None]] = {
     "servers": measures.servers,
     "reading": measures.reading,
     "network": measures.network,
+    "images": images,
 }
 LARGE: dict[str, Callable[[Bench], None]] = {"placing": measures.placing, "idle-many": measures.idle}
 

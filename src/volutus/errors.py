@@ -12,6 +12,7 @@
     ├── NoCapacity           the cloud has no more
     ├── TooLarge             the body or the object is over a limit
     └── Unavailable          a part is away; worth trying again after `retry_after_s`
+        ├── Contended        two changes stood in each other's way; worth trying again at once
         └── TooOften         the caller comes too often
 
 `message` is public. `detail` is for the operator's log and never leaves the process. Nobody decides by
@@ -81,6 +82,12 @@ class Unavailable(VolutusError):
     def __init__(self, message: str, *, detail: str = "", retry_after_s: int = 5) -> None:
         super().__init__(message, detail=detail)
         self.retry_after_s = retry_after_s
+
+
+class Contended(Unavailable):
+    """PostgreSQL ended this transaction so that another could go on; nothing of it was kept."""
+
+    code = "unavailable.contended"
 
 
 class TooOften(Unavailable):

@@ -46,7 +46,8 @@ from volutus.network.trace import Tracer
 from volutus.reconcile import Reconciler, Worker
 from volutus.settings import Settings
 from volutus.setup import console_assets, first_image, keys
-from volutus.volume import UploadReconciler, VolumeReconciler
+from volutus.volume import BackupReconciler, UploadReconciler, VolumeReconciler
+from volutus.volume import keys as keys_of_volumes
 
 # An operator's own rules, read after ours.
 POLICY_OVERRIDE = "policy.toml"
@@ -139,16 +140,28 @@ def reconcilers(settings: Settings, database: Database, northbound: Northbound) 
         compute.ServerReconciler(database),
         VolumeReconciler(database),
         UploadReconciler(database),
+        BackupReconciler(database),
         *network_reconcilers(database, northbound, database.clock),
         ImageCollector(database, store),
         ImageImporter(database, store, import_rules(settings)),
-        billing.CycleReconciler(database),
+        billing.CycleReconciler(database, compute.end_usage_of_silent),
         billing.CheckoutReconciler(database, payment_providers(settings), settings.url),
+        *_mailers(settings, database),
         billing.UpkeepReconciler(
             database,
             billing.Enforcement(compute.projects.stop, compute.projects.start, compute.projects.remove),
         ),
     ]
+
+
+def _mailers(settings: Settings, database: Database) -> list[Reconciler]:
+    """Mail goes out where an operator said through which server."""
+    if not settings.smtp_server or not settings.mail_from:
+        return []
+    server = billing.MailServer(
+        settings.smtp_server, settings.mail_from, settings.smtp_user, settings.smtp_password
+    )
+    return [billing.MailReconciler(database, server)]
 
 
 def upgrade_database(settings: Settings) -> None:
@@ -192,6 +205,8 @@ def run_agents_api(settings: Settings, fd: int) -> None:
     clock, ids = SystemClock(), Ids()
     served = plane(settings, database, clock, ids, agent.HostAuthenticator())
     served.parts["authority"] = agent.Authority.load(settings.secrets_dir, clock)
+    served.parts["volume_keys"] = keys_of_volumes.Sealer.load(settings.secrets_dir)
+    served.parts["heartbeats"] = agent.Heartbeats(database)
     served.parts["bell"] = agent.HostBell(settings.database)
     dialect = agent.dialect(trust_host_header=settings.trust_host_header)
     _serve(settings, Kernel(served, [dialect]), fd, encrypted=not settings.trust_host_header)

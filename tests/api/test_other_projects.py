@@ -25,6 +25,9 @@ NOTHING_THERE = {
     ("compute", "DELETE", "/images/{id}/metadata/{key}"): "a key of metadata",
     ("compute", "GET", "/servers/{id}/os-interface/{port_id}"): "a port attached",
     ("compute", "DELETE", "/servers/{id}/os-interface/{port_id}"): "a port attached",
+    ("loadbalancer", "GET", "/v2.0/lbaas/pools/{id}/members/{member_id}"): "a member of that pool",
+    ("loadbalancer", "PUT", "/v2.0/lbaas/pools/{id}/members/{member_id}"): "a member of that pool",
+    ("loadbalancer", "DELETE", "/v2.0/lbaas/pools/{id}/members/{member_id}"): "a member of that pool",
 }
 _AUDITED = text("SELECT count(*) FROM audit")
 

@@ -201,6 +201,8 @@ def test_the_same_client_token_makes_nothing_new(plane):
     first = plane.order(client_token="once")
     assert plane.order(client_token="once").id == first.id
     assert plane.order(client_token="twice").id != first.id
+    plane.clock.advance(24 * 3600 + 1)
+    assert plane.order(client_token="once").id != first.id
 
 
 def test_a_locked_server_refuses_its_tenant_and_obeys_an_administrator(plane, database):

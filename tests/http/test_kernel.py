@@ -1,7 +1,11 @@
 """The way of a request through the kernel, with a dialect made for the test."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import msgspec
 import pytest
+from sqlalchemy import text
 
 from tests.api_client import ApiClient, TableAuthenticator
 from tests.conftest import make_caller
@@ -159,3 +163,32 @@ def test_a_full_page_links_to_the_next(things):
     assert link["href"].endswith("/t/v2/things?limit=2&name=x&marker=a")
     for query in ("limit=-1", "limit=x", "sort_key=a&sort_dir=up"):
         assert things.get(f"/t/v2/things?{query}").status_code == 400
+
+
+def test_of_two_requests_in_each_others_way_both_succeed(settings, shared_database, clock, ids):
+    """Each holds a row that the other wants: PostgreSQL ends one, which is then tried again."""
+    with shared_database.begin() as tx:
+        tx.execute(text("CREATE TABLE things (name text PRIMARY KEY, size int NOT NULL)"))
+        tx.execute(text("INSERT INTO things VALUES ('a', 0), ('b', 0)"))
+    both_hold_one = threading.Barrier(2)
+    tries = []
+
+    def change(request: Request) -> object:
+        tries.append(request.params["order"])
+        for name in request.params["order"]:
+            request.tx.execute(text("UPDATE things SET size = size + 1 WHERE name = :name"), {"name": name})
+            if len(tries) <= 2 and name == request.params["order"][0]:
+                both_hold_one.wait(timeout=10)
+        return document({})
+
+    authenticator = TableAuthenticator()
+    plane = Plane(settings, shared_database, clock, ids, Policy({"make": "project_member"}), authenticator)
+    routes = (Route("POST", "/change/{order}", change, "make"),)
+    dialect = Dialect("things", ("/t",), routes, FaultTable(openstack_fault))
+    with ApiClient.over(Kernel(plane, [dialect]), authenticator, make_caller()) as client:
+        with ThreadPoolExecutor(2) as threads:
+            answers = list(threads.map(lambda order: client.post(f"/t/change/{order}"), ["ab", "ba"]))
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert sorted(tries) != ["ab", "ba"]
+    with shared_database.read() as tx:
+        assert [row.size for row in tx.rows(text("SELECT size FROM things ORDER BY name"))] == [2, 2]

@@ -12,7 +12,21 @@ from volutus.volume.tables import attachments, disks, volumes
 
 DISK = dict.fromkeys(("removed", "stuck", "failed", "away", "unmade"), False)
 VOLUME = DISK | dict.fromkeys(
-    ("small", "claimed", "reserved", "plugging", "plugged", "unplugging", "offered", "uploading"), False
+    (
+        "retyping",
+        "reverting",
+        "restoring",
+        "small",
+        "claimed",
+        "reserved",
+        "plugging",
+        "plugged",
+        "unplugging",
+        "offered",
+        "uploading",
+        "backing_up",
+    ),
+    False,
 )
 TABLE = [
     ("", "available"),
@@ -25,6 +39,11 @@ TABLE = [
     ("removed away unmade failed", "deleting"),
 ]
 VOLUMES = [
+    ("retyping", "retyping"),
+    ("reverting away", "reverting"),
+    ("restoring away failed", "error"),
+    ("backing_up", "backing-up"),
+    ("backing_up plugged", "in-use"),
     ("small", "extending"),
     ("small failed", "error_extending"),
     ("small plugged", "extending"),

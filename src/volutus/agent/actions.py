@@ -5,7 +5,16 @@ Every action may be carried out twice, or be cut short at any point and carried 
 
 from dataclasses import dataclass
 
-from volutus.wire import DiskSpec, GuestDisk, GuestNic, GuestSpec, MetadataPort, UploadSpec
+from volutus.wire import (
+    BackupSpec,
+    DiskSpec,
+    GuestDisk,
+    GuestNic,
+    GuestSpec,
+    MetadataPort,
+    UploadSpec,
+    VpnSpec,
+)
 
 
 @dataclass(frozen=True)
@@ -31,6 +40,30 @@ class GrowDisk:
 
 @dataclass(frozen=True)
 class DestroyDisk:
+    key: str
+
+
+@dataclass(frozen=True)
+class ReleaseDisk:
+    """Put a disk aside, unharmed."""
+
+    key: str
+
+
+@dataclass(frozen=True)
+class BackUpDisk:
+    """`guest_id` has the disk open, if anyone has."""
+
+    spec: BackupSpec
+    guest_id: str | None
+
+    @property
+    def key(self) -> str:
+        return self.spec.id
+
+
+@dataclass(frozen=True)
+class DropBackup:
     key: str
 
 
@@ -81,6 +114,22 @@ class ServeMetadata:
 
 @dataclass(frozen=True)
 class DropMetadata:
+    key: str
+
+
+@dataclass(frozen=True)
+class ServeVpn:
+    """Make the gateway's namespace and have WireGuard in it be as ordered."""
+
+    spec: VpnSpec
+
+    @property
+    def key(self) -> str:
+        return self.spec.id
+
+
+@dataclass(frozen=True)
+class DropVpn:
     key: str
 
 
@@ -179,6 +228,9 @@ Action = (
     CreateDisk
     | GrowDisk
     | DestroyDisk
+    | ReleaseDisk
+    | BackUpDisk
+    | DropBackup
     | CaptureDisk
     | SendCapture
     | DropCapture
@@ -186,6 +238,8 @@ Action = (
     | UnplugPort
     | ServeMetadata
     | DropMetadata
+    | ServeVpn
+    | DropVpn
     | StartGuest
     | AskShutdown
     | AskReboot

@@ -3,12 +3,14 @@
 Written at set-up and by whoever joins a host; nothing here is changed by the agent itself.
 """
 
+import re
 import tomllib
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 FILE_NAME = "agent.toml"
+_POOL = re.compile(r"[a-z][a-z0-9-]{0,30}")
 
 
 # What tomllib gives for the types of fields.
@@ -26,7 +28,8 @@ class AgentConfig:
     on the machine. `mhz_per_core` over 0 replaces the measurement. `trusted_host_id` is sent as a header
     instead of a certificate; only a control plane for tests takes it. `server_name` is what the control
     plane's certificate says if that is not the address. `starting_at_once` bounds guests being started, 0
-    chooses by accelerator.
+    chooses by accelerator. `pools` names, with commas between, directories below `state_dir` that are
+    storage classes besides the first. `backup_dir` is the backup target.
     """
 
     control_plane: str
@@ -49,6 +52,8 @@ class AgentConfig:
     mhz_per_core: int = 0
     accelerator: str = ""
     starting_at_once: int = 0
+    pools: str = "bulk"
+    backup_dir: Path = Path("backups")
     heartbeat_s: float = 10.0
     log_level: str = "info"
 
@@ -56,6 +61,11 @@ class AgentConfig:
     def libvirt_uri(self) -> str:
         """The private libvirtd's address."""
         return f"qemu:///system?socket={self.libvirt_run_dir}/libvirt-sock"
+
+    @property
+    def pool_names(self) -> tuple[str, ...]:
+        """Names of the pools besides the first."""
+        return tuple(name.strip() for name in self.pools.split(",") if name.strip())
 
     @property
     def pid_dir(self) -> Path:
@@ -90,7 +100,14 @@ def parse(values: dict[str, Any], directory: Path) -> AgentConfig:
         elif not isinstance(value, _ACCEPTED[field.type]):
             raise BadConfig(f"{name} should be {_ACCEPTED[field.type]}")
         typed[name] = value
+    _check_pools(typed["pools"])
     return AgentConfig(**typed)
+
+
+def _check_pools(text: str) -> None:
+    for name in text.split(","):
+        if name.strip() and not _POOL.fullmatch(name.strip()):
+            raise BadConfig(f"pools: {name.strip()!r} is no name of a directory")
 
 
 def _normal(path: Path) -> Path:

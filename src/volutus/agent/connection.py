@@ -116,6 +116,15 @@ class Channel:
         finally:
             self.close()
 
+    def key(self, disk_id: str) -> bytes:
+        """The key of an encrypted disk of this host. Raises HostFault."""
+        try:
+            return self.call(Request("GET", f"{PREFIX}/disks/{disk_id}/key"))
+        except ConnectionTrouble as error:
+            raise HostFault("The disk's key is not to be had.", str(error)) from error
+        finally:
+            self.close()
+
     def send_image(self, image_id: str, path: Path) -> None:
         """Send a file as an image's bytes; memory stays flat whatever its size."""
         request = Request("PUT", f"{PREFIX}/images/{image_id}/file", None, "application/octet-stream")

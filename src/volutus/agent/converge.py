@@ -26,23 +26,28 @@ from volutus.agent.actions import (
     AskShutdown,
     AttachDisk,
     AttachNic,
+    BackUpDisk,
     CaptureDisk,
     CreateDisk,
     DestroyDisk,
     DetachDisk,
     DetachNic,
+    DropBackup,
     DropCapture,
     DropMetadata,
     DropSaved,
+    DropVpn,
     GrowDisk,
     KillGuest,
     PauseGuest,
     PlugPort,
+    ReleaseDisk,
     RemoveGuest,
     ResumeGuest,
     SaveGuest,
     SendCapture,
     ServeMetadata,
+    ServeVpn,
     SetCpu,
     StartGuest,
     UnplugPort,
@@ -50,6 +55,7 @@ from volutus.agent.actions import (
 from volutus.agent.state import CaptureState, GuestSeen, HostSeen, Record
 from volutus.wire import (
     Assignment,
+    BackupSpec,
     CheckSpec,
     DiskSpec,
     Gone,
@@ -58,12 +64,15 @@ from volutus.wire import (
     MetadataPort,
     Power,
     UploadSpec,
+    VpnSpec,
 )
 
 GUEST = "guest"
 DISK = "disk"
 UPLOAD = "upload"
+BACKUP = "backup"
 CHECK = "check"
+VPN = "vpn"
 
 # A guest shut down on request within this long stopped because of us; later it was its own doing.
 REQUEST_FORGOTTEN_S = 120.0
@@ -115,9 +124,11 @@ def converge(orders: Orders, seen: HostSeen, records: Records, moment: Moment) -
     planner = _Planner(orders, seen, records, moment)
     planner.plan_disks()
     planner.plan_uploads()
+    planner.plan_backups()
     planner.plan_guests()
     planner.plan_ports()
     planner.plan_checks()
+    planner.plan_gateways()
     planner.plan_metadata()
     return planner.result()
 
@@ -193,16 +204,26 @@ class _Planner:
 
     def _make_disk(self, order: Assignment, spec: DiskSpec) -> None:
         disk = self.seen.disks.get(spec.id)
-        if disk is None:
+        if spec.released:
+            self._release_disk(order)
+        elif disk is None or disk.revision < spec.revision:
             source = spec.source.disk_id if spec.source else None
-            if source is None:
+            # Made anew, a disk takes the place of one that nobody may have open then.
+            replaces = disk is not None and spec.id in self.opened
+            if source is None and not replaces:
                 self.actions.append(CreateDisk(spec))
-            elif self._may_copy(source):
+            elif source is not None and not replaces and self._may_copy(source):
                 self.actions.append(CreateDisk(spec, self.opened.get(source)))
         elif disk.size_bytes < spec.size_bytes:
             self.actions.append(GrowDisk(spec.id, spec.size_bytes, self.opened.get(spec.id)))
         else:
             self.settled.add((DISK, order.key))
+
+    def _release_disk(self, order: Assignment) -> None:
+        if order.key not in self.seen.disks:
+            self.settled.add((DISK, order.key))
+        elif order.key not in self.opened:
+            self.actions.append(ReleaseDisk(order.key))
 
     def _may_copy(self, disk_id: str) -> bool:
         """Whether the disk is there and, if it is open, in a guest of ours that can be told to copy it."""
@@ -225,6 +246,19 @@ class _Planner:
                 self.settled.add((UPLOAD, order.key))
             elif self._may_copy(order.spec.disk_id):
                 self.actions.append(CaptureDisk(order.spec, self.opened.get(order.spec.disk_id)))
+
+    def plan_backups(self) -> None:
+        for order in self._orders(BACKUP):
+            there = order.key in self.seen.backups
+            if order.tombstone:
+                if there:
+                    self.actions.append(DropBackup(order.key))
+                else:
+                    self.gone.append(Gone(what=BACKUP, id=order.key))
+            elif there:
+                self.settled.add((BACKUP, order.key))
+            elif isinstance(order.spec, BackupSpec) and self._may_copy(order.spec.disk_id):
+                self.actions.append(BackUpDisk(order.spec, self.opened.get(order.spec.disk_id)))
 
     def plan_guests(self) -> None:
         for order in self._orders(GUEST):
@@ -359,6 +393,19 @@ class _Planner:
             elif isinstance(order.spec, CheckSpec):
                 self.metadata_wanted.setdefault(order.spec.network_id, order.spec.metadata)
                 self.settled.add((CHECK, order.key))
+
+    def plan_gateways(self) -> None:
+        for order in self._orders(VPN):
+            if order.tombstone:
+                if order.key in self.seen.gateways:
+                    self.actions.append(DropVpn(order.key))
+                else:
+                    self.gone.append(Gone(what=VPN, id=order.key))
+            elif isinstance(order.spec, VpnSpec):
+                if self.seen.gateways.get(order.key) == order.spec:
+                    self.settled.add((VPN, order.key))
+                else:
+                    self.actions.append(ServeVpn(order.spec))
 
     def plan_metadata(self) -> None:
         for network_id, port in sorted(self.metadata_wanted.items()):

@@ -13,7 +13,7 @@ import statistics
 import struct
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,7 +47,7 @@ class Processor:
 class Changing:
     """Facts that others know: the storage, the hypervisor, the switch."""
 
-    disk_gib: int
+    pools: Mapping[str, int]
     hypervisor_version: int
     chassis: str
 
@@ -79,7 +79,8 @@ def host_facts(config: AgentConfig, known: Processor, changing: Changing) -> Hos
         cores=len(os.sched_getaffinity(0)),
         mhz_per_core=known.mhz_per_core,
         memory_mib=memory_mib(),
-        disk_gib=changing.disk_gib,
+        disk_gib=next(iter(changing.pools.values())),
+        pools=dict(changing.pools),
         accelerator=known.accelerator,
         hypervisor_version=changing.hypervisor_version,
         agent_version=AGENT_VERSION,

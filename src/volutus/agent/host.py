@@ -20,23 +20,28 @@ from volutus.agent.actions import (
     AskShutdown,
     AttachDisk,
     AttachNic,
+    BackUpDisk,
     CaptureDisk,
     CreateDisk,
     DestroyDisk,
     DetachDisk,
     DetachNic,
+    DropBackup,
     DropCapture,
     DropMetadata,
     DropSaved,
+    DropVpn,
     GrowDisk,
     KillGuest,
     PauseGuest,
     PlugPort,
+    ReleaseDisk,
     RemoveGuest,
     ResumeGuest,
     SaveGuest,
     SendCapture,
     ServeMetadata,
+    ServeVpn,
     SetCpu,
     StartGuest,
     UnplugPort,
@@ -48,7 +53,7 @@ from volutus.agent.network import Network, Traffic
 from volutus.agent.records import RecordStore
 from volutus.agent.reporting import Failure, Item, Key, Reporter, Sight, items
 from volutus.agent.state import HostSeen, PortCounted, Record
-from volutus.agent.storage import Fetch, Fill, Send, StorageBackend
+from volutus.agent.storage import DiskLocation, Fetch, Fill, Send, StorageBackend
 from volutus.wire import (
     Assignment,
     CheckSpec,
@@ -96,6 +101,7 @@ class Host:
         self._applied: dict[Key, int] = {}
         self._failures: dict[str, Failure] = {}
         self._reporter = Reporter()
+        self._handshakes: dict[str, dict[str, int]] = {}
         self._seen = HostSeen()
         self._plan = Plan()
         self._facts_told = False
@@ -144,10 +150,11 @@ class Host:
         # Ports before guests: a tap of a guest that starts in between must not look like nobody's.
         ports = network.ports()
         metadata = network.metadata()
-        disks = self._drivers.storage.disks()
-        files = hypervisor.files()
-        captures = self._drivers.storage.captures()
-        self._seen = HostSeen(hypervisor.guests(), disks, ports, metadata, files, captures)
+        storage = self._drivers.storage
+        disks, captures, backups = storage.disks(), storage.captures(), storage.backups()
+        files, gateways = hypervisor.files(), network.gateways()
+        guests = hypervisor.guests()
+        self._seen = HostSeen(guests, disks, ports, metadata, files, captures, backups, gateways)
         if not self.informed:
             return Plan()
         moment = Moment(now, self._boot)
@@ -188,6 +195,7 @@ class Host:
         alive = {guest_id: guest for guest_id, guest in self._seen.guests.items() if guest.alive}
         wanted = frozenset(port for guest in alive.values() for port in guest.nics)
         readings = self._drivers.network.traffic(wanted)
+        self._handshakes = self._drivers.network.handshakes()
         for guest_id, guest in alive.items():
             if (GUEST, guest_id) not in self._orders:
                 continue
@@ -238,11 +246,13 @@ class Host:
     def _act(self, action: Action, now: float) -> bool:
         """Whether to be patient before looking at that thing again."""
         match action:
-            case CreateDisk() | GrowDisk() | DestroyDisk():
+            case CreateDisk() | GrowDisk() | DestroyDisk() | ReleaseDisk():
                 self._act_on_disk(action)
+            case BackUpDisk() | DropBackup():
+                self._act_on_backup(action)
             case CaptureDisk() | SendCapture() | DropCapture():
                 self._act_on_capture(action)
-            case PlugPort() | UnplugPort() | ServeMetadata() | DropMetadata():
+            case PlugPort() | UnplugPort() | ServeMetadata() | DropMetadata() | ServeVpn() | DropVpn():
                 self._act_on_network(action)
             case AttachDisk() | DetachDisk() | AttachNic() | DetachNic() | SetCpu():
                 return self._adjust(action)
@@ -275,7 +285,7 @@ class Host:
                     self._drivers.records.drop(guest_id)
         return False
 
-    def _act_on_disk(self, action: CreateDisk | GrowDisk | DestroyDisk) -> None:
+    def _act_on_disk(self, action: CreateDisk | GrowDisk | DestroyDisk | ReleaseDisk) -> None:
         storage = self._drivers.storage
         match action:
             case CreateDisk(spec, guest_id):
@@ -289,6 +299,16 @@ class Host:
                     storage.grown(disk_id, size_bytes)
             case DestroyDisk(disk_id):
                 storage.destroy(disk_id)
+            case ReleaseDisk(disk_id):
+                storage.release(disk_id)
+
+    def _act_on_backup(self, action: BackUpDisk | DropBackup) -> None:
+        storage = self._drivers.storage
+        match action:
+            case BackUpDisk(spec, guest_id):
+                storage.back_up(spec, self._fill(guest_id, spec.disk_id))
+            case DropBackup(backup_id):
+                storage.drop_backup(backup_id)
 
     def _act_on_capture(self, action: CaptureDisk | SendCapture | DropCapture) -> None:
         storage = self._drivers.storage
@@ -307,7 +327,9 @@ class Host:
             return None
         return functools.partial(self._drivers.hypervisor.copy_disk, guest_id, disk_id)
 
-    def _act_on_network(self, action: PlugPort | UnplugPort | ServeMetadata | DropMetadata) -> None:
+    def _act_on_network(
+        self, action: PlugPort | UnplugPort | ServeMetadata | DropMetadata | ServeVpn | DropVpn
+    ) -> None:
         network = self._drivers.network
         match action:
             case PlugPort(guest_id, nic):
@@ -318,12 +340,16 @@ class Host:
                 network.serve_metadata(network_id, port)
             case DropMetadata(network_id):
                 network.drop_metadata(network_id)
+            case ServeVpn(spec):
+                network.serve_gateway(spec)
+            case DropVpn(gateway_id):
+                network.drop_gateway(gateway_id)
 
     def _adjust(self, action: AttachDisk | DetachDisk | AttachNic | DetachNic | SetCpu) -> bool:
         hypervisor = self._drivers.hypervisor
         match action:
             case AttachDisk(guest_id, disk):
-                hypervisor.attach_disk(guest_id, disk, self._drivers.storage.location(disk.disk_id))
+                hypervisor.attach_disk(guest_id, disk, self._located(disk.disk_id))
             case DetachDisk(guest_id, disk_id):
                 hypervisor.detach_disk(guest_id, disk_id)
                 return True
@@ -345,7 +371,7 @@ class Host:
         self._drivers.hypervisor.start(
             StartOrder(
                 spec=spec,
-                disks={disk.disk_id: storage.location(disk.disk_id) for disk in spec.disks},
+                disks={disk.disk_id: self._located(disk.disk_id) for disk in spec.disks},
                 taps={nic.port_id: network.tap(nic.port_id) for nic in spec.nics},
                 kernel=boot_files[0],
                 ramdisk=boot_files[1],
@@ -362,6 +388,13 @@ class Host:
             asked_at=None,
             started_at=self._wall().astimezone(UTC).isoformat(timespec="seconds"),
         )
+
+    def _located(self, disk_id: str) -> DiskLocation:
+        """Where a disk is; the hypervisor has the key of an encrypted one when this returns."""
+        location = self._drivers.storage.location(disk_id)
+        if location.encrypted:
+            self._drivers.hypervisor.keep_key(disk_id, self._drivers.storage.key(disk_id))
+        return location
 
     def _ask_shutdown(self, guest_id: str, now: float) -> None:
         with self._lock:
@@ -394,10 +427,12 @@ class Host:
             guests=self._seen.guests,
             disks=self._seen.disks,
             captures=self._seen.captures,
+            backups=self._seen.backups,
             records=records,
             applied=self._applied,
             failures=dict(self._failures),
             checks=self._drivers.network.checked(),
+            handshakes=self._handshakes,
         )
         return {key: self._with_sockets(item) for key, item in items(sight).items()}
 

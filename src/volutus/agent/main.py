@@ -29,7 +29,7 @@ from volutus.agent.network.ovs import OvsAccess, OvsNetwork
 from volutus.agent.records import FileRecords
 from volutus.agent.runner import Parts, Runner
 from volutus.agent.state import Record
-from volutus.agent.storage.directory import DirectoryStorage
+from volutus.agent.storage.directory import DirectoryStorage, Options
 from volutus.wire import HostFacts
 
 log = logging.getLogger(__name__)
@@ -85,7 +85,8 @@ def build(config: AgentConfig) -> Runner:
 
     watch = PidWatch(hint)
     hypervisor = _hypervisor(config, processor, watch)
-    storage = DirectoryStorage(config.state_dir, config.qemu_user)
+    options = Options(config.pool_names, lambda disk_id: Channel(config).key(disk_id), config.backup_dir)
+    storage = DirectoryStorage(config.state_dir, config.qemu_user, options)
     network = OvsNetwork(OvsAccess(config.ovs_database, config.bridge, config.instance), hint)
     drivers = Drivers(
         hypervisor=hypervisor,
@@ -98,7 +99,7 @@ def build(config: AgentConfig) -> Runner:
     host = Host(drivers, facts.boot_id(), functools.partial(datetime.now, UTC))
 
     def measure() -> HostFacts:
-        changing = facts.Changing(storage.capacity_gib(), hypervisor.version(), network.chassis())
+        changing = facts.Changing(storage.pools(), hypervisor.version(), network.chassis())
         return facts.host_facts(config, processor, changing)
 
     runner = Runner(config, Parts(host, hypervisor, measure, storage.tidy), processor.accelerator)

@@ -3,17 +3,19 @@
 Counters and CPU time change always, so they alone do not make a report due; they go with each heartbeat.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import msgspec
 
-from volutus.agent.converge import CHECK, DISK, GUEST, Plan, Records, should_run
-from volutus.agent.state import CaptureState, DiskSeen, GuestSeen, Record
+from volutus.agent.converge import BACKUP, CHECK, DISK, GUEST, UPLOAD, VPN, Plan, Records, should_run
+from volutus.agent.state import BackupSeen, CaptureState, DiskSeen, GuestSeen, Record
 from volutus.wire import (
     Assignment,
+    BackupObserved,
     CheckObserved,
     DiskObserved,
+    DiskSpec,
     Gone,
     GuestObserved,
     GuestSpec,
@@ -21,9 +23,10 @@ from volutus.wire import (
     NicCounters,
     Power,
     UploadObserved,
+    VpnObserved,
 )
 
-Item = GuestObserved | DiskObserved | UploadObserved | CheckObserved | Gone
+Item = GuestObserved | DiskObserved | UploadObserved | BackupObserved | CheckObserved | VpnObserved | Gone
 Key = tuple[str, str]
 
 # An agent tries this often before it calls a guest or a disk failed; it goes on trying after that.
@@ -51,10 +54,12 @@ class Sight:
     guests: Mapping[str, GuestSeen]
     disks: Mapping[str, DiskSeen]
     captures: Mapping[str, CaptureState]
+    backups: Mapping[str, BackupSeen]
     records: Records
     applied: Mapping[Key, int]
     failures: Mapping[str, Failure]
     checks: Mapping[str, bool] = field(default_factory=dict)
+    handshakes: Mapping[str, dict[str, int]] = field(default_factory=dict)
 
 
 def items(sight: Sight) -> dict[Key, Item]:
@@ -66,12 +71,8 @@ def items(sight: Sight) -> dict[Key, Item]:
             continue
         if order.kind == GUEST:
             said[key] = _guest(sight, order)
-        elif order.kind == CHECK and not order.tombstone:
-            said[key] = CheckObserved(
-                id=order.key, generation=order.generation, up=sight.checks.get(order.key)
-            )
         elif not order.tombstone:
-            said[key] = _disk(sight, order) if order.kind == DISK else _upload(sight, order)
+            said[key] = _SAID_OF[order.kind](sight, order)
     return said
 
 
@@ -149,12 +150,14 @@ def _disk(sight: Sight, order: Assignment) -> DiskObserved:
     disk = sight.disks.get(order.key)
     failure = _failure(sight, order)
     generation = sight.applied.get((order.kind, order.key), 0)
+    released = isinstance(order.spec, DiskSpec) and order.spec.released
     return DiskObserved(
         id=order.key,
         generation=generation,
-        ready=disk is not None and generation == order.generation,
+        ready=(disk is not None or released) and generation == order.generation,
         size_bytes=disk.size_bytes if disk else 0,
         allocated_bytes=disk.allocated_bytes if disk else 0,
+        revision=disk.revision if disk else 0,
         fault=failure.message if failure else None,
         fault_detail=failure.detail if failure else None,
     )
@@ -171,6 +174,42 @@ def _upload(sight: Sight, order: Assignment) -> UploadObserved:
     )
 
 
+def _backup(sight: Sight, order: Assignment) -> BackupObserved:
+    failure = _failure(sight, order)
+    backup = sight.backups.get(order.key)
+    return BackupObserved(
+        id=order.key,
+        generation=sight.applied.get((order.kind, order.key), 0),
+        ready=backup is not None,
+        stored_bytes=backup.stored_bytes if backup else 0,
+        fault=failure.message if failure else None,
+        fault_detail=failure.detail if failure else None,
+    )
+
+
+def _check(sight: Sight, order: Assignment) -> CheckObserved:
+    return CheckObserved(id=order.key, generation=order.generation, up=sight.checks.get(order.key))
+
+
+def _gateway(sight: Sight, order: Assignment) -> VpnObserved:
+    failure = _failure(sight, order)
+    return VpnObserved(
+        id=order.key,
+        generation=sight.applied.get((VPN, order.key), 0),
+        handshakes=sight.handshakes.get(order.key, {}),
+        fault=failure.message if failure else None,
+    )
+
+
+_SAID_OF: Mapping[str, Callable[[Sight, Assignment], Item]] = {
+    DISK: _disk,
+    UPLOAD: _upload,
+    BACKUP: _backup,
+    CHECK: _check,
+    VPN: _gateway,
+}
+
+
 def _failure(sight: Sight, order: Assignment) -> Failure | None:
     failure = sight.failures.get(order.key)
     return failure if failure is not None and failure.count >= FAILURES_UNTIL_REPORTED else None
@@ -182,6 +221,8 @@ def without_meters(item: Item) -> Item:
         return msgspec.structs.replace(item, cpu_time_ns=0, counters=[])
     if isinstance(item, DiskObserved):
         return msgspec.structs.replace(item, allocated_bytes=0)
+    if isinstance(item, VpnObserved):
+        return msgspec.structs.replace(item, handshakes={})
     return item
 
 

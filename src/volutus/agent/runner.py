@@ -14,7 +14,16 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from volutus.agent.actions import Action, AttachDisk, CaptureDisk, CreateDisk, GrowDisk, PlugPort, StartGuest
+from volutus.agent.actions import (
+    Action,
+    AttachDisk,
+    BackUpDisk,
+    CaptureDisk,
+    CreateDisk,
+    GrowDisk,
+    PlugPort,
+    StartGuest,
+)
 from volutus.agent.config import AgentConfig
 from volutus.agent.connection import POLL_WAIT_S, TIMEOUT_S, Channel, ConnectionTrouble
 from volutus.agent.console_tunnels import ConsoleTunnels
@@ -312,6 +321,8 @@ def touches(action: Action) -> frozenset[str]:
         case CaptureDisk(upload, _):
             # Not the guest that copies it: nobody should wait to stop a server until it is copied.
             keys.add(upload.disk_id)
+        case BackUpDisk(backup, _):
+            keys.add(backup.disk_id)
         case GrowDisk(_, _, guest_id) if guest_id is not None:
             keys.add(guest_id)
         case AttachDisk(_, disk):

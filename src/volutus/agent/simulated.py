@@ -183,6 +183,7 @@ class SimulatedHost:
             mhz_per_core=machine.mhz_per_core,
             memory_mib=machine.memory_mib,
             disk_gib=machine.disk_gib,
+            pools={"directory": machine.disk_gib, "bulk": machine.disk_gib},
             accelerator=machine.accelerator,
             hypervisor_version=self.hypervisor.version(),
             agent_version=AGENT_VERSION,

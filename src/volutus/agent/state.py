@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-from volutus.wire import GuestState, MetadataPort
+from volutus.wire import GuestState, MetadataPort, VpnSpec
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,14 @@ class DiskSeen:
 
     size_bytes: int
     allocated_bytes: int = 0
+    revision: int = 0
+
+
+@dataclass(frozen=True)
+class BackupSeen:
+    """A whole backup. `stored_bytes` is what it brought, without what its parents hold."""
+
+    stored_bytes: int
 
 
 class CaptureState(Enum):
@@ -55,7 +63,8 @@ class PortSeen:
 @dataclass(frozen=True)
 class HostSeen:
     """Everything seen at one look. `files` names guests that have a directory, defined or not;
-    `captures` are copies made for uploads, by image."""
+    `captures` are copies made for uploads, by image; `backups` the whole ones in the host's target;
+    `gateways` are VPN gateways as this process made them, None for one that it has only found."""
 
     guests: Mapping[str, GuestSeen] = field(default_factory=dict)
     disks: Mapping[str, DiskSeen] = field(default_factory=dict)
@@ -63,6 +72,8 @@ class HostSeen:
     metadata: Mapping[str, MetadataPort] = field(default_factory=dict)
     files: frozenset[str] = frozenset()
     captures: Mapping[str, CaptureState] = field(default_factory=dict)
+    backups: Mapping[str, BackupSeen] = field(default_factory=dict)
+    gateways: Mapping[str, VpnSpec | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ from volutus.compute import (
 )
 from volutus.compute.orders import ServerOrder
 from volutus.compute.reconciler import ServerReconciler
-from volutus.compute.reports import report
+from volutus.compute.reports import end_usage_of_silent, report
 from volutus.compute.server_disks import BlockDevice
 from volutus.compute.servers import Guest, Server, ServerChange, ServerFilter
 from volutus.db import Tx
@@ -50,6 +50,7 @@ __all__ = [
     "bootstrap",
     "console",
     "details",
+    "end_usage_of_silent",
     "flavors",
     "groups",
     "history",

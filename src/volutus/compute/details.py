@@ -43,14 +43,15 @@ def of(tx: Tx, caller: Caller, found: Sequence[Server]) -> list[Detailed]:
     addresses = network.addresses(tx, ids)
     groups = network.security_groups_of(tx, ids)
     attachments = volume.attachments_of(tx, ids)
-    up = _hosts_up(tx) if caller.is_admin and any(server.guest for server in found) else {}
+    on = {server.guest.host_id for server in found if server.guest} if caller.is_admin else set()
+    up = placement.hosts.up(tx, on)
     return [
         Detailed(
             server,
             addresses.get(server.id, ()),
             groups.get(server.id, ()),
             attachments.get(server.id, ()),
-            up.get(server.guest.host_id) if server.guest else None,
+            server.guest.host_id in up if on and server.guest else None,
         )
         for server in found
     ]
@@ -76,7 +77,3 @@ def with_addresses(tx: Tx, caller: Caller, wanted: ServerFilter, patterns: dict[
         )
     ]
     return replace(wanted, ids=fits)
-
-
-def _hosts_up(tx: Tx) -> dict[str, bool]:
-    return {host.id: host.up for host in placement.hosts.list_(tx, Page())}

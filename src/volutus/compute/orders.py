@@ -5,9 +5,10 @@ import binascii
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import insert
+from sqlalchemy import insert, text, update
 
 from volutus import audit, image, network, placement, quota
 from volutus.compute import flavors, groups, history, key_pairs, reports, server_disks, servers
@@ -29,6 +30,10 @@ COUNT_MAX = 100
 USER_DATA_MAX_BYTES = 65_535
 HOSTNAME_MAX = 63
 TAGS_MAX = 50
+# For so long a repeated order is the same order.
+CLIENT_TOKEN_LIFETIME = timedelta(hours=24)
+CLIENT_TOKEN_MAX = 255
+_ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtextextended(:token, 0))")
 
 
 @dataclass(frozen=True)
@@ -94,13 +99,16 @@ def create(tx: Tx, caller: Caller, order: ServerOrder) -> list[Server]:
 
 
 def _made_before(tx: Tx, caller: Caller, token: str) -> list[Server]:
+    """What was made for this token lately. Two requests with one token are served one after the other."""
+    if len(token) > CLIENT_TOKEN_MAX:
+        raise Invalid(f"A client token has at most {CLIENT_TOKEN_MAX} characters.", field="X-Client-Token")
+    tx.execute(_ONE_AT_A_TIME, {"token": f"{caller.project_id} {token}"})
+    mine = (server_rows.c.project_id == caller.project_id) & (server_rows.c.client_token == token)
+    forgotten = server_rows.c.created_at < tx.now - CLIENT_TOKEN_LIFETIME
+    tx.execute(update(server_rows).where(mine, forgotten).values(client_token=None))
     rows = tx.rows(
         servers.select_all()
-        .where(
-            server_rows.c.project_id == caller.project_id,
-            server_rows.c.client_token == token,
-            server_rows.c.deleted_at.is_(None),
-        )
+        .where(mine, server_rows.c.deleted_at.is_(None))
         .order_by(server_rows.c.launch_index)
         .limit(COUNT_MAX)
     )

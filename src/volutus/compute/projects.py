@@ -18,6 +18,7 @@ from volutus.image import ImageFilter
 from volutus.network import floating_ips
 from volutus.network.listing import Query
 from volutus.volume import VolumeFilter
+from volutus.volume.backups import BackupFilter
 
 # What is done in one transaction: each server's row is locked by it.
 ROUND_MAX = 200
@@ -57,8 +58,13 @@ def _remove_parts(tx: Tx, project_id: str) -> bool:
     disks = volume.volumes.list_(tx, CLOUD, VolumeFilter(everyones=True, project_id=project_id), page)
     for disk in disks:
         # One that a server holds goes in the next round, when the server is gone.
-        if not disk.removed and not (disk.attachment is not None and disk.attachment.by_compute):
+        if not disk.removed and not disk.held_by_server:
             volume.volumes.remove(tx, CLOUD, disk.id, force=True)
+    backups = volume.backups.list_(tx, CLOUD, BackupFilter(everyones=True, project_id=project_id), page)
+    for backup in backups:
+        # Those that others are incremental to go in a later round.
+        if not backup.dependents:
+            volume.backups.remove(tx, CLOUD, backup.id, force=True)
     addresses = floating_ips.list_(tx, CLOUD, Query({"project_id": [project_id]}, page))
     for address in addresses:
         floating_ips.remove(tx, CLOUD, address.id)
@@ -67,7 +73,7 @@ def _remove_parts(tx: Tx, project_id: str) -> bool:
         if one.protected:
             image.change(tx, CLOUD, one.id, lambda fields: replace(fields, protected=False))
         image.delete(tx, CLOUD, one.id)
-    return not disks and not addresses and not images
+    return not disks and not backups and not addresses and not images
 
 
 def _set_power(tx: Tx, server: servers.Server, power: str, action: str) -> None:

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from volutus.clock import Clock
-from volutus.errors import Invalid, Unavailable
+from volutus.errors import Contended, Invalid, Unavailable
 from volutus.ids import Ids
 
 # A statement that takes longer holds locks that requests wait for; long work is done in steps instead.
@@ -27,6 +27,8 @@ POOL_TIMEOUT_S = 5
 RETRY_AFTER_S = 5
 # program_limit_exceeded: a text that no index entry holds.
 _TOO_LONG = ("54000",)
+# serialization_failure, deadlock_detected
+_CONTENTION = ("40001", "40P01")
 
 
 @dataclass
@@ -136,9 +138,13 @@ class Database:
         return Tx(connection, self.clock.now(), self.ids, request_id)
 
 
+def _sqlstate(error: DBAPIError) -> str:
+    return getattr(error.orig, "sqlstate", None) or ""
+
+
 def _refused(error: DBAPIError) -> bool:
     """Whether PostgreSQL found fault with a value: verbs check what they can name, this is for the rest."""
-    state = getattr(error.orig, "sqlstate", None) or ""
+    state = _sqlstate(error)
     return isinstance(error.orig, PsycopgDataError) or state[:2] == "22" or state in _TOO_LONG
 
 
@@ -157,7 +163,9 @@ def reachable() -> Iterator[None]:
                 "A value of the request is too long, too large or of a form that cannot be kept.",
                 detail=str(error.orig),
             ) from error
-        # OperationalError also covers deadlocks and timeouts: all of them are worth another try.
+        if _sqlstate(error) in _CONTENTION:
+            raise Contended("The cloud is busy with the same objects.", detail=str(error.orig)) from error
+        # OperationalError also covers timeouts, which are worth another try later.
         if isinstance(error, OperationalError) or error.connection_invalidated:
             raise Unavailable(
                 "The cloud's database does not answer.", detail=str(error.orig), retry_after_s=RETRY_AFTER_S

@@ -96,7 +96,6 @@ def _take_in(tx: Tx, store: ImageStore, source: Path, fields: ImageFields) -> Im
         "size_bytes": sums.size_bytes,
         "md5": sums.md5,
         "sha256": sums.sha256,
-        "sha512": sums.sha512,
     }
     row = tx.row(insert(images).values(values).returning(images))
     assert row is not None

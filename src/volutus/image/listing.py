@@ -16,7 +16,7 @@ from volutus.image.tables import images
 # Columns that a filter may name with one value or several.
 EXACT = {
     name: images.c[name]
-    for name in ("id", "name", "status", "owner", "container_format", "disk_format", "md5", "sha512")
+    for name in ("id", "name", "status", "owner", "container_format", "disk_format", "md5", "sha256")
 }
 NUMBERS = {name: images.c[name] for name in ("size_bytes", "min_disk_gib", "min_ram_mib")}
 SORTED = {

@@ -60,7 +60,6 @@ class Image:
     virtual_size_bytes: int | None
     md5: str | None
     sha256: str | None
-    sha512: str | None
     import_state: str | None
 
     @property

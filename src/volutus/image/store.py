@@ -22,7 +22,7 @@ from volutus.image.sums import Summing, Sums
 FREE_BYTES_MIN = 256 << 20
 # How often an upload looks at the free room.
 _LOOK_EVERY_BYTES = 64 << 20
-_COPY_BYTES = 1 << 20
+_COPY_BYTES = 4 << 20
 _MARKER = ".now"
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -47,14 +47,12 @@ class Incoming:
             self._looked_at = size
             if shutil.disk_usage(self.path.parent).free < FREE_BYTES_MIN + len(data):
                 raise StoreFull("Image storage media is full.")
-        self._sums.add(data)
-        with _told_when_full():
-            if _is_hole(data):
-                self._file.seek(len(data), os.SEEK_CUR)
-                return
-            view = memoryview(data)
-            while view:
-                view = view[self._file.write(view) :]
+        self._sums.begin(data)
+        try:
+            with _told_when_full():
+                self._put(data)
+        finally:
+            self._sums.end(data)
 
     def complete(self) -> Sums:
         """All bytes came: have them on disk, whatever happens next."""
@@ -70,6 +68,14 @@ class Incoming:
         with contextlib.suppress(OSError):
             self._file.close()
         self.path.unlink(missing_ok=True)
+
+    def _put(self, data: bytes) -> None:
+        if _is_hole(data):
+            self._file.seek(len(data), os.SEEK_CUR)
+            return
+        view = memoryview(data)
+        while view:
+            view = view[self._file.write(view) :]
 
 
 class ImageStore:
@@ -99,7 +105,8 @@ class ImageStore:
             with path.open("rb", buffering=0) as file:
                 while data := file.read(_COPY_BYTES):
                     proceed()
-                    sums.add(data)
+                    sums.begin(data)
+                    sums.end(data)
                 os.fsync(file.fileno())
             return sums.finish()
         finally:

@@ -1,4 +1,4 @@
-"""The image domain's tables; see migrations 0005, 0035 and 0036 for their constraints."""
+"""The image domain's tables; see migrations 0005, 0035 to 0037 for their constraints."""
 
 from sqlalchemy import (
     BigInteger,
@@ -45,7 +45,6 @@ images = Table(
     Column("virtual_size_bytes", BigInteger),
     Column("md5", Text),
     Column("sha256", Text),
-    Column("sha512", Text),
     Column("import_state", Text),
     Column("status", Text, Computed("", persisted=True)),
 )

@@ -37,6 +37,7 @@ HELD = (
     ports.METADATA,
     ports.LOAD_BALANCER,
     ports.LOAD_BALANCER_PROBE,
+    ports.VPN,
 )
 
 

@@ -62,8 +62,10 @@ METADATA = "network:distributed"
 # The port that holds a load balancer's address, and those that hold the addresses its members are asked from.
 LOAD_BALANCER = "Octavia"
 LOAD_BALANCER_PROBE = "network:loadbalancer_probe"
+# The port through which a VPN gateway is reached and reaches its network.
+VPN = "network:vpn"
 # Made by the cloud for itself: no tenant pays for them.
-UNCHARGED = (ROUTER_GATEWAY, FLOATING_IP, METADATA, LOAD_BALANCER_PROBE)
+UNCHARGED = (ROUTER_GATEWAY, FLOATING_IP, METADATA, LOAD_BALANCER_PROBE, VPN)
 
 MAC_PREFIX = "fa:16:3e"
 # 16 million addresses behind the prefix: a second guess is rare even in a full network.

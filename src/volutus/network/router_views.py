@@ -20,6 +20,7 @@ from volutus.network.ovn.model import (
     RouterView,
     View,
 )
+from volutus.network.vpn.reconciler import routes_of
 
 ROWS_MAX = 1_000_000
 
@@ -71,7 +72,11 @@ def router_views(tx: Tx, ids: list[str]) -> Sequence[View]:
     hosts = _gateway_hosts(tx)
     listeners = listeners_on(tx, Kind.ROUTER, ids)
     views = [_view(row, ports.get(row.id, {}), tuple(floating.get(row.id, ())), hosts) for row in routers]
-    return [replace(view, listener_ids=listeners.get(view.id, ())) for view in views]
+    vpn = routes_of(tx, ids)
+    return [
+        replace(view, listener_ids=listeners.get(view.id, ()), routes=view.routes + vpn.get(view.id, ()))
+        for view in views
+    ]
 
 
 def _view(

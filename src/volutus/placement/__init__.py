@@ -5,7 +5,16 @@ generation, which is what its agent polls for. What a guest or a disk is, other 
 """
 
 from volutus.placement import hosts, inventory
-from volutus.placement.assignments import HOSTS_CHANNEL, assign, assign_changed, bury, desired, forget, ring
+from volutus.placement.assignments import (
+    HOSTS_CHANNEL,
+    assign,
+    assign_changed,
+    bury,
+    desired,
+    forget,
+    require_named_image,
+    ring,
+)
 from volutus.placement.claims import (
     Claim,
     NoValidHost,
@@ -45,6 +54,7 @@ __all__ = [
     "new_join_token",
     "release",
     "release_many",
+    "require_named_image",
     "ring",
     "totals",
 ]

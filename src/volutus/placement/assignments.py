@@ -66,6 +66,15 @@ _DESIRED = text(
     WHERE i.host_id = :host_id ORDER BY a.generation LIMIT :count
     """
 )
+# Disks name the image they start as, guests the kernel and the RAM disk they boot.
+_NAMES_IMAGE = text(
+    """
+    SELECT 1 FROM assignments
+    WHERE host_id = :host_id AND NOT tombstone AND :image_id IN (
+        spec->'source'->>'image_id', spec->'kernel_image'->>'image_id', spec->'ramdisk_image'->>'image_id')
+    LIMIT 1
+    """
+)
 
 
 class Burying(Conflict):
@@ -115,6 +124,13 @@ def ring(tx: Tx, host_id: str) -> None:
 def forget(tx: Tx, host_id: str, kind: str, key: str) -> bool:
     """The host reported it gone: drop the tombstone. False when there was none."""
     return bool(tx.changed(_FORGET, {"host_id": host_id, "kind": kind, "key": key}))
+
+
+def require_named_image(tx: Tx, host_id: str, image_id: str) -> None:
+    """Raise NotFound unless something that should be on the host is made from the image: a host sees no
+    image that it was not told of."""
+    if tx.value(_NAMES_IMAGE, {"host_id": host_id, "image_id": image_id}) is None:
+        raise NotFound(f"Image {image_id} has no data for this host.")
 
 
 def desired(tx: Tx, host_id: str, seen: int) -> Desired:

@@ -1,12 +1,12 @@
 """The machines: who they are, what they reported of themselves, when they were last heard."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row, insert, select, text, update
+from sqlalchemy import ColumnElement, Row, insert, select, text, update
 
 from volutus.db import Page, Tx, paged
 from volutus.errors import NotFound
@@ -19,8 +19,23 @@ SILENT_AFTER = timedelta(seconds=60)
 # A host that was heard less long ago is not noted again: a busy one reports many times a second.
 HEARD_LATELY = timedelta(seconds=5)
 _SEEN = text(
-    "UPDATE hosts SET last_seen_at = :now WHERE id = :id AND (last_seen_at IS NULL OR last_seen_at < :lately)"
+    """
+    UPDATE hosts h SET last_seen_at = :now FROM hosts b WHERE h.id = :id AND b.id = h.id
+        AND (h.last_seen_at IS NULL OR h.last_seen_at < :lately)
+    RETURNING b.last_seen_at <= :silent
+    """
 )
+# In the order of their ids, as every statement that locks many of them.
+_SEEN_MANY = text(
+    """
+    UPDATE hosts h SET last_seen_at = :now FROM (
+        SELECT id FROM hosts WHERE id = ANY(CAST(:ids AS text[]))
+          AND (last_seen_at IS NULL OR last_seen_at < :lately) ORDER BY id FOR UPDATE
+    ) heard WHERE h.id = heard.id
+    """
+)
+# More than one control plane is made for.
+HOSTS_MAX = 50_000
 
 
 class HostNotFound(NotFound):
@@ -82,6 +97,52 @@ def list_(tx: Tx, page: Page) -> list[Host]:
     return [_host(row, tx.now) for row in tx.rows(paged(tx, _SELECT, page, _SORTABLE, hosts.c.id))]
 
 
+@dataclass(frozen=True)
+class HostQuery:
+    """What hosts are wanted; None and empty mean any. `free` is by column (`mhz`, `cores` …): as much must be
+    unclaimed. `usable` is up and enabled."""
+
+    id: str | None = None
+    hostname: str | None = None
+    name_part: str | None = None
+    free: Mapping[str, int] = field(default_factory=dict)
+    enabled: bool | None = None
+    usable: bool = False
+
+
+def search(tx: Tx, wanted: HostQuery) -> list[Host]:
+    """All hosts that fit, by name: as many as a cloud has."""
+    clauses: list[ColumnElement[bool]] = [
+        inventories.c[name] - inventories.c[f"{name}_used"] >= amount for name, amount in wanted.free.items()
+    ]
+    if wanted.id is not None:
+        clauses.append(hosts.c.id == wanted.id)
+    if wanted.hostname is not None:
+        clauses.append(hosts.c.hostname == wanted.hostname)
+    if wanted.name_part is not None:
+        clauses.append(hosts.c.hostname.contains(wanted.name_part, autoescape=True))
+    if wanted.enabled is not None:
+        clauses.append(hosts.c.enabled.is_(wanted.enabled))
+    if wanted.usable:
+        clauses += [hosts.c.enabled, hosts.c.last_seen_at > tx.now - SILENT_AFTER]
+    statement = _SELECT.where(*clauses).order_by(hosts.c.hostname).limit(HOSTS_MAX)
+    return [_host(row, tx.now) for row in tx.rows(statement)]
+
+
+def up(tx: Tx, host_ids: Collection[str]) -> set[str]:
+    """Which of these hosts were heard lately."""
+    if not host_ids:
+        return set()
+    lately = select(hosts.c.id).where(hosts.c.id.in_(host_ids), hosts.c.last_seen_at > tx.now - SILENT_AFTER)
+    return {row.id for row in tx.rows(lately.limit(len(host_ids)))}
+
+
+def seen_many(tx: Tx, host_ids: Collection[str]) -> None:
+    """The same as `seen`, for many hosts in one statement."""
+    if host_ids:
+        tx.execute(_SEEN_MANY, {"ids": sorted(host_ids), "now": tx.now, "lately": tx.now - HEARD_LATELY})
+
+
 def names(tx: Tx, host_ids: Sequence[str]) -> dict[str, str]:
     """Id to hostname, for lists of things on hosts."""
     wanted = set(host_ids)
@@ -91,9 +152,10 @@ def names(tx: Tx, host_ids: Sequence[str]) -> dict[str, str]:
     return {row.id: row.hostname for row in tx.rows(statement)}
 
 
-def seen(tx: Tx, host_id: str) -> None:
-    """The host was heard just now."""
-    tx.execute(_SEEN, {"id": host_id, "now": tx.now, "lately": tx.now - HEARD_LATELY})
+def seen(tx: Tx, host_id: str) -> bool:
+    """The host was heard just now; whether it was silent before."""
+    keys = {"id": host_id, "lately": tx.now - HEARD_LATELY, "silent": tx.now - SILENT_AFTER}
+    return bool(tx.value(_SEEN, {**keys, "now": tx.now}))
 
 
 def record_facts(tx: Tx, host_id: str, facts: HostFacts, overcommit: inventory.Overcommit) -> None:

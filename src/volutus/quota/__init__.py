@@ -10,6 +10,7 @@ from volutus.quota.limits import (
     limits,
     projects_with_limits,
     reset_limits,
+    set_defaults,
     set_limits,
 )
 from volutus.quota.usage import charge, release, require_unused, usage
@@ -24,6 +25,7 @@ __all__ = [
     "release",
     "require_unused",
     "reset_limits",
+    "set_defaults",
     "set_limits",
     "usage",
 ]

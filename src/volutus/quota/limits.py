@@ -1,5 +1,10 @@
-"""Limits: the cloud's defaults, and what an operator set for one project."""
+"""Limits: the cloud's defaults, what an operator made of those, and what he set for one project.
 
+`volumes`, `gigabytes` and `snapshots` also exist by volume type, as `volumes_TYPE` with the type's id: these
+are unlimited unless set.
+"""
+
+import re
 from collections.abc import Mapping
 
 from sqlalchemy import text
@@ -45,26 +50,31 @@ DEFAULTS: Mapping[str, int] = {
     "image_bytes": UNLIMITED,
 }
 
+# Limits of the operator's own for projects that have none of theirs are kept under this name.
+DEFAULT_CLASS = "class:default"
+_BY_TYPE = re.compile(r"(volumes|gigabytes|snapshots)_[0-9a-f-]{36}")
 _PROJECTS = text(
     "SELECT DISTINCT project_id FROM quota_limits WHERE resource = ANY(CAST(:resources AS text[])) "
-    "ORDER BY project_id LIMIT :limit"
+    "AND project_id <> 'class:default' ORDER BY project_id LIMIT :limit"
 )
 # More than any real limit, and still far from the column's end.
 _MAXIMUM = 2**53
 
-# What was set for the project itself comes first, then its unified limit, then what is registered for all.
+# What was set for the project itself comes first, then its unified limit, then what was set for the class of
+# projects, then what is registered for all.
 _SELECT = text(
     """
     SELECT DISTINCT ON (resource) resource, maximum FROM (
-        SELECT resource, maximum, 0 AS rank FROM quota_limits WHERE project_id = :project_id
+        SELECT resource, maximum, CASE WHEN project_id = :project_id THEN 0 ELSE 3 END AS rank
+        FROM quota_limits WHERE project_id IN (:project_id, 'class:default')
         UNION ALL
         SELECT r.resource, u.maximum, 1 + (r.region_id IS NULL)::integer FROM quota_unified_limits u
         JOIN quota_registered_limits r ON r.id = u.registered_limit_id
         WHERE u.project_id = :project_id AND r.resource IS NOT NULL
         UNION ALL
-        SELECT resource, default_limit, 3 + (region_id IS NULL)::integer
+        SELECT resource, default_limit, 4 + (region_id IS NULL)::integer
         FROM quota_registered_limits WHERE resource IS NOT NULL
-    ) found ORDER BY resource, rank, maximum LIMIT 1000
+    ) found ORDER BY resource, rank, maximum LIMIT 2000
     """
 )
 _UPSERT = text(
@@ -81,21 +91,26 @@ _DELETE = text(
 )
 
 
+def defaults(tx: Tx) -> dict[str, int]:
+    """Resource to limit of a project for which none was set; -1 is unlimited."""
+    return limits(tx, DEFAULT_CLASS)
+
+
 def limits(tx: Tx, project_id: str) -> dict[str, int]:
     """Resource to limit of a project; -1 is unlimited."""
-    own = {row.resource: row.maximum for row in tx.rows(_SELECT, {"project_id": project_id})}
-    return {**DEFAULTS, **own}
+    said = {row.resource: row.maximum for row in tx.rows(_SELECT, {"project_id": project_id})}
+    return {**DEFAULTS, **said}
 
 
-def defaults(tx: Tx) -> dict[str, int]:
-    """Resource to limit of a project for which nothing was set."""
-    return limits(tx, "")
+def set_defaults(tx: Tx, changes: Mapping[str, int]) -> None:
+    """Set what holds for projects for which nothing was set."""
+    set_limits(tx, DEFAULT_CLASS, changes)
 
 
 def set_limits(tx: Tx, project_id: str, changes: Mapping[str, int]) -> None:
     """Set some limits of a project. A limit below what is used is allowed: it only stops growth."""
     for resource, maximum in changes.items():
-        if resource not in DEFAULTS:
+        if resource not in DEFAULTS and not _BY_TYPE.fullmatch(resource):
             raise Invalid(f"There is no quota for {resource!r}.", field=resource)
         if not UNLIMITED <= maximum <= _MAXIMUM:
             raise Invalid(f"A limit is -1 or a number from 0 to {_MAXIMUM}.", field=resource)

@@ -7,7 +7,7 @@ from sqlalchemy import Row, text
 
 from volutus.db import Tx
 from volutus.errors import Conflict, QuotaExceeded
-from volutus.quota.limits import DEFAULTS
+from volutus.quota.limits import DEFAULT_CLASS, DEFAULTS, UNLIMITED
 
 
 class OverLimit(QuotaExceeded):
@@ -26,14 +26,17 @@ _CHARGE = text(
     """
     WITH wanted AS (
         SELECT w.resource, w.amount, coalesce(l.maximum, (
-            SELECT coalesce(x.maximum, r.default_limit) FROM quota_registered_limits r
-            LEFT JOIN quota_unified_limits x
-                ON x.registered_limit_id = r.id AND x.project_id = :project_id
-            WHERE r.resource = w.resource
-            ORDER BY x.id IS NULL, r.region_id IS NULL, r.default_limit LIMIT 1), w.standard) AS maximum
+            SELECT x.maximum FROM quota_registered_limits r
+            JOIN quota_unified_limits x ON x.registered_limit_id = r.id AND x.project_id = :project_id
+            WHERE r.resource = w.resource ORDER BY r.region_id IS NULL, x.maximum LIMIT 1
+        ), c.maximum, (
+            SELECT r.default_limit FROM quota_registered_limits r
+            WHERE r.resource = w.resource ORDER BY r.region_id IS NULL, r.default_limit LIMIT 1
+        ), w.standard) AS maximum
         FROM unnest(CAST(:resources AS text[]), CAST(:amounts AS bigint[]), CAST(:standards AS bigint[]))
              AS w(resource, amount, standard)
         LEFT JOIN quota_limits l ON l.project_id = :project_id AND l.resource = w.resource
+        LEFT JOIN quota_limits c ON c.project_id = :default_class AND c.resource = w.resource
     ), charged AS (
         INSERT INTO quota_usage AS u (project_id, resource, used)
         SELECT :project_id, resource, amount FROM wanted
@@ -83,9 +86,10 @@ def charge(tx: Tx, project_id: str, amounts: Mapping[str, int]) -> None:
         _CHARGE,
         {
             "project_id": project_id,
+            "default_class": DEFAULT_CLASS,
             "resources": resources,
             "amounts": [amounts[resource] for resource in resources],
-            "standards": [DEFAULTS[resource] for resource in resources],
+            "standards": [DEFAULTS.get(resource, UNLIMITED) for resource in resources],
         },
     )
     if over:

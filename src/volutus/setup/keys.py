@@ -1,6 +1,7 @@
 """The cloud's secrets, made once: token keys, passwords, and the certificates by which agents and control
 plane know each other.
 
+DIR/secrets/volumes.key     seals the keys of encrypted volumes: without it they are lost
 DIR/secrets/fernet/0, 1     keys of tokens; the highest number signs, all verify DIR/secrets/admin.password,
 demo.password DIR/secrets/ca.pem, ca.key  signs every agent DIR/secrets/server.pem, .key  of the listener for
 agents DIR/agent/ca.pem            by which this machine's agent knows the control plane; it enrols like any
@@ -49,6 +50,7 @@ def create(settings: Settings) -> None:
         _write_once(fernet / number, lambda: base64.urlsafe_b64encode(os.urandom(32)))
     for user in USERS:
         _write_once(_password_path(settings, user), lambda: secrets.token_urlsafe(_PASSWORD_BYTES).encode())
+    _write_once(settings.secrets_dir / "volumes.key", lambda: base64.urlsafe_b64encode(os.urandom(32)))
     if not (settings.secrets_dir / "server.pem").exists():
         _create_certificates(settings)
 

@@ -15,7 +15,7 @@ from volutus.db import Page, Tx, paged
 from volutus.identity import Caller
 from volutus.volume.faults import AttachmentNotFound, HeldByServer, WrongStatus
 from volutus.volume.records import Attachment, Volume, attachment_of, lock_volume
-from volutus.volume.status import Status
+from volutus.volume.status import SHAREABLE, Status
 from volutus.volume.tables import attachments, volumes
 
 
@@ -49,7 +49,8 @@ _WITH_PROJECT = select(attachments, volumes.c.project_id).join(volumes)
 def create(tx: Tx, caller: Caller, order: AttachmentOrder) -> Attachment:
     """Reserve a volume, or with a connector begin to attach it. Raises WrongStatus."""
     volume = lock_volume(tx, caller, order.volume_id)
-    _require(volume, Status.AVAILABLE, "attached")
+    if not _shareable(volume, order.server_id):
+        _require(volume, Status.AVAILABLE, "attached")
     return _insert(tx, caller, order, "attached" if order.connector else "reserved", None)
 
 
@@ -129,7 +130,8 @@ def withdraw(tx: Tx, caller: Caller, volume_id: str) -> None:
 def attach(tx: Tx, caller: Caller, order: AttachmentOrder) -> Attachment:
     """Note a volume as attached, announced or not. Raises WrongStatus."""
     volume = lock_volume(tx, caller, order.volume_id)
-    if volume.attachment is not None or volume.status not in (Status.AVAILABLE, Status.ATTACHING):
+    free = volume.status in (Status.AVAILABLE, Status.ATTACHING) and not volume.attachments
+    if not free and not _shareable(volume, order.server_id):
         raise WrongStatus(f"Invalid volume: Volume {volume.id} is {volume.status} and cannot be attached.")
     if volume.read_only and order.mode == "rw":
         raise WrongStatus(f"Invalid volume: Volume {volume.id} is read-only and cannot be attached as rw.")
@@ -153,13 +155,16 @@ def roll_detaching(tx: Tx, caller: Caller, volume_id: str) -> None:
 def detach(tx: Tx, caller: Caller, volume_id: str, attachment_id: str | None = None) -> None:
     """The volume is free again. Raises AttachmentNotFound, HeldByServer, WrongStatus."""
     volume = lock_volume(tx, caller, volume_id)
-    if volume.attachment is None:
+    if not volume.attachments:
         # Twice is as good as once; what was only announced is withdrawn.
         _set(tx, volume_id, attach_claimed_at=None)
         return
-    if attachment_id not in (None, volume.attachment.id):
+    if attachment_id is None and len(volume.attachments) > 1:
+        raise WrongStatus(f"Invalid volume: Volume {volume_id} is attached more than once: say which.")
+    mine = [one for one in volume.attachments if attachment_id in (None, one.id)]
+    if not mine:
         raise AttachmentNotFound(f"Volume attachment could not be found with filter: {attachment_id}.")
-    remove(tx, caller, volume.attachment.id)
+    remove(tx, caller, mine[0].id)
 
 
 def _has_status(status: str) -> Any:
@@ -173,12 +178,18 @@ def _has_status(status: str) -> Any:
     return kinds.get(status, false())
 
 
+def _shareable(volume: Volume, server_id: str | None) -> bool:
+    """Whether a volume that is attached already may be attached to this server too."""
+    held = {attachment.server_id for attachment in volume.attachments}
+    return volume.multiattach and volume.status in SHAREABLE and (server_id is None or server_id not in held)
+
+
 def _held(tx: Tx, caller: Caller, volume_id: str, status: Status) -> Attachment:
     volume = lock_volume(tx, caller, volume_id)
     _require(volume, status, "changed so")
-    if volume.attachment is None:
+    if not volume.attachments:
         raise WrongStatus(f"Invalid volume: Volume {volume_id} is not attached.")
-    return _free_of_compute(volume.attachment)
+    return _free_of_compute(volume.attachments[0])
 
 
 def _own(tx: Tx, caller: Caller, attachment_id: str) -> Attachment:
@@ -206,6 +217,7 @@ def _require(volume: Volume, status: Status, doing: str) -> None:
 def _insert(tx: Tx, caller: Caller, order: AttachmentOrder, wanted: str, attached_at: Any) -> Attachment:
     attachment_id = tx.ids.uuid()
     connector = dict(order.connector) if order.connector else None
+    shared = tx.value(select(volumes.c.multiattach).where(volumes.c.id == order.volume_id))
     tx.execute(
         insert(attachments),
         {
@@ -220,6 +232,7 @@ def _insert(tx: Tx, caller: Caller, order: AttachmentOrder, wanted: str, attache
             "connector": connector,
             "created_at": tx.now,
             "attached_at": attached_at,
+            "shared": shared,
         },
     )
     _touch(tx, order.volume_id)

@@ -3,19 +3,20 @@
 A disk does not know what it is for; names, types and attachments are elsewhere.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Row, delete, insert, select, text, update
+from sqlalchemy import Row, delete, func, insert, select, text, update
 
 from volutus import metering, placement, quota
 from volutus.db import Tx
 from volutus.reconcile import wake, wake_many
-from volutus.volume import messages
+from volutus.volume import keys, messages
+from volutus.volume.capabilities import FIRST_POOL
 from volutus.volume.status import GIB
-from volutus.volume.tables import disks, snapshots
+from volutus.volume.tables import disks, released, snapshots, volumes
 from volutus.wire import DiskObserved, DiskSource, DiskSpec
 
 # The kind of work in the queue, and of assignments in a host's document.
@@ -38,6 +39,23 @@ class DiskOrder:
     zone: str | None = None
     source: DiskSource | None = None
     claims_room: bool = True
+    pool: str = FIRST_POOL
+    format: str = "qcow2"
+    key_id: str | None = None
+    encrypted: bool = False
+
+
+@dataclass(frozen=True)
+class Rework:
+    """A disk to be made anew in place, from `source`; it is the old one until the new one is whole. `kind` is
+    the status meanwhile."""
+
+    kind: str
+    source: DiskSource
+    pool: str
+    format: str
+    key_id: str | None
+    encrypted: bool
 
 
 def order(tx: Tx, wanted: DiskOrder) -> None:
@@ -55,7 +73,13 @@ def order(tx: Tx, wanted: DiskOrder) -> None:
             "source_image_format": source.image_format,
             "source_sha256": source.sha256,
             "source_disk_id": source.disk_id,
+            "source_backup_id": source.backup_id,
+            "adopted_id": source.adopted_id,
             "claims_room": wanted.claims_room,
+            "pool": wanted.pool,
+            "format": wanted.format,
+            "key_id": wanted.key_id,
+            "encrypted": wanted.encrypted,
         },
     )
     if wanted.claims_room:
@@ -87,10 +111,38 @@ def grow(tx: Tx, disk_id: str, size_gib: int) -> bool:
     return bool(grown)
 
 
+def rework(tx: Tx, disk_id: str, wanted: Rework) -> None:
+    """Order a disk to be made anew."""
+    changes = {
+        "revision": disks.c.revision + 1,
+        "rework": wanted.kind,
+        "source_image_id": None,
+        "source_image_format": None,
+        "source_sha256": None,
+        "source_disk_id": wanted.source.disk_id,
+        "source_backup_id": wanted.source.backup_id,
+        "adopted_id": None,
+        "pool": wanted.pool,
+        "format": wanted.format,
+        "key_id": wanted.key_id,
+        "encrypted": wanted.encrypted,
+        "failure": None,
+    }
+    tx.execute(update(disks).where(disks.c.id == disk_id).values(**changes))
+    wake(tx, KIND, disk_id)
+
+
+def release(tx: Tx, disk_id: str) -> None:
+    """Order a disk to be put aside on its host, unharmed, and forgotten."""
+    tx.execute(update(disks).where(disks.c.id == disk_id).values(released_at=tx.now))
+    metering.close_usage(tx, USAGE_KIND, [disk_id])
+    wake(tx, KIND, disk_id)
+
+
 def place(tx: Tx, disk_id: str, host_id: str) -> None:
     """Have the disk made on this host; nothing happens when it already has one. Writes the assignment."""
     row = tx.row(select(disks).where(disks.c.id == disk_id).with_for_update())
-    if row is None or row.removed_at is not None or row.assigned_gib == row.size_gib:
+    if row is None or row.removed_at is not None or is_told(row):
         return
     tell_host(tx, row, row.host_id or host_id)
 
@@ -98,8 +150,21 @@ def place(tx: Tx, disk_id: str, host_id: str) -> None:
 def tell_host(tx: Tx, row: Row[Any], host_id: str) -> None:
     """Write the disk into the host's document, at the size wanted now. What the host reports wakes the disk;
     the scan sees to the deadline."""
-    placement.assign(tx, host_id, ASSIGNMENT, row.id, _spec(row))
-    tx.execute(update(disks).where(disks.c.id == row.id).values(host_id=host_id, assigned_gib=row.size_gib))
+    generation = placement.assign(tx, host_id, ASSIGNMENT, row.id, _spec(row))
+    told = {
+        "host_id": host_id,
+        "assigned_gib": row.size_gib,
+        "assigned_revision": row.revision,
+        "assigned_release": row.released_at is not None,
+        "assigned_generation": generation,
+    }
+    tx.execute(update(disks).where(disks.c.id == row.id).values(**told))
+
+
+def is_told(row: Row[Any]) -> bool:
+    """Whether the host knows what is wanted now."""
+    told = row.assigned_gib, row.assigned_revision, row.assigned_release
+    return told == (row.size_gib, row.revision, row.released_at is not None)
 
 
 # One statement however many disks a host reports. A disk that a host no longer has is not believed to be
@@ -108,16 +173,20 @@ _OBSERVE = text(
     """
     UPDATE volume_disks d SET
         ready = o.ready, observed_bytes = o.size_bytes, allocated_bytes = o.allocated_bytes, fault = o.fault,
-        fault_detail = o.fault_detail, observed_at = :now,
+        fault_detail = o.fault_detail, observed_at = :now, observed_generation = o.generation,
+        observed_revision = greatest(d.observed_revision, o.revision),
         made_at = CASE WHEN o.ready THEN coalesce(d.made_at, :now) ELSE d.made_at END
     FROM unnest(CAST(:ids AS text[]), CAST(:readies AS boolean[]), CAST(:sizes AS bigint[]),
-                CAST(:allocated AS bigint[]), CAST(:faults AS text[]), CAST(:details AS text[]))
-         AS o(id, ready, size_bytes, allocated_bytes, fault, fault_detail),
+                CAST(:allocated AS bigint[]), CAST(:faults AS text[]), CAST(:details AS text[]),
+                CAST(:revisions AS integer[]), CAST(:generations AS bigint[]))
+         AS o(id, ready, size_bytes, allocated_bytes, fault, fault_detail, revision, generation),
          volume_disks before
     WHERE d.id = o.id AND before.id = d.id AND d.host_id = :host_id
     RETURNING d.id, d.project_id, d.size_gib, d.removed_at, d.made_at, before.made_at AS made_before,
               before.ready AS ready_before, d.ready, d.fault, before.fault AS fault_before,
-              before.observed_bytes AS bytes_before, d.observed_bytes
+              before.observed_bytes AS bytes_before, d.observed_bytes, d.rework, d.observed_revision,
+              before.observed_revision AS revision_before, d.observed_generation,
+              before.observed_generation AS generation_before, d.released_at
     """
 )
 
@@ -127,6 +196,7 @@ def record_observed(tx: Tx, host_id: str, observed: Sequence[DiskObserved], gone
     changed: list[str] = []
     if observed:
         rows = tx.rows(_OBSERVE, _columns(tx, host_id, observed))
+        _record_reworked(tx, rows)
         made = [row for row in rows if row.made_at and not row.made_before and not row.removed_at]
         metering.open_usage(tx, [usage(row.id, row.project_id, row.size_gib) for row in made])
         _record_grown(tx, rows)
@@ -137,9 +207,32 @@ def record_observed(tx: Tx, host_id: str, observed: Sequence[DiskObserved], gone
     return changed
 
 
+def _record_reworked(tx: Tx, rows: Sequence[Row[Any]]) -> None:
+    """What was put aside is a disk again; what was made anew is what it was to be."""
+    made = [row.id for row in rows if row.made_at and not row.made_before]
+    if made:
+        tx.execute(delete(released).where(released.c.taken_by.in_(made)))
+    arrived = [row.id for row in rows if row.observed_revision > row.revision_before]
+    if arrived:
+        changes = {
+            "updated_at": tx.now,
+            "type_id": func.coalesce(volumes.c.new_type_id, volumes.c.type_id),
+            "new_type_id": None,
+            # Shared disks, and only they, are raw.
+            "multiattach": disks.c.format == "raw",
+        }
+        mine = disks.c.id == volumes.c.id, volumes.c.id.in_(arrived)
+        tx.execute(update(volumes).where(*mine).values(**changes))
+
+
 def _record_grown(tx: Tx, rows: Sequence[Row[Any]]) -> None:
     for row in rows:
-        if row.made_before and not row.removed_at and row.observed_bytes > row.bytes_before:
+        if (
+            row.made_before
+            and not row.removed_at
+            and not row.released_at
+            and row.observed_bytes > row.bytes_before
+        ):
             metering.change_usage(tx, usage(row.id, row.project_id, row.observed_bytes // GIB))
 
 
@@ -159,21 +252,58 @@ def finish_removal(tx: Tx, disk_ids: Sequence[str]) -> None:
         return
     for row in _quota_rows(tx, disk_ids):
         amounts = {"snapshots": row.snapshots, "volumes": row.volumes, "gigabytes": row.gigabytes}
-        quota.release(tx, row.project_id, {name: int(n) for name, n in amounts.items() if n})
+        quota.release(tx, row.project_id, by_type(row.type_id, amounts))
     placement.release_many(tx, disk_ids)
-    tx.execute(delete(disks).where(disks.c.id.in_(disk_ids)))
+    gone = tx.rows(delete(disks).where(disks.c.id.in_(disk_ids)).returning(disks.c.key_id))
+    keys.drop_unused(tx, [row.key_id for row in gone if row.key_id])
+    drop_empty_groups(tx)
+
+
+def drop_empty_groups(tx: Tx) -> None:
+    """Groups and group snapshots that are to go, and of which nothing is left, are gone."""
+    tx.execute(_EMPTY_GROUP_SNAPSHOTS)
+    tx.execute(_EMPTY_GROUPS)
+
+
+def by_type(type_id: str, amounts: Mapping[str, int]) -> dict[str, int]:
+    """What to charge or release: each amount in all, and within its type."""
+    counted = {name: int(amount) for name, amount in amounts.items() if amount}
+    return counted | {f"{name}_{type_id}": amount for name, amount in counted.items()}
+
+
+# Groups that are to go and have nothing left. They are few: only those with `removed_at` are looked at.
+_EMPTY_GROUP_SNAPSHOTS = text(
+    """
+    DELETE FROM volume_group_snapshots g WHERE removed_at IS NOT NULL
+    AND NOT EXISTS (SELECT 1 FROM volume_snapshots s WHERE s.group_snapshot_id = g.id)
+    """
+)
+_EMPTY_GROUPS = text(
+    """
+    WITH gone AS (
+        DELETE FROM volume_groups g WHERE removed_at IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM volumes v WHERE v.group_id = g.id)
+        AND NOT EXISTS (SELECT 1 FROM volume_group_snapshots s WHERE s.group_id = g.id)
+        RETURNING project_id
+    ), counted AS (SELECT project_id, count(*) AS number FROM gone GROUP BY project_id)
+    UPDATE quota_usage u SET used = u.used - c.number FROM counted c
+    WHERE u.project_id = c.project_id AND u.resource = 'groups'
+    """
+)
 
 
 # A server's own disks (volumes with `server_id`) were never charged as volumes.
 _QUOTA = text(
     """
     SELECT coalesce(v.project_id, s.project_id) AS project_id,
+           coalesce(v.new_type_id, v.type_id, o.new_type_id, o.type_id) AS type_id,
            count(v.id) AS volumes, count(s.id) AS snapshots, sum(d.size_gib) AS gigabytes
     FROM volume_disks d
     LEFT JOIN volumes v ON v.id = d.id AND v.server_id IS NULL
     LEFT JOIN volume_snapshots s ON s.id = d.id
+    LEFT JOIN volumes o ON o.id = s.volume_id
     WHERE d.id = ANY(CAST(:ids AS text[])) AND coalesce(v.id, s.id) IS NOT NULL
-    GROUP BY 1 ORDER BY 1 LIMIT :count
+    GROUP BY 1, 2 ORDER BY 1, 2 LIMIT :count
     """
 )
 
@@ -208,6 +338,8 @@ def _differs(row: Row[Any]) -> bool:
         row.ready != row.ready_before
         or row.fault != row.fault_before
         or row.observed_bytes != row.bytes_before
+        or row.observed_revision != row.revision_before
+        or (row.released_at is not None and row.observed_generation != row.generation_before)
     )
 
 
@@ -221,6 +353,8 @@ def _columns(tx: Tx, host_id: str, observed: Sequence[DiskObserved]) -> dict[str
         "allocated": [disk.allocated_bytes for disk in observed],
         "faults": [disk.fault for disk in observed],
         "details": [disk.fault_detail for disk in observed],
+        "revisions": [disk.revision for disk in observed],
+        "generations": [disk.generation for disk in observed],
     }
 
 
@@ -230,6 +364,17 @@ def _spec(row: Row[Any]) -> DiskSpec:
         image_format=row.source_image_format,
         sha256=row.source_sha256,
         disk_id=row.source_disk_id,
+        backup_id=row.source_backup_id,
+        adopted_id=row.adopted_id,
     )
-    named = source.image_id or source.disk_id
-    return DiskSpec(id=row.id, size_bytes=row.size_gib * GIB, source=source if named else None)
+    return DiskSpec(
+        id=row.id,
+        size_bytes=row.size_gib * GIB,
+        source=source if source != DiskSource() else None,
+        # Unsaid is the first pool's; so hosts of older versions understand.
+        pool="" if row.pool == FIRST_POOL else row.pool,
+        format=row.format,
+        encrypted=row.encrypted,
+        revision=row.revision,
+        released=row.released_at is not None,
+    )

@@ -27,6 +27,28 @@ class TransferNotFound(NotFound):
     code = "volume.transfer.not_found"
 
 
+class GroupNotFound(NotFound):
+    code = "volume.group.not_found"
+
+
+class GroupTypeNotFound(NotFound):
+    code = "volume.group_type.not_found"
+
+
+class GroupSnapshotNotFound(NotFound):
+    code = "volume.group_snapshot.not_found"
+
+
+class BackupNotFound(NotFound):
+    code = "volume.backup.not_found"
+
+
+class ReleasedNotFound(NotFound):
+    """No disk of that name was put aside."""
+
+    code = "volume.released.not_found"
+
+
 class MessageNotFound(NotFound):
     code = "volume.message.not_found"
 

@@ -1,5 +1,6 @@
-"""QoS specs: named sets of keys that an operator ties to volume types. They are kept and shown; hosts do not
-enforce them."""
+"""QoS specs: named sets of keys that an operator ties to volume types. Those that
+`limits` knows are enforced by the host of a guest, whoever is named as the consumer; the rest are kept and
+shown."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,9 +14,20 @@ from volutus.errors import Invalid
 from volutus.identity import Caller
 from volutus.volume.faults import AlreadyExists, KeyNotFound, QosNotFound, TypeInUse, TypeNotFound
 from volutus.volume.tables import qos_specs, types
+from volutus.wire import DiskLimits
 
 CONSUMERS = ("front-end", "back-end", "both")
 SPECS_MAX = 128
+# More digits than any disk does in a second.
+LIMIT_DIGITS_MAX = 15
+_LIMITS = {
+    "total_bytes": "total_bytes_sec",
+    "read_bytes": "read_bytes_sec",
+    "write_bytes": "write_bytes_sec",
+    "total_operations": "total_iops_sec",
+    "read_operations": "read_iops_sec",
+    "write_operations": "write_iops_sec",
+}
 TYPES_MAX = 1000
 
 
@@ -30,6 +42,24 @@ class QosSpecs:
 
 
 _SORTABLE = {"id": qos_specs.c.id, "name": qos_specs.c.name, "created_at": qos_specs.c.created_at}
+
+
+def limits(specs: Mapping[str, str], size_gib: int) -> DiskLimits | None:
+    """What a set says of a volume of this size, in the words of Nova's front-end QoS: `read_iops_sec` and the
+    like, or `read_iops_sec_per_gb`. Where a total is given, it alone counts. None without any."""
+    found = {field: _limit(specs, name, size_gib) for field, name in _LIMITS.items()}
+    for what in ("bytes", "operations"):
+        if found[f"total_{what}"]:
+            found[f"read_{what}"] = found[f"write_{what}"] = 0
+    return DiskLimits(**found) if any(found.values()) else None
+
+
+def _limit(specs: Mapping[str, str], name: str, size_gib: int) -> int:
+    for key, times in ((name, 1), (f"{name}_per_gb", size_gib)):
+        text = specs.get(key, "")
+        if text.isdecimal() and len(text) <= LIMIT_DIGITS_MAX:
+            return int(text) * times
+    return 0
 
 
 def create(tx: Tx, caller: Caller, name: str, consumer: str, specs: Mapping[str, str]) -> QosSpecs:

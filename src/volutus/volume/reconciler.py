@@ -14,11 +14,11 @@ from volutus import placement
 from volutus.db import Database, Tx
 from volutus.errors import NoCapacity
 from volutus.reconcile import Again, Done, Item, Outcome
-from volutus.volume import messages, uploads
-from volutus.volume.capabilities import lacking
-from volutus.volume.disks import ASSIGNMENT, KIND, finish_removal, tell_host
+from volutus.volume import messages, releases, uploads
+from volutus.volume.capabilities import FIRST_POOL, hosts_with, lacking, pools
+from volutus.volume.disks import ASSIGNMENT, KIND, finish_removal, is_told, tell_host
 from volutus.volume.status import GIB, WANTED_BYTES
-from volutus.volume.tables import disks, snapshots, types, volumes
+from volutus.volume.tables import backups, disks, released, services, snapshots, types, volumes
 
 # A host that reboots, or another volume on its way out, may make room within this time.
 ROOM_DEADLINE_S = 30
@@ -60,7 +60,12 @@ class VolumeReconciler:
 
 def _unsettled() -> ColumnElement[bool]:
     broken = or_(disks.c.failure.isnot(None), and_(disks.c.fault.isnot(None), ~disks.c.ready))
-    making = or_(disks.c.made_at.is_(None), disks.c.observed_bytes < WANTED_BYTES)
+    making = or_(
+        disks.c.made_at.is_(None),
+        disks.c.observed_bytes < WANTED_BYTES,
+        disks.c.observed_revision < disks.c.revision,
+        disks.c.released_at.isnot(None),
+    )
     waits_for_server = and_(disks.c.host_id.is_(None), ~disks.c.claims_room)
     return or_(
         and_(disks.c.removed_at.isnot(None), disks.c.removal_failure.is_(None)),
@@ -75,16 +80,19 @@ def _step(tx: Tx, item: Item) -> Outcome:
     _drop_stale_claim(tx, row.id)
     if row.removed_at is not None:
         return _remove(tx, item, row)
+    if row.released_at is not None and row.made_at is None:
+        return _remove(tx, item, row)
     if row.host_id is None:
         return _find_host(tx, item, row) if row.claims_room else Done()
-    if row.assigned_gib != row.size_gib:
+    if not is_told(row):
         tell_host(tx, row, row.host_id)
         return Again(LOOK_S, "told the host", deadline_s=MAKE_DEADLINE_S)
+    if row.released_at is not None:
+        return _await_release(tx, item, row)
     return _await_host(tx, item, row)
 
 
 def _find_host(tx: Tx, item: Item, row: Row[Any]) -> Outcome:
-    only_hosts = None
     if missing := _lacking(tx, row.id):
         return _fail(tx, row, f"No valid host was found: none has what the type asks for: {missing}.")
     if row.source_disk_id is not None:
@@ -95,14 +103,16 @@ def _find_host(tx: Tx, item: Item, row: Row[Any]) -> Outcome:
             if item.expired:
                 return _fail(tx, row, "What it was to be copied from did not become ready in time.")
             return Again(SHORT_LOOK_S, "for what it is a copy of", deadline_s=MAKE_DEADLINE_S)
-        only_hosts = [source.host_id]
+    only_hosts = _hosts_for(tx, row)
+    if only_hosts == []:
+        return _fail(tx, row, f"No valid host was found: none has the storage class {row.pool} open to it.")
     claim = placement.Claim(
         consumer_id=row.id,
         project_id=row.project_id,
         user_id=row.user_id,
         disk_gib=row.size_gib,
         only_hosts=only_hosts,
-        zone=row.zone if only_hosts is None else None,
+        zone=row.zone if _source_host(tx, row) is None else None,
     )
     try:
         host_id = placement.claim(tx, claim)
@@ -114,13 +124,37 @@ def _find_host(tx: Tx, item: Item, row: Row[Any]) -> Outcome:
     return Again(LOOK_S, "told the host", deadline_s=MAKE_DEADLINE_S)
 
 
+def _hosts_for(tx: Tx, row: Row[Any]) -> list[str] | None:
+    """Where the disk may go: where what it is made from is, and where its pool is; None for anywhere."""
+    bound = _source_host(tx, row)
+    if row.pool == FIRST_POOL and bound is None and all(pool.open for pool in pools(tx)):
+        return None
+    able = hosts_with(tx, row.pool)
+    return able if bound is None else [host_id for host_id in able if host_id == bound]
+
+
+def _source_host(tx: Tx, row: Row[Any]) -> str | None:
+    if row.source_disk_id is not None:
+        found = select(disks.c.host_id).where(disks.c.id == row.source_disk_id)
+    elif row.source_backup_id is not None:
+        found = select(backups.c.host_id).where(backups.c.data_id == row.source_backup_id).limit(1)
+    elif row.adopted_id is not None:
+        found = select(released.c.host_id).where(released.c.disk_id == row.adopted_id)
+    else:
+        return None
+    host_id: str | None = tx.value(found)
+    return host_id
+
+
 def _lacking(tx: Tx, disk_id: str) -> str:
     statement = select(types.c.extra_specs).join(volumes, volumes.c.type_id == types.c.id)
-    return ", ".join(lacking(tx.value(statement.where(volumes.c.id == disk_id)) or {}))
+    specs = tx.value(statement.where(volumes.c.id == disk_id)) or {}
+    return ", ".join(lacking(specs, [pool.name for pool in pools(tx)])) if specs else ""
 
 
 def _await_host(tx: Tx, item: Item, row: Row[Any]) -> Outcome:
     settled = row.made_at is not None and row.observed_bytes >= row.size_gib * GIB
+    settled = settled and row.observed_revision >= row.revision
     if settled or row.failure is not None or (row.fault is not None and not row.ready):
         return Done()
     if item.expired:
@@ -129,9 +163,29 @@ def _await_host(tx: Tx, item: Item, row: Row[Any]) -> Outcome:
     return Again(LOOK_S, f"for host {row.host_id}", deadline_s=MAKE_DEADLINE_S)
 
 
+def _await_release(tx: Tx, item: Item, row: Row[Any]) -> Outcome:
+    """Only a report on this very order says that the disk is put aside; then its assignment may be buried."""
+    if row.ready and row.observed_generation >= row.assigned_generation:
+        releases.note(tx, row)
+        tx.execute(update(disks).where(disks.c.id == row.id).values(removed_at=tx.now))
+        return Again(0, "it is put aside")
+    if item.expired:
+        reason = "The host did not put it aside in time."
+        tx.execute(update(disks).where(disks.c.id == row.id).values(removal_failure=reason))
+        return Done()
+    return Again(LOOK_S, f"for host {row.host_id} to put it aside", deadline_s=REMOVE_DEADLINE_S)
+
+
 def _remove(tx: Tx, item: Item, row: Row[Any]) -> Outcome:
-    if uploads.reads_disk(tx, row.id) or _copies_under_way(tx, row.id) or _snapshots_left(tx, row.id):
+    if (
+        uploads.reads_disk(tx, row.id)
+        or _backups_under_way(tx, row.id)
+        or _copies_under_way(tx, row.id)
+        or _snapshots_left(tx, row.id)
+    ):
         return Again(SHORT_LOOK_S, "for copies and snapshots of it")
+    if row.host_id is not None and _frozen(tx, row):
+        return Again(LOOK_S, f"for storage class {row.pool} of host {row.host_id} to be thawed")
     if row.host_id is None or not placement.bury(tx, row.host_id, ASSIGNMENT, row.id):
         finish_removal(tx, [row.id])
         return Done()
@@ -147,10 +201,28 @@ def _copies_under_way(tx: Tx, disk_id: str) -> int:
     count: int = tx.value(
         select(func.count()).where(
             disks.c.source_disk_id == disk_id,
-            disks.c.made_at.is_(None),
+            disks.c.id != disk_id,
+            or_(disks.c.made_at.is_(None), disks.c.observed_revision < disks.c.revision),
             disks.c.removed_at.is_(None),
             disks.c.failure.is_(None),
             disks.c.fault.is_(None),
+        )
+    )
+    return count
+
+
+def _frozen(tx: Tx, row: Row[Any]) -> bool:
+    mine = services.c.host_id == row.host_id, services.c.pool == row.pool, services.c.frozen
+    return tx.row(select(services.c.pool).where(*mine)) is not None
+
+
+def _backups_under_way(tx: Tx, disk_id: str) -> int:
+    count: int = tx.value(
+        select(func.count()).where(
+            backups.c.disk_id == disk_id,
+            backups.c.made_at.is_(None),
+            backups.c.failure.is_(None),
+            backups.c.removed_at.is_(None),
         )
     )
     return count

@@ -1,17 +1,27 @@
 """Volumes and snapshots as the other modules and the front see them, and the one way to fetch them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, exists, select
+from sqlalchemy import ColumnElement, Row, Select, exists, func, select
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from volutus.db import Tx
 from volutus.identity import Caller
 from volutus.volume.faults import SnapshotNotFound, VolumeNotFound
-from volutus.volume.status import GIB, DiskFlags, VolumeFlags, snapshot_status, volume_status
-from volutus.volume.tables import attachments, disks, snapshots, transfers, types, uploads, volumes
+from volutus.volume.status import GIB, DiskFlags, Elsewhere, VolumeFlags, snapshot_status, volume_status
+from volutus.volume.tables import (
+    attachments,
+    backups,
+    disks,
+    snapshots,
+    transfers,
+    types,
+    uploads,
+    volumes,
+)
 
 
 @dataclass(frozen=True)
@@ -47,7 +57,8 @@ class Attachment:
 @dataclass(frozen=True)
 class Volume:
     """`fault` is why the status is an error, in words a tenant can read. `server_id` is set for a server's
-    own disk, which no API of volumes shows."""
+    own disk, which no API of volumes shows. `pool` is the storage class where it is or goes; `migrated` tells
+    that it came from another one. Only a `multiattach` volume has more than one attachment."""
 
     id: str
     project_id: str
@@ -71,8 +82,20 @@ class Volume:
     host_id: str | None
     status: str
     fault: str | None
-    attachment: Attachment | None
+    attachments: tuple[Attachment, ...]
     removed: bool
+    pool: str
+    encrypted: bool
+    key_id: str | None
+    multiattach: bool
+    migrated: bool
+    group_id: str | None
+    backup_id: str | None
+
+    @property
+    def held_by_server(self) -> bool:
+        """Whether the compute service plugs it, or is about to."""
+        return any(attachment.by_compute for attachment in self.attachments)
 
 
 @dataclass(frozen=True)
@@ -93,10 +116,26 @@ class Snapshot:
     status: str
     fault: str | None
     removed: bool
+    pool: str
+    format: str
+    encrypted: bool
+    key_id: str | None
+    group_snapshot_id: str | None
 
 
 UPLOADING = exists().where(uploads.c.disk_id == volumes.c.id, uploads.c.ended_at.is_(None)).correlate(volumes)
 OFFERED = exists().where(transfers.c.volume_id == volumes.c.id).correlate(volumes)
+BACKING_UP = (
+    exists()
+    .where(
+        backups.c.disk_id == volumes.c.id,
+        backups.c.made_at.is_(None),
+        backups.c.failure.is_(None),
+        backups.c.removed_at.is_(None),
+    )
+    .correlate(volumes)
+)
+ELSEWHERE = Elsewhere(OFFERED, UPLOADING, BACKING_UP)
 _DISK_COLUMNS = [
     disks.c.size_gib,
     disks.c.zone,
@@ -108,21 +147,40 @@ _DISK_COLUMNS = [
     disks.c.ready,
     disks.c.made_at,
     disks.c.observed_bytes,
+    disks.c.observed_revision,
+    disks.c.revision,
+    disks.c.rework,
+    disks.c.released_at,
+    disks.c.pool,
+    disks.c.format,
+    disks.c.encrypted,
+    disks.c.key_id,
 ]
-_ATTACHMENT_COLUMNS = [column.label(f"attachment_{column.name}") for column in attachments.c]
-# One statement for a whole list, whatever is in it: a volume has one attachment at most.
+_ATTACHMENTS = (
+    select(
+        func.jsonb_agg(
+            aggregate_order_by(
+                func.to_jsonb(attachments.table_valued()), attachments.c.created_at, attachments.c.id
+            )
+        )
+    )
+    .where(attachments.c.volume_id == volumes.c.id)
+    .correlate(volumes)
+    .scalar_subquery()
+)
+# One statement for a whole list, whatever is in it.
 SELECT_VOLUMES: Select[Any] = (
     select(
         volumes,
         types.c.name.label("type_name"),
         *_DISK_COLUMNS,
-        *_ATTACHMENT_COLUMNS,
+        _ATTACHMENTS.label("attachments"),
         OFFERED.label("offered"),
         UPLOADING.label("uploading"),
+        BACKING_UP.label("backing_up"),
     )
     .join(disks, disks.c.id == volumes.c.id)
     .join(types, types.c.id == volumes.c.type_id)
-    .outerjoin(attachments, attachments.c.volume_id == volumes.c.id)
 )
 SELECT_SNAPSHOTS: Select[Any] = select(snapshots, *_DISK_COLUMNS).join(disks, disks.c.id == snapshots.c.id)
 
@@ -154,6 +212,7 @@ def volumes_where(tx: Tx, condition: ColumnElement[bool], limit: int) -> list[Vo
 
 def volume_of(row: Row[Any]) -> Volume:
     """A row of `SELECT_VOLUMES`."""
+    held = tuple(_attachment(one) for one in row.attachments or ())
     return Volume(
         id=row.id,
         project_id=row.project_id,
@@ -175,10 +234,17 @@ def volume_of(row: Row[Any]) -> Volume:
         size_gib=row.size_gib,
         zone=row.zone,
         host_id=row.host_id,
-        status=volume_status(_volume_flags(row), row.forced_status),
+        status=volume_status(_volume_flags(row, held), row.forced_status),
         fault=_fault(row),
-        attachment=_attachment(row) if row.attachment_id else None,
-        removed=row.removed_at is not None,
+        attachments=held,
+        removed=row.removed_at is not None or row.released_at is not None,
+        pool=row.pool,
+        encrypted=row.encrypted,
+        key_id=row.key_id,
+        multiattach=row.multiattach,
+        migrated=row.migrated,
+        group_id=row.group_id,
+        backup_id=row.backup_id,
     )
 
 
@@ -198,21 +264,26 @@ def snapshot_of(row: Row[Any]) -> Snapshot:
         host_id=row.host_id,
         status=snapshot_status(DiskFlags(**_disk_flags(row)), row.forced_status),
         fault=_fault(row),
-        removed=row.removed_at is not None,
+        removed=row.removed_at is not None or row.released_at is not None,
+        pool=row.pool,
+        format=row.format,
+        encrypted=row.encrypted,
+        key_id=row.key_id,
+        group_snapshot_id=row.group_snapshot_id,
     )
 
 
 def attachment_of(row: Row[Any]) -> Attachment:
     """A row of the table of attachments."""
-    return Attachment(**_of_attachment(row._mapping, ""))
+    return Attachment(**{name: row._mapping[name] for name in Attachment.__dataclass_fields__})
 
 
-def _attachment(row: Row[Any]) -> Attachment:
-    return Attachment(**_of_attachment(row._mapping, "attachment_"))
-
-
-def _of_attachment(mapping: Mapping[Any, Any], prefix: str) -> dict[str, Any]:
-    return {name: mapping[prefix + name] for name in Attachment.__dataclass_fields__}
+def _attachment(document: Mapping[str, Any]) -> Attachment:
+    """An attachment that came as JSON, in which times are text."""
+    values = {name: document[name] for name in Attachment.__dataclass_fields__}
+    for name in ("created_at", "attached_at"):
+        values[name] = datetime.fromisoformat(values[name]) if values[name] else None
+    return Attachment(**values)
 
 
 def _seen(tx: Tx, caller: Caller, volume_id: str, statement: Select[Any]) -> Volume:
@@ -231,7 +302,7 @@ def _fault(row: Row[Any]) -> str | None:
 
 def _disk_flags(row: Row[Any]) -> dict[str, bool]:
     return {
-        "removed": row.removed_at is not None,
+        "removed": row.removed_at is not None or row.released_at is not None,
         "stuck": row.removal_failure is not None,
         "failed": row.failure is not None or row.fault is not None,
         "away": not row.ready,
@@ -239,16 +310,22 @@ def _disk_flags(row: Row[Any]) -> dict[str, bool]:
     }
 
 
-def _volume_flags(row: Row[Any]) -> VolumeFlags:
-    wanted, attached = row.attachment_wanted, row.attachment_attached_at is not None
+def _volume_flags(row: Row[Any], held: Sequence[Attachment]) -> VolumeFlags:
+    wanted = {attachment.wanted for attachment in held}
+    plugged = any(one.wanted == "attached" and one.attached_at is not None for one in held)
+    rework = row.rework if row.observed_revision < row.revision else None
     return VolumeFlags(
         **_disk_flags(row),
+        retyping=rework == "retyping",
+        reverting=rework == "reverting",
+        restoring=rework == "restoring-backup",
         small=row.observed_bytes < row.size_gib * GIB,
         claimed=row.attach_claimed_at is not None,
-        reserved=wanted == "reserved",
-        plugging=wanted == "attached" and not attached,
-        plugged=wanted == "attached" and attached,
-        unplugging=wanted == "detached",
+        reserved="reserved" in wanted,
+        plugging="attached" in wanted,
+        plugged=plugged,
+        unplugging="detached" in wanted and not plugged,
         offered=row.offered,
         uploading=row.uploading,
+        backing_up=row.backing_up,
     )

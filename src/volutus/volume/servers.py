@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+import msgspec
 from sqlalchemy import delete, insert, or_, select, update
 
 from volutus import audit
@@ -17,12 +18,13 @@ from volutus.db import Tx
 from volutus.identity import Caller
 from volutus.image import Image
 from volutus.volume import disks as disk_orders
+from volutus.volume import qos
 from volutus.volume import volumes as tenants_volumes
 from volutus.volume.faults import OtherHost, VolumeNotFound, WrongStatus
 from volutus.volume.records import Attachment, Volume, attachment_of, lock_volume, volumes_where
 from volutus.volume.sources import image_metadata, image_source
-from volutus.volume.status import Status
-from volutus.volume.tables import attachments, disks, volumes
+from volutus.volume.status import SHAREABLE, Status
+from volutus.volume.tables import attachments, disks, qos_specs, types, volumes
 from volutus.volume.types import DEFAULT_TYPE_ID
 from volutus.volume.volumes import VolumeOrder
 from volutus.wire import DiskObserved, GuestDisk
@@ -195,8 +197,8 @@ def begin_attach(
     """Plug a volume into a server; what is reserved for that server already is taken further. The device is
     the one asked for where it is free, else the next. Raises WrongStatus, OtherHost."""
     volume = lock_volume(tx, caller, volume_id)
-    held = volume.attachment
-    if held and held.by_compute and held.server_id == server_id and held.wanted == "reserved":
+    held = _tie_of(volume, server_id)
+    if held is not None and held.wanted == "reserved":
         tx.execute(update(attachments).where(attachments.c.id == held.id).values(wanted="attached"))
         return held
     return _tie(tx, caller, volume, _Tie(server_id, device, "attached", options))
@@ -206,8 +208,8 @@ def begin_detach(tx: Tx, caller: Caller, volume_id: str, server_id: str) -> None
     """Have a volume unplugged: it leaves `guest_disks` now, and becomes available once the guest is seen
     without it. Raises VolumeNotFound when it is not that server's."""
     volume = lock_volume(tx, caller, volume_id)
-    held = volume.attachment
-    if held is None or not held.by_compute or held.server_id != server_id:
+    held = _tie_of(volume, server_id)
+    if held is None:
         raise VolumeNotFound(f"Volume {volume_id} is not attached to server {server_id}.")
     tx.execute(update(attachments).where(attachments.c.id == held.id).values(wanted="detached"))
     _touch(tx, [volume_id])
@@ -229,7 +231,26 @@ def guest_disks(tx: Tx, server_id: str) -> list[GuestDisk]:
         entries += [_tied(a) for a in tied if a not in boots]
     else:
         entries = [*map(_own, own), *map(_tied, tied)]
-    return _with_targets(entries)
+    return _as_typed(tx, _with_targets(entries))
+
+
+def _as_typed(tx: Tx, placed: Sequence[GuestDisk]) -> list[GuestDisk]:
+    """The same, shared and limited as the volumes' types say."""
+    statement = (
+        select(volumes.c.id, volumes.c.multiattach, disks.c.size_gib, qos_specs.c.specs)
+        .join(disks, disks.c.id == volumes.c.id)
+        .join(types, types.c.id == volumes.c.type_id)
+        .outerjoin(qos_specs, qos_specs.c.id == types.c.qos_specs_id)
+        .where(volumes.c.id.in_([disk.disk_id for disk in placed]))
+        .limit(len(placed))
+    )
+    typed = []
+    rows = {row.id: row for row in tx.rows(statement)} if placed else {}
+    for disk in placed:
+        row = rows[disk.disk_id]
+        bounds = qos.limits(row.specs or {}, row.size_gib)
+        typed.append(msgspec.structs.replace(disk, shared=row.multiattach, limits=bounds))
+    return typed
 
 
 def ready(tx: Tx, server_id: str) -> Readiness:
@@ -319,7 +340,8 @@ def _tie(tx: Tx, caller: Caller, volume: Volume, tie: _Tie) -> Attachment:
     options = tie.options or AttachOptions()
     # A volume that is still being made may be reserved: a server that boots from it waits for it.
     allowed = [Status.AVAILABLE] + [Status.CREATING] * (tie.wanted == "reserved")
-    if volume.status not in allowed:
+    allowed += SHAREABLE if volume.multiattach else ()
+    if volume.status not in allowed or tie.server_id in {one.server_id for one in volume.attachments}:
         raise WrongStatus(
             f"Volume {volume.id} is {volume.status}: it must be available to be attached to a server."
         )
@@ -341,10 +363,15 @@ def _tie(tx: Tx, caller: Caller, volume: Volume, tie: _Tie) -> Attachment:
         "created_at": tx.now,
         "attached_at": None,
     }
-    tx.execute(insert(attachments), values)
+    tx.execute(insert(attachments), {**values, "shared": volume.multiattach})
     _touch(tx, [volume.id])
     audit.record(tx, caller, "attach", "volume.volume", volume.id, {"server_id": tie.server_id})
     return Attachment(**values)
+
+
+def _tie_of(volume: Volume, server_id: str) -> Attachment | None:
+    mine = [one for one in volume.attachments if one.by_compute and one.server_id == server_id]
+    return mine[0] if mine else None
 
 
 def _free_target(tx: Tx, tie: _Tie) -> str:

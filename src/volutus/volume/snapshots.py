@@ -35,6 +35,7 @@ class SnapshotOrder:
     description: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
     in_use: bool = False
+    group_snapshot_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -71,12 +72,23 @@ def create(tx: Tx, caller: Caller, order: SnapshotOrder) -> Snapshot:
             f"Invalid volume: Volume {volume.id} status must be {' or '.join(allowed)}, but current status "
             f"is: {volume.status}."
         )
-    quota.charge(tx, volume.project_id, {"snapshots": 1, "gigabytes": volume.size_gib})
+    amounts = {"snapshots": 1, "gigabytes": volume.size_gib}
+    quota.charge(tx, volume.project_id, disk_orders.by_type(volume.type_id, amounts))
     snapshot_id, user_id = tx.ids.uuid(), caller.user_id or ""
     source = DiskSource(disk_id=volume.id)
     disk_orders.order(
         tx,
-        disk_orders.DiskOrder(snapshot_id, volume.project_id, user_id, volume.size_gib, volume.zone, source),
+        disk_orders.DiskOrder(
+            id=snapshot_id,
+            project_id=volume.project_id,
+            user_id=user_id,
+            size_gib=volume.size_gib,
+            zone=volume.zone,
+            source=source,
+            pool=volume.pool,
+            key_id=volume.key_id,
+            encrypted=volume.encrypted,
+        ),
     )
     tx.execute(
         insert(snapshots),
@@ -89,6 +101,7 @@ def create(tx: Tx, caller: Caller, order: SnapshotOrder) -> Snapshot:
             "description": order.description,
             "metadata": dict(order.metadata),
             "created_at": tx.now,
+            "group_snapshot_id": order.group_snapshot_id,
         },
     )
     audit.record(tx, caller, "create", "volume.snapshot", snapshot_id, {"volume_id": volume.id})

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, case, func, literal
+from sqlalchemy import BigInteger, ColumnElement, and_, case, exists, func, literal
 
 from volutus.volume.tables import attachments, disks, snapshots, volumes
 
@@ -29,6 +29,10 @@ class Status(StrEnum):
     DETACHING = "detaching"
     EXTENDING = "extending"
     UPLOADING = "uploading"
+    RETYPING = "retyping"
+    REVERTING = "reverting"
+    RESTORING = "restoring-backup"
+    BACKING_UP = "backing-up"
     ERROR_EXTENDING = "error_extending"
     DELETING = "deleting"
     ERROR_DELETING = "error_deleting"
@@ -37,14 +41,18 @@ class Status(StrEnum):
     MAINTENANCE = "maintenance"
 
 
+# In which a volume that may be shared can be attached once more.
+SHAREABLE = (Status.AVAILABLE, Status.IN_USE, Status.ATTACHING, Status.RESERVED, Status.DETACHING)
+
 # bool, or a boolean column of SQL.
 Flag = Any
 
 
 @dataclass(frozen=True, kw_only=True)
 class DiskFlags:
-    """`removed`: its end is ordered; `stuck`: that did not succeed in time; `failed`: a fault or a failure is
-    known; `away`: the host does not have it usable; `unmade`: it never was."""
+    """`removed`: its end, or that it is put aside, is ordered; `stuck`: that did not succeed in time;
+    `failed`: a fault or a failure is known; `away`: the host does not have it usable; `unmade`: it never
+    was."""
 
     removed: Flag
     stuck: Flag
@@ -55,10 +63,14 @@ class DiskFlags:
 
 @dataclass(frozen=True, kw_only=True)
 class VolumeFlags(DiskFlags):
-    """`small`: below the wanted size; `claimed`: somebody announced to attach it; `reserved`, `plugging`,
-    `plugged`, `unplugging`: where its attachment stands; `offered`: a transfer waits to be accepted;
-    `uploading`: an image is made of it."""
+    """`retyping`, `reverting`, `restoring`: it is made anew for that; `small`: below the wanted size;
+    `claimed`: somebody announced to attach it; `reserved`, `plugging`, `plugged`, `unplugging`: where its
+    attachment stands; `offered`: a transfer waits to be accepted; `uploading`: an image is made of it;
+    `backing_up`: a backup. The stand of several attachments is that of the one that is furthest."""
 
+    retyping: Flag
+    reverting: Flag
+    restoring: Flag
     small: Flag
     claimed: Flag
     reserved: Flag
@@ -67,6 +79,7 @@ class VolumeFlags(DiskFlags):
     unplugging: Flag
     offered: Flag
     uploading: Flag
+    backing_up: Flag
 
 
 _DISK_RULES: Sequence[tuple[Status, Callable[[Any], Flag]]] = (
@@ -77,11 +90,15 @@ _DISK_RULES: Sequence[tuple[Status, Callable[[Any], Flag]]] = (
 )
 _VOLUME_RULES = (
     *_DISK_RULES,
+    (Status.RETYPING, lambda f: f.retyping),
+    (Status.REVERTING, lambda f: f.reverting),
+    (Status.RESTORING, lambda f: f.restoring),
     (Status.ERROR_EXTENDING, lambda f: f.small & f.failed),
     (Status.EXTENDING, lambda f: f.small),
     (Status.UPLOADING, lambda f: f.uploading),
     (Status.DETACHING, lambda f: f.unplugging),
     (Status.IN_USE, lambda f: f.plugged),
+    (Status.BACKING_UP, lambda f: f.backing_up),
     (Status.ATTACHING, lambda f: f.plugging | f.claimed),
     (Status.RESERVED, lambda f: f.reserved),
     (Status.AWAITING_TRANSFER, lambda f: f.offered),
@@ -98,19 +115,33 @@ def snapshot_status(flags: DiskFlags, forced: str | None = None) -> str:
     return forced or _first(_DISK_RULES, flags)
 
 
-def volume_status_sql(offered: ColumnElement[bool], uploading: ColumnElement[bool]) -> ColumnElement[str]:
-    """The same as a column of `volumes` joined with `disks` and, outer, `attachments`."""
-    wanted, attached = func.coalesce(attachments.c.wanted, ""), attachments.c.attached_at.isnot(None)
+@dataclass(frozen=True)
+class Elsewhere:
+    """What tables beside `volumes` and `disks` say of a volume, as conditions."""
+
+    offered: ColumnElement[bool]
+    uploading: ColumnElement[bool]
+    backing_up: ColumnElement[bool]
+
+
+def volume_status_sql(elsewhere: Elsewhere) -> ColumnElement[str]:
+    """The same as a column of `volumes` joined with `disks`."""
+    plugged = _held(attachments.c.wanted == "attached", attachments.c.attached_at.isnot(None))
+    behind = disks.c.observed_revision < disks.c.revision
     flags = VolumeFlags(
         **_disk_columns(),
+        retyping=behind & (disks.c.rework == "retyping"),
+        reverting=behind & (disks.c.rework == "reverting"),
+        restoring=behind & (disks.c.rework == "restoring-backup"),
         small=disks.c.observed_bytes < WANTED_BYTES,
         claimed=volumes.c.attach_claimed_at.isnot(None),
-        reserved=wanted == "reserved",
-        plugging=(wanted == "attached") & ~attached,
-        plugged=(wanted == "attached") & attached,
-        unplugging=wanted == "detached",
-        offered=offered,
-        uploading=uploading,
+        reserved=_held(attachments.c.wanted == "reserved"),
+        plugging=_held(attachments.c.wanted == "attached"),
+        plugged=plugged,
+        unplugging=~plugged & _held(attachments.c.wanted == "detached"),
+        offered=elsewhere.offered,
+        uploading=elsewhere.uploading,
+        backing_up=elsewhere.backing_up,
     )
     return func.coalesce(volumes.c.forced_status, _case(_VOLUME_RULES, flags))
 
@@ -120,9 +151,14 @@ def snapshot_status_sql() -> ColumnElement[str]:
     return func.coalesce(snapshots.c.forced_status, _case(_DISK_RULES, DiskFlags(**_disk_columns())))
 
 
+def _held(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
+    mine = and_(attachments.c.volume_id == volumes.c.id, *conditions)
+    return exists().where(mine).correlate(volumes)
+
+
 def _disk_columns() -> dict[str, ColumnElement[bool]]:
     return {
-        "removed": disks.c.removed_at.isnot(None),
+        "removed": disks.c.removed_at.isnot(None) | disks.c.released_at.isnot(None),
         "stuck": disks.c.removal_failure.isnot(None),
         "failed": disks.c.failure.isnot(None) | disks.c.fault.isnot(None),
         "away": ~disks.c.ready,

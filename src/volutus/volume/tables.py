@@ -1,4 +1,4 @@
-"""The domain's tables; see migrations 0007 and 0020 for their constraints."""
+"""The domain's tables; see migrations 0007, 0020 and 0055 for their constraints."""
 
 from sqlalchemy import (
     BigInteger,
@@ -7,11 +7,12 @@ from sqlalchemy import (
     DateTime,
     ForeignKey,
     Integer,
+    LargeBinary,
     MetaData,
     Table,
     Text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 metadata = MetaData()
 _moment = DateTime(timezone=True)
@@ -34,6 +35,7 @@ types = Table(
     Column("is_public", Boolean),
     Column("extra_specs", JSONB),
     Column("qos_specs_id", Text, ForeignKey("volume_qos_specs.id")),
+    Column("encryption", JSONB(none_as_null=True)),
     Column("created_at", _moment),
     Column("updated_at", _moment),
 )
@@ -42,6 +44,19 @@ type_access = Table(
     metadata,
     Column("type_id", Text, ForeignKey("volume_types.id"), primary_key=True),
     Column("project_id", Text, primary_key=True),
+)
+default_types = Table(
+    "volume_default_types",
+    metadata,
+    Column("project_id", Text, primary_key=True),
+    Column("type_id", Text, ForeignKey("volume_types.id")),
+)
+keys = Table(
+    "volume_keys",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("sealed", LargeBinary),
+    Column("created_at", _moment),
 )
 disks = Table(
     "volume_disks",
@@ -55,15 +70,29 @@ disks = Table(
     Column("source_image_format", Text),
     Column("source_sha256", Text),
     Column("source_disk_id", Text),
+    Column("source_backup_id", Text),
+    Column("adopted_id", Text),
+    Column("pool", Text),
+    Column("format", Text),
+    Column("key_id", Text, ForeignKey("volume_keys.id")),
+    Column("encrypted", Boolean),
+    Column("revision", Integer),
+    Column("rework", Text),
+    Column("released_at", _moment),
     Column("claims_room", Boolean),
     Column("removed_at", _moment),
     Column("host_id", Text),
     Column("assigned_gib", Integer),
+    Column("assigned_revision", Integer),
+    Column("assigned_release", Boolean),
+    Column("assigned_generation", BigInteger),
     Column("failure", Text),
     Column("removal_failure", Text),
     Column("ready", Boolean),
     Column("made_at", _moment),
     Column("observed_bytes", BigInteger),
+    Column("observed_revision", Integer),
+    Column("observed_generation", BigInteger),
     Column("allocated_bytes", BigInteger),
     Column("fault", Text),
     Column("fault_detail", Text),
@@ -90,6 +119,11 @@ volumes = Table(
     Column("image_metadata", JSONB(none_as_null=True)),
     Column("forced_status", Text),
     Column("attach_claimed_at", _moment),
+    Column("multiattach", Boolean),
+    Column("migrated", Boolean),
+    Column("new_type_id", Text),
+    Column("group_id", Text, ForeignKey("volume_groups.id")),
+    Column("backup_id", Text),
 )
 snapshots = Table(
     "volume_snapshots",
@@ -104,6 +138,7 @@ snapshots = Table(
     Column("created_at", _moment),
     Column("updated_at", _moment),
     Column("forced_status", Text),
+    Column("group_snapshot_id", Text, ForeignKey("volume_group_snapshots.id")),
 )
 attachments = Table(
     "volume_attachments",
@@ -122,6 +157,7 @@ attachments = Table(
     Column("tag", Text),
     Column("created_at", _moment),
     Column("attached_at", _moment),
+    Column("shared", Boolean),
 )
 uploads = Table(
     "volume_uploads",
@@ -166,4 +202,100 @@ messages = Table(
     Column("request_id", Text),
     Column("created_at", _moment),
     Column("expires_at", _moment),
+)
+released = Table(
+    "volume_released",
+    metadata,
+    Column("disk_id", Text, primary_key=True),
+    Column("host_id", Text),
+    Column("pool", Text),
+    Column("format", Text),
+    Column("key_id", Text, ForeignKey("volume_keys.id")),
+    Column("encrypted", Boolean),
+    Column("size_gib", Integer),
+    Column("kind", Text),
+    Column("released_at", _moment),
+    Column("taken_by", Text),
+)
+services = Table(
+    "volume_services",
+    metadata,
+    Column("host_id", Text, primary_key=True),
+    Column("pool", Text, primary_key=True),
+    Column("disabled", Boolean),
+    Column("reason", Text),
+    Column("frozen", Boolean),
+)
+group_types = Table(
+    "volume_group_types",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text),
+    Column("description", Text),
+    Column("is_public", Boolean),
+    Column("specs", JSONB),
+    Column("created_at", _moment),
+)
+groups = Table(
+    "volume_groups",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("project_id", Text),
+    Column("user_id", Text),
+    Column("name", Text),
+    Column("description", Text),
+    Column("zone", Text),
+    Column("group_type_id", Text, ForeignKey("volume_group_types.id")),
+    Column("type_ids", ARRAY(Text)),
+    Column("group_snapshot_id", Text),
+    Column("source_group_id", Text),
+    Column("created_at", _moment),
+    Column("removed_at", _moment),
+    Column("forced_status", Text),
+)
+group_snapshots = Table(
+    "volume_group_snapshots",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("group_id", Text, ForeignKey("volume_groups.id")),
+    Column("group_type_id", Text),
+    Column("project_id", Text),
+    Column("user_id", Text),
+    Column("name", Text),
+    Column("description", Text),
+    Column("created_at", _moment),
+    Column("removed_at", _moment),
+    Column("forced_status", Text),
+)
+backups = Table(
+    "volume_backups",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("data_id", Text),
+    Column("project_id", Text),
+    Column("user_id", Text),
+    Column("volume_id", Text),
+    Column("snapshot_id", Text),
+    Column("disk_id", Text),
+    Column("parent_id", Text, ForeignKey("volume_backups.id")),
+    Column("name", Text),
+    Column("description", Text),
+    Column("metadata", JSONB),
+    Column("volume", JSONB),
+    Column("key_id", Text, ForeignKey("volume_keys.id")),
+    Column("encrypted", Boolean),
+    Column("size_gib", Integer),
+    Column("zone", Text),
+    Column("created_at", _moment),
+    Column("updated_at", _moment),
+    Column("removed_at", _moment),
+    Column("forced_status", Text),
+    Column("host_id", Text),
+    Column("assigned_at", _moment),
+    Column("failure", Text),
+    Column("made_at", _moment),
+    Column("stored_bytes", BigInteger),
+    Column("fault", Text),
+    Column("fault_detail", Text),
+    Column("fault_at", _moment),
 )

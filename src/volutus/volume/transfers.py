@@ -118,8 +118,9 @@ def _move(tx: Tx, caller: Caller, volume: Volume) -> None:
         caller.own_project(),
         {"project_id": caller.own_project(), "user_id": caller.user_id or ""},
     )
-    quota.charge(tx, project_id, amounts)
-    quota.release(tx, volume.project_id, amounts)
+    counted = disk_orders.by_type(volume.type_id, amounts)
+    quota.charge(tx, project_id, counted)
+    quota.release(tx, volume.project_id, counted)
     tx.execute(update(volumes).where(volumes.c.id == volume.id).values(**owner, updated_at=tx.now))
     tx.execute(update(snapshots).where(snapshots.c.volume_id == volume.id).values(**owner))
     tx.execute(update(disks).where(disks.c.id.in_([volume.id, *sizes])).values(**owner))

@@ -6,13 +6,16 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, delete, func, insert, literal, or_, select, update
+from sqlalchemy.dialects import postgresql
 
 from volutus import audit
 from volutus.db import Page, Tx, paged
 from volutus.errors import Invalid
 from volutus.identity import Caller
+from volutus.volume import keys
+from volutus.volume.capabilities import pool_of, shared
 from volutus.volume.faults import AlreadyExists, KeyNotFound, TypeInUse, TypeNotFound
-from volutus.volume.tables import type_access, types, volumes
+from volutus.volume.tables import default_types, type_access, types, volumes
 
 # Made with the schema: the type of volumes that name none, and of servers' own disks.
 DEFAULT_TYPE_ID = "5d0a1f0c-7c1b-4c0e-9d5e-2f1b6a3c8e01"
@@ -23,7 +26,8 @@ ACCESS_MAX = 1000
 
 @dataclass(frozen=True)
 class VolumeType:
-    """`extra_specs` are the operator's, for schedulers and clients to read."""
+    """`extra_specs` are the operator's, for schedulers and clients to read. `encryption`, where volumes are
+    encrypted, says how."""
 
     id: str
     name: str
@@ -31,6 +35,7 @@ class VolumeType:
     is_public: bool
     extra_specs: Mapping[str, str]
     qos_specs_id: str | None
+    encryption: Mapping[str, Any] | None
     created_at: datetime
     updated_at: datetime | None
 
@@ -43,6 +48,17 @@ class TypeOrder:
     description: str | None = None
     is_public: bool = True
     extra_specs: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class Storage:
+    """How a disk of a type is kept."""
+
+    pool: str
+    format: str
+    key_id: str | None
+    encrypted: bool
+    shared: bool
 
 
 _SORTABLE = {"id": types.c.id, "name": types.c.name, "created_at": types.c.created_at}
@@ -77,8 +93,80 @@ def get(tx: Tx, caller: Caller, type_id: str) -> VolumeType:
 def find(tx: Tx, caller: Caller, name_or_id: str | None) -> VolumeType:
     """A type the caller may use, by id or name; the default one for None. Raises TypeNotFound."""
     if name_or_id is None:
-        return _one(tx, caller, types.c.id == DEFAULT_TYPE_ID, "standard")
+        own = default_of(tx, caller.project_id) if caller.project_id else None
+        return _one(tx, caller, types.c.id == (own or DEFAULT_TYPE_ID), "standard")
     return _one(tx, caller, or_(types.c.id == name_or_id, types.c.name == name_or_id), name_or_id)
+
+
+def of_source(tx: Tx, type_id: str) -> VolumeType:
+    """The type of a volume that is copied: its owner may go on with it, though it be no longer offered."""
+    row = tx.row(select(types).where(types.c.id == type_id))
+    if row is None:
+        raise TypeNotFound(f"Volume type {type_id} could not be found.")
+    return _type(row)
+
+
+def exists(tx: Tx, caller: Caller, type_id: str) -> bool:
+    """Whether there is such a type that the caller may use."""
+    try:
+        get(tx, caller, type_id)
+    except TypeNotFound:
+        return False
+    return True
+
+
+def storage_of(tx: Tx, type_: VolumeType, key_id: str | None, from_encrypted: bool) -> Storage:
+    """How a new disk of the type is kept; a copy of a disk that is, or was, encrypted with `key_id` has that
+    key. Shared disks are raw: two writers would destroy any other format. Raises Invalid for what cannot be
+    both."""
+    share = shared(type_.extra_specs)
+    encrypted = type_.encryption is not None
+    if share and encrypted:
+        raise Invalid(f"Type {type_.name} cannot be both encrypted and shared.", field="volume_type")
+    if encrypted and key_id is None:
+        key_id = keys.order(tx)
+    format_ = "raw" if share else "qcow2"
+    kept = key_id if encrypted or from_encrypted else None
+    return Storage(pool_of(type_.extra_specs), format_, kept, encrypted, share)
+
+
+def default_of(tx: Tx, project_id: str) -> str | None:
+    """The id of the project's own default type, if an operator set one."""
+    chosen = select(default_types.c.type_id).where(default_types.c.project_id == project_id)
+    found: str | None = tx.value(chosen)
+    return found
+
+
+def defaults(tx: Tx) -> list[tuple[str, str]]:
+    """(project, type) of all projects' own default types."""
+    statement = select(default_types).order_by(default_types.c.project_id).limit(ACCESS_MAX)
+    return [(row.project_id, row.type_id) for row in tx.rows(statement)]
+
+
+def set_default(tx: Tx, caller: Caller, project_id: str, name_or_id: str) -> VolumeType:
+    """Make a type the default of a project. Raises TypeNotFound."""
+    found = find(tx, caller, name_or_id)
+    statement = postgresql.insert(default_types).values(project_id=project_id, type_id=found.id)
+    changed = {"type_id": found.id}
+    tx.execute(statement.on_conflict_do_update(index_elements=["project_id"], set_=changed))
+    audit.record(tx, caller, "set_default", "volume.type", found.id, {"project_id": project_id})
+    return found
+
+
+def unset_default(tx: Tx, caller: Caller, project_id: str) -> None:
+    """The project's default is the cloud's again."""
+    tx.execute(delete(default_types).where(default_types.c.project_id == project_id))
+    audit.record(tx, caller, "unset_default", "volume.type", project_id)
+
+
+def set_encryption(tx: Tx, caller: Caller, type_id: str, encryption: Mapping[str, Any] | None) -> None:
+    """Have volumes of the type encrypted, or not. Raises TypeInUse when it has volumes: what they are would
+    not be what their type says."""
+    get(tx, caller, type_id)
+    _check_unused(tx, type_id)
+    values = {"encryption": dict(encryption) if encryption is not None else None, "updated_at": tx.now}
+    tx.execute(update(types).where(types.c.id == type_id).values(**values))
+    audit.record(tx, caller, "encrypt", "volume.type", type_id)
 
 
 def list_(tx: Tx, caller: Caller, page: Page, *, is_public: bool | None = True) -> list[VolumeType]:
@@ -107,10 +195,7 @@ def remove(tx: Tx, caller: Caller, type_id: str) -> None:
     get(tx, caller, type_id)
     if type_id == DEFAULT_TYPE_ID:
         raise TypeInUse("The default volume type cannot be deleted.")
-    # The lock keeps a volume from being made of the type in between: its reference waits for us and fails.
-    tx.execute(select(types.c.id).where(types.c.id == type_id).with_for_update())
-    if tx.value(select(func.count()).where(volumes.c.type_id == type_id)):
-        raise TypeInUse(f"Volume type {type_id} is in use by volumes.")
+    _check_unused(tx, type_id)
     tx.execute(delete(types).where(types.c.id == type_id))
     audit.record(tx, caller, "delete", "volume.type", type_id)
 
@@ -159,6 +244,13 @@ def revoke(tx: Tx, caller: Caller, type_id: str, project_id: str) -> None:
     if not tx.changed(gone):
         raise TypeNotFound(f"Volume type access not found for {type_id} / {project_id} combination.")
     audit.record(tx, caller, "revoke", "volume.type", type_id, {"project_id": project_id})
+
+
+def _check_unused(tx: Tx, type_id: str) -> None:
+    # The lock keeps a volume from being made of the type in between: its reference waits for us and fails.
+    tx.execute(select(types.c.id).where(types.c.id == type_id).with_for_update())
+    if tx.value(select(func.count()).where(volumes.c.type_id == type_id)):
+        raise TypeInUse(f"Volume type {type_id} is in use by volumes.")
 
 
 def _private(tx: Tx, caller: Caller, type_id: str) -> None:

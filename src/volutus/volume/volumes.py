@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import delete, false, func, insert, select, true, update
+from sqlalchemy import delete, exists, false, func, insert, select, true, update
 
 from volutus import audit, image, placement, quota
 from volutus.db import Page, Tx, paged
@@ -12,13 +12,14 @@ from volutus.errors import Invalid
 from volutus.identity import Caller
 from volutus.image import Image, ImageFields
 from volutus.quota import UNLIMITED
+from volutus.volume import backups as backup_orders
 from volutus.volume import disks as disk_orders
+from volutus.volume import groups as group_orders
 from volutus.volume import types, uploads
 from volutus.volume.faults import HeldByServer, SizeOverQuota, SizeRefused, WrongStatus
 from volutus.volume.records import (
-    OFFERED,
+    ELSEWHERE,
     SELECT_VOLUMES,
-    UPLOADING,
     Volume,
     get_snapshot,
     get_volume,
@@ -69,6 +70,8 @@ class VolumeOrder:
     snapshot_id: str | None = None
     source_volume_id: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
+    backup_id: str | None = None
+    group_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,7 @@ class VolumeFilter:
     host_id: str | None = None
     attached: bool | None = None
     type_id: str | None = None
+    group_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -100,6 +104,9 @@ class _Source:
     bootable: bool = False
     type_id: str | None = None
     told: str = ""
+    key_id: str | None = None
+    encrypted: bool = False
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 _SORTABLE = {
@@ -109,7 +116,7 @@ _SORTABLE = {
     "name": volumes.c.name,
     "size": disks.c.size_gib,
     "bootable": volumes.c.bootable,
-    "status": volume_status_sql(OFFERED, UPLOADING),
+    "status": volume_status_sql(ELSEWHERE),
 }
 
 
@@ -121,13 +128,28 @@ def create(tx: Tx, caller: Caller, order: VolumeOrder) -> Volume:
         raise SizeRefused(f"A volume's size is from 1 to {SIZE_MAX_GIB} GiB.", field="size")
     if size_gib < source.least_gib:
         raise SizeRefused(f"{source.told} (requested {size_gib} GiB)", field="size")
-    type_id = source.type_id
-    if order.type is not None or type_id is None:
-        type_id = types.find(tx, caller, order.type).id
+    if order.type is None and source.type_id is not None:
+        type_ = types.of_source(tx, source.type_id)
+    else:
+        type_ = types.find(tx, caller, order.type)
     _check_zone(tx, order.zone)
+    if order.group_id is not None:
+        group_orders.check_taking(tx, caller, order.group_id, type_.id)
     project_id, user_id, volume_id = caller.own_project(), caller.user_id or "", tx.ids.uuid()
-    _charge(tx, project_id, size_gib)
-    wanted = disk_orders.DiskOrder(volume_id, project_id, user_id, size_gib, order.zone, source.disk)
+    _charge(tx, project_id, size_gib, type_.id)
+    stored = types.storage_of(tx, type_, source.key_id, source.encrypted)
+    wanted = disk_orders.DiskOrder(
+        id=volume_id,
+        project_id=project_id,
+        user_id=user_id,
+        size_gib=size_gib,
+        zone=order.zone,
+        source=source.disk,
+        pool=stored.pool,
+        format=stored.format,
+        key_id=stored.key_id,
+        encrypted=stored.encrypted,
+    )
     disk_orders.order(tx, wanted)
     tx.execute(
         insert(volumes),
@@ -138,11 +160,14 @@ def create(tx: Tx, caller: Caller, order: VolumeOrder) -> Volume:
             "name": order.name,
             "description": order.description,
             "created_at": tx.now,
-            "type_id": type_id,
+            "type_id": type_.id,
+            "multiattach": stored.shared,
+            "group_id": order.group_id,
+            "backup_id": order.backup_id,
             "snapshot_id": order.snapshot_id,
             "source_volume_id": order.source_volume_id,
             "bootable": source.bootable,
-            "metadata": dict(order.metadata),
+            "metadata": {**source.metadata, **order.metadata},
             "image_metadata": dict(source.image_metadata) if source.image_metadata is not None else None,
         },
     )
@@ -160,9 +185,9 @@ def list_(tx: Tx, caller: Caller, wanted: VolumeFilter, page: Page) -> list[Volu
 def summary(tx: Tx, caller: Caller, wanted: VolumeFilter) -> tuple[int, int, Mapping[str, list[str]]]:
     """How many volumes, how many GiB, and the distinct values of each metadata key."""
     statement = _filtered(
-        select(func.count().label("number"), func.coalesce(func.sum(disks.c.size_gib), 0).label("gib"))
-        .select_from(volumes.join(disks, disks.c.id == volumes.c.id))
-        .outerjoin(attachments, attachments.c.volume_id == volumes.c.id),
+        select(
+            func.count().label("number"), func.coalesce(func.sum(disks.c.size_gib), 0).label("gib")
+        ).select_from(volumes.join(disks, disks.c.id == volumes.c.id)),
         caller,
         wanted,
     )
@@ -170,7 +195,7 @@ def summary(tx: Tx, caller: Caller, wanted: VolumeFilter) -> tuple[int, int, Map
     pairs = func.jsonb_each_text(volumes.c.metadata).table_valued("key", "value")
     keys = select(pairs.c.key, func.array_agg(pairs.c.value.distinct()).label("found"))
     keys = keys.select_from(volumes.join(disks, disks.c.id == volumes.c.id))
-    keys = keys.outerjoin(attachments, attachments.c.volume_id == volumes.c.id).join(pairs, true())
+    keys = keys.join(pairs, true())
     grouped = _filtered(keys, caller, wanted).group_by(pairs.c.key).order_by(pairs.c.key).limit(1000)
     metadata = {one.key: list(one.found) for one in tx.rows(grouped)}
     return (int(row.number), int(row.gib), metadata) if row else (0, 0, metadata)
@@ -178,11 +203,7 @@ def summary(tx: Tx, caller: Caller, wanted: VolumeFilter) -> tuple[int, int, Map
 
 def count(tx: Tx, caller: Caller, wanted: VolumeFilter) -> int:
     """How many volumes a filter has."""
-    statement = (
-        select(func.count())
-        .select_from(volumes.join(disks, disks.c.id == volumes.c.id))
-        .outerjoin(attachments, attachments.c.volume_id == volumes.c.id)
-    )
+    statement = select(func.count()).select_from(volumes.join(disks, disks.c.id == volumes.c.id))
     return int(tx.value(_filtered(statement, caller, wanted)))
 
 
@@ -190,11 +211,11 @@ def remove(tx: Tx, caller: Caller, volume_id: str, *, cascade: bool = False, for
     """Order a volume's end; with `cascade` its snapshots' too. `force` disregards the status. Raises
     WrongStatus while it is used, or has snapshots and is not to cascade."""
     volume = lock_volume(tx, caller, volume_id)
-    if volume.attachment is not None and volume.attachment.by_compute:
+    if volume.held_by_server:
         raise WrongStatus(f"Volume {volume_id} is attached to a server: detach it first.")
     if volume.removed and not force:
         return
-    if volume.status not in DELETABLE and not force:
+    if (volume.status not in DELETABLE or volume.group_id is not None) and not force:
         raise WrongStatus(
             "Invalid volume: Volume status must be available or error or error_extending or error_deleting "
             "and must not be migrating, attached, belong to a group, have snapshots or await a transfer."
@@ -236,7 +257,8 @@ def extend(tx: Tx, caller: Caller, volume_id: str, size_gib: int, *, in_use: boo
             field="new_size",
         )
     _check_largest(tx, volume.project_id, size_gib)
-    quota.charge(tx, volume.project_id, {"gigabytes": size_gib - volume.size_gib})
+    more = disk_orders.by_type(volume.type_id, {"gigabytes": size_gib - volume.size_gib})
+    quota.charge(tx, volume.project_id, more)
     _claim_more(tx, volume, size_gib)
     disk_orders.grow(tx, volume_id, size_gib)
     _set(tx, volume_id, forced_status=None)
@@ -268,26 +290,14 @@ def to_image(
     return get_volume(tx, caller, volume_id), made
 
 
-def retype(tx: Tx, caller: Caller, volume_id: str, new_type: str) -> None:
-    """Give the volume another type. Raises Invalid when it has that type."""
-    volume = lock_volume(tx, caller, volume_id)
-    found = types.find(tx, caller, new_type)
-    if found.id == volume.type_id:
-        raise Invalid(f"Volume {volume_id} has type {found.name} already.", field="new_type")
-    if volume.status not in (Status.AVAILABLE, Status.IN_USE):
-        raise WrongStatus(f"Invalid volume: Volume {volume_id} must be available or in-use to be retyped.")
-    _set(tx, volume_id, type_id=found.id)
-    audit.record(tx, caller, "retype", "volume.volume", volume_id, {"type_id": found.id})
-
-
 def force_status(tx: Tx, caller: Caller, volume_id: str, status: str | None, *, detached: bool) -> None:
     """For operators: show this status whatever is known, until the next change; or, with the true status,
     no longer. `detached` also ends an attachment that no server holds."""
     volume = lock_volume(tx, caller, volume_id)
     if status is not None and status not in FORCEABLE:
         raise Invalid(f"There is no volume status {status!r}.", field="status")
-    if detached and volume.attachment is not None:
-        if volume.attachment.by_compute:
+    if detached and volume.attachments:
+        if volume.held_by_server:
             raise HeldByServer(f"Volume {volume_id} is attached to a server: detach it there.")
         tx.execute(delete(attachments).where(attachments.c.volume_id == volume_id))
     _set(tx, volume_id, forced_status=None, attach_claimed_at=None)
@@ -301,8 +311,8 @@ def zones(tx: Tx) -> list[str]:
     return sorted({host.zone for host in placement.hosts.list_(tx, Page(limit=ZONES_MAX))})
 
 
-def stored_on(tx: Tx, host_id: str) -> dict[str, tuple[int, int, int, int]]:
-    """What a host keeps, by project: volumes, their GiB, snapshots, their GiB."""
+def stored_on(tx: Tx, host_id: str, pool: str) -> dict[str, tuple[int, int, int, int]]:
+    """What a host's pool keeps, by project: volumes, their GiB, snapshots, their GiB."""
     statement = (
         select(
             disks.c.project_id,
@@ -317,7 +327,7 @@ def stored_on(tx: Tx, host_id: str) -> dict[str, tuple[int, int, int, int]]:
         )
         .outerjoin(volumes, (volumes.c.id == disks.c.id) & volumes.c.server_id.is_(None))
         .outerjoin(snapshots, snapshots.c.id == disks.c.id)
-        .where(disks.c.host_id == host_id)
+        .where(disks.c.host_id == host_id, disks.c.pool == pool)
         .group_by(disks.c.project_id)
         .order_by(disks.c.project_id)
         .limit(ZONES_MAX)
@@ -329,8 +339,11 @@ def stored_on(tx: Tx, host_id: str) -> dict[str, tuple[int, int, int, int]]:
 
 
 def _source(tx: Tx, caller: Caller, order: VolumeOrder) -> _Source:
-    if sum(x is not None for x in (order.image_id, order.snapshot_id, order.source_volume_id)) > 1:
-        raise Invalid("A volume is made from one of an image, a snapshot and a volume, not from more.")
+    named = order.image_id, order.snapshot_id, order.source_volume_id, order.backup_id
+    if sum(one is not None for one in named) > 1:
+        raise Invalid(
+            "A volume is made from one of an image, a snapshot, a volume and a backup, not from more."
+        )
     if order.image_id is not None:
         found = image.get_usable(tx, caller, order.image_id, disk_gib=order.size_gib)
         return _Source(0, image_source(found), image_metadata(found), bootable=True)
@@ -340,7 +353,13 @@ def _source(tx: Tx, caller: Caller, order: VolumeOrder) -> _Source:
             raise WrongStatus(f"Invalid snapshot: snapshot {snapshot.id} is {snapshot.status}.")
         origin = get_volume(tx, caller, snapshot.volume_id)
         told = f"Size cannot be lesser than the snapshot size {snapshot.size_gib}."
-        return _copy_of(snapshot.id, snapshot.size_gib, origin, told)
+        return replace(
+            _copy_of(snapshot.id, snapshot.size_gib, origin, told),
+            key_id=snapshot.key_id,
+            encrypted=snapshot.encrypted,
+        )
+    if order.backup_id is not None:
+        return _from_backup(tx, caller, order.backup_id)
     if order.source_volume_id is not None:
         origin = lock_volume(tx, caller, order.source_volume_id)
         if origin.status not in (Status.AVAILABLE, Status.IN_USE):
@@ -352,12 +371,37 @@ def _source(tx: Tx, caller: Caller, order: VolumeOrder) -> _Source:
 
 def _copy_of(disk_id: str, size_gib: int, origin: Volume, told: str) -> _Source:
     source = DiskSource(disk_id=disk_id)
-    return _Source(size_gib, source, origin.image_metadata, origin.bootable, origin.type_id, told)
+    return _Source(
+        size_gib,
+        source,
+        origin.image_metadata,
+        origin.bootable,
+        origin.type_id,
+        told,
+        origin.key_id,
+        origin.encrypted,
+    )
 
 
-def _charge(tx: Tx, project_id: str, size_gib: int) -> None:
+def _from_backup(tx: Tx, caller: Caller, backup_id: str) -> _Source:
+    found = backup_orders.get_usable(tx, caller, backup_id)
+    was = found.volume
+    return _Source(
+        least_gib=found.size_gib,
+        disk=DiskSource(backup_id=found.data_id),
+        image_metadata=was.image_metadata,
+        bootable=was.bootable,
+        type_id=was.type_id if types.exists(tx, caller, was.type_id) else None,
+        told=f"Size cannot be lesser than the backup's {found.size_gib}.",
+        key_id=found.key_id,
+        encrypted=found.encrypted,
+        metadata=was.metadata,
+    )
+
+
+def _charge(tx: Tx, project_id: str, size_gib: int, type_id: str) -> None:
     _check_largest(tx, project_id, size_gib)
-    quota.charge(tx, project_id, {"volumes": 1, "gigabytes": size_gib})
+    quota.charge(tx, project_id, disk_orders.by_type(type_id, {"volumes": 1, "gigabytes": size_gib}))
 
 
 def _check_largest(tx: Tx, project_id: str, size_gib: int) -> None:
@@ -409,19 +453,20 @@ def _filters(wanted: VolumeFilter) -> list[Any]:
         volumes.c.bootable: wanted.bootable,
         volumes.c.type_id: wanted.type_id,
         disks.c.host_id: wanted.host_id,
+        volumes.c.group_id: wanted.group_id,
     }
     conditions: list[Any] = [column == value for column, value in equal.items() if value is not None]
     if wanted.zone is not None:
         unsaid = disks.c.zone.is_(None) if wanted.zone_unsaid else false()
         conditions.append((disks.c.zone == wanted.zone) | unsaid)
     if wanted.status is not None:
-        conditions.append(volume_status_sql(OFFERED, UPLOADING) == wanted.status)
+        conditions.append(volume_status_sql(ELSEWHERE) == wanted.status)
     if wanted.metadata is not None:
         conditions.append(volumes.c.metadata.contains(dict(wanted.metadata)))
     if wanted.ids is not None:
         conditions.append(volumes.c.id.in_(wanted.ids))
     if wanted.attached is not None:
-        held = attachments.c.id.isnot(None)
+        held = exists().where(attachments.c.volume_id == volumes.c.id)
         conditions.append(held if wanted.attached else ~held)
     return conditions
 

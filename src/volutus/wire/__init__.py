@@ -10,10 +10,12 @@ This package imports nothing but msgspec, and it is all that the agent may impor
 
 from volutus.wire.desired import (
     Assignment,
+    BackupSpec,
     CheckSpec,
     ConsoleKind,
     ConsoleRequest,
     Desired,
+    DiskLimits,
     DiskSource,
     DiskSpec,
     GuestDisk,
@@ -23,9 +25,12 @@ from volutus.wire.desired import (
     Power,
     Spec,
     UploadSpec,
+    VpnPeerSpec,
+    VpnSpec,
 )
 from volutus.wire.enrolment import Enrolled, Enrolment
 from volutus.wire.observed import (
+    BackupObserved,
     CheckObserved,
     DiskObserved,
     Gone,
@@ -36,15 +41,19 @@ from volutus.wire.observed import (
     Observed,
     Received,
     UploadObserved,
+    VpnObserved,
 )
 
 __all__ = [
     "Assignment",
+    "BackupObserved",
+    "BackupSpec",
     "CheckObserved",
     "CheckSpec",
     "ConsoleKind",
     "ConsoleRequest",
     "Desired",
+    "DiskLimits",
     "DiskObserved",
     "DiskSource",
     "DiskSpec",
@@ -65,4 +74,7 @@ __all__ = [
     "Spec",
     "UploadObserved",
     "UploadSpec",
+    "VpnObserved",
+    "VpnPeerSpec",
+    "VpnSpec",
 ]

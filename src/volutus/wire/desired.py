@@ -22,21 +22,44 @@ class Power(Enum):
 
 class DiskSource(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a new disk starts as a copy of: an image (fetched at `/agent/v1/images/{image_id}/file`, format
-    `image_format`, its bytes hashing to `sha256`), or, with `disk_id`, another disk on the same host."""
+    `image_format`, its bytes hashing to `sha256`), or, with `disk_id`, another disk on the same host (the
+    disk itself: what it was before), or, with `backup_id`, a backup. `adopted_id` is a disk that was released
+    here: it is not copied, it becomes this one."""
 
     image_id: str | None = None
     image_format: str | None = None
     sha256: str | None = None
     disk_id: str | None = None
+    backup_id: str | None = None
+    adopted_id: str | None = None
 
 
 class DiskSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="disk"):
-    """A disk that should exist in the host's pool. `source` counts only while the disk does not exist yet.
-    A disk grows to `size_bytes` and never shrinks."""
+    """A disk that should exist in one of the host's pools (none named: the first). `source` counts only while
+    the disk does not exist yet in this revision: a higher one is made anew from its source, and takes the
+    place of what was there once it is whole. A disk grows to `size_bytes` and never shrinks. The key of an
+    `encrypted` one is asked for at `/agent/v1/disks/{id}/key`. A `released` disk is put aside, unharmed, to
+    be adopted or looked after by a human."""
 
     id: str
     size_bytes: int
     source: DiskSource | None = None
+    pool: str = ""
+    format: str = "qcow2"
+    encrypted: bool = False
+    revision: int = 0
+    released: bool = False
+
+
+class BackupSpec(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="backup"
+):
+    """A backup of a disk as it is at one instant, to be kept in the host's backup target. With `parent_id`
+    only what changed since that backup is stored."""
+
+    id: str
+    disk_id: str
+    parent_id: str | None = None
 
 
 class UploadSpec(
@@ -50,9 +73,22 @@ class UploadSpec(
     format: str = "qcow2"
 
 
+class DiskLimits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What one guest may do to one disk a second; 0 is no limit. A total counts reads and writes together,
+    and excludes limits of either."""
+
+    total_bytes: int = 0
+    read_bytes: int = 0
+    write_bytes: int = 0
+    total_operations: int = 0
+    read_operations: int = 0
+    write_operations: int = 0
+
+
 class GuestDisk(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A disk as one guest sees it. `target` is the device name asked for (`vda`, `vdb` …); `serial` is what
-    the guest reads in `/sys/block/*/serial` (20 characters of it). `device` is `disk` or `cdrom`."""
+    the guest reads in `/sys/block/*/serial` (20 characters of it). `device` is `disk` or `cdrom`. A `shared`
+    one other guests may have too."""
 
     disk_id: str
     target: str
@@ -60,6 +96,8 @@ class GuestDisk(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     serial: str = ""
     boot_index: int | None = None
     read_only: bool = False
+    shared: bool = False
+    limits: DiskLimits | None = None
     device: str = "disk"
 
 
@@ -128,7 +166,34 @@ class GuestSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, t
     kernel_command_line: str = ""
 
 
-Spec = GuestSpec | DiskSpec | UploadSpec | CheckSpec
+class VpnPeerSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Who may connect: `allowed` are the networks it is and speaks for. With an `endpoint` the gateway
+    connects to it by itself."""
+
+    public_key: str
+    allowed: list[str]
+    preshared_key: str = ""
+    endpoint: str = ""
+    keepalive_s: int = 0
+
+
+class VpnSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="vpn"):
+    """A VPN gateway that should be on this host: WireGuard in a namespace with the port `port_id`. Addresses
+    are `ip/prefix`; `gateway` is the next hop to everything else; `mtu` is the tunnel's."""
+
+    id: str
+    port_id: str
+    mac: str
+    address: str
+    gateway: str
+    mtu: int
+    private_key: str
+    listen_port: int
+    tunnel_address: str
+    peers: list[VpnPeerSpec] = []
+
+
+Spec = GuestSpec | DiskSpec | UploadSpec | BackupSpec | CheckSpec | VpnSpec
 
 
 class Assignment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -23,7 +23,8 @@ class GuestState(Enum):
 
 
 class HostFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What the machine has. `mhz_per_core` is measured, not the label's; `chassis` is OVN's name of it."""
+    """What the machine has. `mhz_per_core` is measured, not the label's; `chassis` is OVN's name of it;
+    `pools` are the sizes in GiB of those that disks can be kept in, the first being `disk_gib`."""
 
     hostname: str
     cores: int
@@ -35,6 +36,7 @@ class HostFacts(msgspec.Struct, frozen=True, kw_only=True):
     agent_version: str
     chassis: str
     address: str
+    pools: dict[str, int] = {}
 
 
 class NicCounters(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,13 +75,15 @@ class GuestObserved(
 class DiskObserved(
     msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="disk"
 ):
-    """One disk: `ready` once it can be opened with `size_bytes`; `allocated_bytes` is what it takes up."""
+    """One disk: `ready` once it can be opened with `size_bytes`, as the order's `revision`, or is put aside
+    as ordered; `allocated_bytes` is what it takes up."""
 
     id: str
     generation: int
     ready: bool
     size_bytes: int = 0
     allocated_bytes: int = 0
+    revision: int = 0
     fault: str | None = None
     fault_detail: str | None = None
 
@@ -97,6 +101,19 @@ class UploadObserved(
     fault_detail: str | None = None
 
 
+class BackupObserved(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="backup"
+):
+    """One backup: `ready` once it is whole; `stored_bytes` is what it takes up in the target by itself."""
+
+    id: str
+    generation: int
+    ready: bool = False
+    stored_bytes: int = 0
+    fault: str | None = None
+    fault_detail: str | None = None
+
+
 class CheckObserved(
     msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="check"
 ):
@@ -107,11 +124,24 @@ class CheckObserved(
     up: bool | None = None
 
 
+class VpnObserved(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="vpn"):
+    """One VPN gateway. `handshakes` is when each peer was last heard, in seconds of Unix time, by public key;
+    peers never heard are left out."""
+
+    id: str
+    generation: int
+    handshakes: dict[str, int] = {}
+    fault: str | None = None
+
+
 class Gone(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="gone"):
     """A tombstone was carried out: no process, tap, port or file of it is left."""
 
     what: str
     id: str
+
+
+Item = GuestObserved | DiskObserved | UploadObserved | BackupObserved | CheckObserved | VpnObserved | Gone
 
 
 class Observed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -121,7 +151,7 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     seen: int
     full: bool = False
     facts: HostFacts | None = None
-    items: list[GuestObserved | DiskObserved | UploadObserved | CheckObserved | Gone] = []
+    items: list[Item] = []
     strangers: list[str] = []
 
 

@@ -15,13 +15,15 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from volutus import main, placement
+from tests.conftest import make_caller
+from volutus import image, main, placement
 from volutus.clock import SystemClock
 from volutus.http import agent
 from volutus.http.agent.trust import CertificateProtocol
 from volutus.http.kernel import Kernel
 from volutus.ids import Ids
-from volutus.wire import Desired, DiskSpec, Enrolled, Enrolment
+from volutus.image import ImageFields, ImageStore
+from volutus.wire import Desired, DiskSource, DiskSpec, Enrolled, Enrolment, GuestSpec, Power
 
 
 def key_pair():
@@ -73,6 +75,7 @@ class Plane:
         clock = SystemClock()
         served = main.plane(settings, database, clock, Ids(), agent.HostAuthenticator())
         served.parts["authority"] = agent.Authority.load(settings.secrets_dir, clock)
+        served.parts["heartbeats"] = agent.Heartbeats(served.database)
         served.parts["bell"] = agent.HostBell(database.url)
         listening = socket.create_server(("127.0.0.1", 0))
         self.url = f"https://localhost:{listening.getsockname()[1]}/agent/v1"
@@ -130,6 +133,40 @@ def plane(settings, shared_database, tmp_path):
     started = Plane(settings, shared_database, tmp_path)
     yield started
     started.stop()
+
+
+def test_a_host_gets_only_images_that_it_was_told_of(plane):
+    store = ImageStore(plane.settings.image_dir)
+    ids = {}
+    with plane.database.begin() as tx:
+        for part in ("disk", "kernel", "ramdisk", "other"):
+            made = image.create(
+                tx, make_caller(), ImageFields(disk_format="raw", container_format="bare", name=part)
+            )
+            upload = image.data.begin(tx, make_caller(), made.id)
+            incoming = store.receive(upload.id)
+            incoming.write(part.encode())
+            image.data.finish(tx, make_caller(), upload, incoming.complete(), 1)
+            store.keep(incoming.path, made.id)
+            ids[part] = made.id
+    (one, one_client), (_, two_client) = plane.enrol("one"), plane.enrol("two")
+    source = {part: DiskSource(image_id=ids[part], image_format="raw") for part in ids}
+    guest = GuestSpec(
+        id="g", name="g", power=Power.ON, cores=1, mhz=1000, memory_mib=64, disks=[], nics=[],
+        kernel_image=source["kernel"], ramdisk_image=source["ramdisk"],
+    )  # fmt: skip
+    with plane.database.begin() as tx:
+        placement.assign(tx, one, "disk", "d", DiskSpec(id="d", size_bytes=1, source=source["disk"]))
+        placement.assign(tx, one, "guest", "g", guest)
+    with one_client, two_client:
+        for part in ("disk", "kernel", "ramdisk"):
+            answer = one_client.get(f"/images/{ids[part]}/file")
+            assert (answer.status_code, answer.content) == (200, part.encode())
+            assert two_client.get(f"/images/{ids[part]}/file").status_code == 404
+        assert one_client.get(f"/images/{ids['other']}/file").status_code == 404
+        with plane.database.begin() as tx:
+            placement.bury(tx, one, "disk", "d")
+        assert one_client.get(f"/images/{ids['disk']}/file").status_code == 404
 
 
 def test_a_host_is_who_its_certificate_says(plane):

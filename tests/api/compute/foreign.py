@@ -151,6 +151,16 @@ _SERVER_ACTIONS: tuple[Any, ...] = (
     {"os-stop": None},
     {"reboot": {"type": "HARD"}},
     {"rebuild": {"imageRef": cloud, "name": "mine", "metadata": {"one": "two"}, "accessIPv4": "192.0.2.1"}},
+    {"suspend": None},
+    {"resume": None},
+    {"resize": {"flavorRef": "c2"}},
+    {"confirmResize": None},
+    {"revertResize": None},
+    {"rescue": {"rescue_image_ref": cloud}},
+    {"unrescue": None},
+    {"shelve": None},
+    {"unshelve": None},
+    {"restore": None},
     {"lock": None},
     {"unlock": None},
     {"os-getConsoleOutput": {"length": 10}},
@@ -285,7 +295,10 @@ FOREIGN = Foreign(
         {("GET", f"/os-quota-sets/{{project_id}}{below}") for below in ("", "/defaults", "/detail")}
         | {(method, "/os-quota-sets/{project_id}") for method in ("PUT", "DELETE")}
         | {("GET", "/os-simple-tenant-usage/{project_id}")}
+        # An operator's.
+        | {("GET", "/servers/{id}/diagnostics"), ("GET", "/servers/{id}/migrations")}
         # Not in this version.
+        | {("GET", "/servers/{id}/topology")}
         | {("PUT", "/servers/{id}/os-volume_attachments/{volume_id}")}
     ),
     references=_REFERENCES,

@@ -149,6 +149,7 @@ def cloud(shared_database, clock, authenticator, settings, tmp_path) -> Iterator
         main.plane(settings, shared_database, clock, Ids(), authenticator), main.dialects(), relay.routes()
     )
     agents = main.plane(settings, shared_database, SystemClock(), Ids(), agent.HostAuthenticator())
+    agents.parts["heartbeats"] = agent.Heartbeats(agents.database)
     agents.parts["bell"] = agent.HostBell(shared_database.url)
     agents = Kernel(agents, [agent.dialect(trust_host_header=True)])
     with served(kernel, ws="wsproto") as url, served(agents) as agents_url:

@@ -11,6 +11,7 @@ from volutus.network import (
     floating_ips,
     networks,
     ports,
+    router_interfaces,
     routers,
     security_group_rules,
     security_groups,
@@ -21,11 +22,15 @@ from volutus.network import (
 from volutus.network.floating_ips import FloatingIpOrder
 from volutus.network.networks import NetworkOrder
 from volutus.network.ports import PortOrder
-from volutus.network.routers import RouterOrder
+from volutus.network.routers import GatewayOrder, RouterOrder
 from volutus.network.security_group_rules import RuleOrder
 from volutus.network.security_groups import SecurityGroupOrder
 from volutus.network.subnet_pools import SubnetPoolOrder
 from volutus.network.subnets import SubnetOrder
+from volutus.network.vpn import GatewayOrder as VpnGatewayOrder
+from volutus.network.vpn import PeerOrder
+from volutus.network.vpn import gateways as vpn_gateways
+from volutus.network.vpn import peers as vpn_peers
 
 ROOT = "/network/v2.0"
 _THEIR_CIDR = "10.20.0.0/24"
@@ -87,6 +92,19 @@ def public(tx: Tx, _plane: Plane | None = None) -> str:
 def floating_ip(tx: Tx, _plane: Plane | None = None, owner: Caller = THEM) -> str:
     """A floating IP that stands for nothing."""
     return str(floating_ips.create(tx, owner, FloatingIpOrder(owner.own_project(), public(tx))).id)
+
+
+def vpn_gateway(tx: Tx, _plane: Plane | None = None, owner: Caller = THEM) -> str:
+    """A VPN gateway of a new router between a network and the outside."""
+    project_id = owner.own_project()
+    made = routers.create(tx, owner, RouterOrder(project_id=project_id, gateway=GatewayOrder(public(tx))))
+    router_interfaces.add_by_subnet(tx, owner, made.id, subnet(tx, None, owner))
+    return str(vpn_gateways.create(tx, owner, VpnGatewayOrder(project_id, made.id)).id)
+
+
+def vpn_peer(tx: Tx, _plane: Plane | None = None, owner: Caller = THEM) -> str:
+    """A peer of a new gateway."""
+    return str(vpn_peers.create(tx, owner, PeerOrder(vpn_gateway(tx, None, owner))).id)
 
 
 _MAKERS: dict[str, Maker] = {
@@ -177,6 +195,8 @@ _REFERENCES: dict[str, Build] = {
     "subnet of an interface": _putting("routers", None, router, "/add_router_interface", subnet_id=subnet),
     "port of an interface": _putting("routers", None, router, "/add_router_interface", port_id=port),
     "subnet to be left": _putting("routers", None, router, "/remove_router_interface", subnet_id=subnet),
+    "router of a VPN gateway": _posting("vpn/gateways", "gateway", router_id=router),
+    "gateway of a VPN peer": _posting("vpn/peers", "peer", gateway_id=vpn_gateway),
     "port to be left": _putting("routers", None, router, "/remove_router_interface", port_id=port),
 }
 
@@ -256,6 +276,9 @@ _BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/v2.0/security-group-rules"): {
         "security_group_rule": {"security_group_id": group, "remote_ip_prefix": "10.0.0.0/8", **_RULE}
     },
+    ("POST", "/v2.0/vpn/gateways"): {"gateway": {"router_id": router, "name": "one"}},
+    ("PUT", "/v2.0/vpn/gateways/{id}"): {"gateway": {"name": "mine"}},
+    ("POST", "/v2.0/vpn/peers"): {"peer": {"gateway_id": vpn_gateway, "name": "one"}},
     ("PUT", "/v2.0/quotas/{project_id}"): {"quota": {"port": 9, "network": 9}},
 }
 _BODIES |= {("PUT", f"/v2.0/{plural}/{{id}}/tags"): {"tags": ["mine"]} for plural in RESOURCES}
@@ -265,6 +288,8 @@ FOREIGN = Foreign(
         **{f"{plural}/id": _tagged(plural) for plural in _MAKERS},
         "quotas/project_id": lambda _tx, _plane: THEM.own_project(),
         "network-ip-availabilities/id": network,
+        "gateways/id": vpn_gateway,
+        "peers/id": vpn_peer,
     },
     # Agents are the operator's.
     shared=frozenset({"alias", "tag", "agents/id"}),

@@ -12,9 +12,20 @@ from volutus.http.kernel import Plane
 from volutus.http.openstack.volume.routes import ROUTES
 from volutus.identity import Caller
 from volutus.identity.caller import CLOUD
-from volutus.volume import attachments, messages, qos, transfers, types
+from volutus.volume import (
+    attachments,
+    backups,
+    group_snapshots,
+    group_types,
+    groups,
+    messages,
+    qos,
+    transfers,
+    types,
+)
 from volutus.volume.types import TypeOrder
 
+_STORED = text("UPDATE volume_backups SET made_at = :now, host_id = 'h' WHERE id = :id")
 ROOT = "/volume/v3"
 UUID = "11111111-2222-3333-4444-555555555555"
 _READY = text(
@@ -64,6 +75,35 @@ def volume_type(tx: Tx, _plane: Plane | None = None) -> str:
     return str(made.id)
 
 
+def backup(tx: Tx, _plane: Plane | None = None, owner: Caller = THEM) -> str:
+    """A backup that is done."""
+    made = backups.create(tx, owner, backups.BackupOrder(empty_volume(tx, None, owner), name="theirs"))
+    tx.execute(_STORED, {"now": tx.now, "id": made.id})
+    return str(made.id)
+
+
+def _group_type(tx: Tx, _plane: Plane | None = None) -> str:
+    return str(group_types.create(tx, CLOUD, group_types.GroupTypeOrder(f"theirs-{tx.ids.hex()}")).id)
+
+
+def _private_group_type(tx: Tx, _plane: Plane | None = None) -> str:
+    order = group_types.GroupTypeOrder("theirs", is_public=False, specs={"x": "x"})
+    return str(group_types.create(tx, CLOUD, order).id)
+
+
+def group(tx: Tx, _plane: Plane | None = None, owner: Caller = THEM) -> str:
+    """A group with a volume."""
+    made = groups.create(tx, owner, groups.GroupOrder(_group_type(tx), [types.DEFAULT_TYPE_ID], "theirs"))
+    inside = empty_volume(tx, None, owner)
+    groups.change(tx, owner, made.id, groups.GroupChange(add=(inside,)))
+    return str(made.id)
+
+
+def group_snapshot(tx: Tx, _plane: Plane | None = None) -> str:
+    """A snapshot of a group, still being made."""
+    return str(group_snapshots.create(tx, THEM, group(tx), "theirs", None).id)
+
+
 def _qos(tx: Tx, _plane: Plane) -> str:
     return str(qos.create(tx, CLOUD, "theirs", "back-end", {"x": "x"}).id)
 
@@ -87,6 +127,10 @@ _OBJECTS: dict[str, Maker] = {
     "transfer_id": _transfer,
     "message_id": _message,
     "type_id": volume_type,
+    "backup_id": backup,
+    "group_id": group,
+    "group_snapshot_id": group_snapshot,
+    "group_type_id": _private_group_type,
     "target_id": lambda _tx, _plane: THEM.own_project(),
 }
 _VOLUME_ACTIONS: tuple[Any, ...] = (
@@ -103,6 +147,7 @@ _VOLUME_ACTIONS: tuple[Any, ...] = (
     {"os-update_readonly_flag": {"readonly": True}},
     {"os-set_image_metadata": {"metadata": {"one": "two"}}},
     {"os-show_image_metadata": {}},
+    {"revert": {"snapshot_id": snapshot}},
 )
 _BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/volumes"): {
@@ -139,6 +184,34 @@ _BODIES: dict[tuple[str, str], Any] = {
     ("PUT", "/qos-specs/{qos_id}"): {"qos_specs": {"read_iops_sec": "100"}},
     ("PUT", "/qos-specs/{qos_id}/delete_keys"): {"keys": ["x"]},
     ("PUT", "/os-quota-sets/{target_id}"): {"quota_set": {"volumes": 5, "gigabytes": 50}},
+    ("PUT", "/os-quota-class-sets/{class_name}"): {"quota_class_set": {"volumes": 5}},
+    ("PUT", "/os-services/{key}"): {"host": "h@directory", "binary": "cinder-volume"},
+    ("POST", "/types/{type_id}/encryption"): {"encryption": {"provider": "luks"}},
+    ("PUT", "/types/{type_id}/encryption/{key}"): {"encryption": {"cipher": "aes-xts-plain64"}},
+    ("POST", "/backups"): {
+        "backup": {"volume_id": empty_volume, "name": "one", "metadata": {"one": "two"}, "force": True}
+    },
+    ("POST", "/backups/import_record"): {"backup-record": {"backup_service": "s", "backup_url": "e30="}},
+    ("PUT", "/backups/{backup_id}"): {"backup": {"name": "mine", "description": "d"}},
+    ("POST", "/backups/{backup_id}/restore"): {"restore": {"name": "one"}},
+    ("POST", "/backups/{backup_id}/action"): {"os-force_delete": {}},
+    ("POST", "/groups"): {
+        "group": {"name": "one", "group_type": _group_type, "volume_types": [types.DEFAULT_TYPE_ID]}
+    },
+    ("POST", "/groups/action"): {"create-from-src": {"name": "one", "source_group_id": group}},
+    ("PUT", "/groups/{group_id}"): {"group": {"name": "mine", "description": "d"}},
+    ("POST", "/groups/{group_id}/action"): {"delete": {"delete-volumes": True}},
+    ("POST", "/group_snapshots"): {"group_snapshot": {"group_id": group, "name": "one"}},
+    ("POST", "/group_snapshots/{group_snapshot_id}/action"): {"reset_status": {"status": "error"}},
+    ("POST", "/group_types"): {"group_type": {"name": "one", "group_specs": {"one": "two"}}},
+    ("PUT", "/group_types/{group_type_id}"): {"group_type": {"name": "mine"}},
+    ("POST", "/group_types/{group_type_id}/group_specs"): {"group_specs": {"one": "two"}},
+    ("PUT", "/group_types/{group_type_id}/group_specs/{key}"): {"x": "two"},
+    ("POST", "/os-volume-manage"): {"volume": {"host": "h@directory", "ref": {"source-name": "one"}}},
+    ("POST", "/manageable_volumes"): {"volume": {"host": "h@directory", "ref": {"source-name": "one"}}},
+    ("POST", "/os-snapshot-manage"): {"snapshot": {"volume_id": empty_volume, "ref": {"source-name": "x"}}},
+    ("POST", "/manageable_snapshots"): {"snapshot": {"volume_id": empty_volume, "ref": {"source-name": "x"}}},
+    ("PUT", "/default-types/{target_id}"): {"default_type": {"volume_type": "standard"}},
 }
 for _root in ("volumes/{volume_id}", "snapshots/{snapshot_id}"):
     _BODIES["POST", f"/{_root}/metadata"] = {"metadata": {"one": "two"}}
@@ -165,6 +238,9 @@ FOREIGN = Foreign(
         for route in ROUTES
         if ("{type_id}" in route.path and route.permission == "volume:types:manage")
         or "{target_id}" in route.path
+        or route.path == "/backups/{backup_id}/action"
+        or route.permission
+        in ("volume:group_types:manage", "volume:groups:reset_status", "volume:backups:records")
         # Whoever has the key may take the volume, from whichever project.
         or route.path.endswith("/accept")
     ),
@@ -179,6 +255,13 @@ FOREIGN = Foreign(
         ),
         "volume of a transfer": _creating("volume-transfers", "transfer", volume_id=empty_volume),
         "type to change to": _retype,
+        "backup as a source": _creating("volumes", "volume", size=1, backup_id=backup),
+        "group of a volume": _creating("volumes", "volume", size=1, group_id=group),
+        "volume of a backup": _creating("backups", "backup", volume_id=empty_volume, force=True),
+        "group of a group snapshot": _creating("group_snapshots", "group_snapshot", group_id=group),
+        "group type of a group": _creating(
+            "groups", "group", group_type=_private_group_type, volume_types=[types.DEFAULT_TYPE_ID]
+        ),
     },
     headers={"OpenStack-API-Version": "volume 3.50"},
 )

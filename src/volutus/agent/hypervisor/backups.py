@@ -60,7 +60,9 @@ def _order(found: libvirt.virDomain, alias: str, target: Path) -> str:
             named = True
             one.set("type", "file")
             SubElement(one, "driver", type="qcow2")
-            SubElement(one, "target", file=str(target))
+            place = SubElement(one, "target", file=str(target))
+            # A copy of an encrypted disk has the same key.
+            place.extend(disk.findall("source/encryption"))
     if not named:
         raise HostFault("The disk is not plugged into the guest.")
     return tostring(order, encoding="unicode")

@@ -10,7 +10,7 @@ from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from volutus.agent.storage import DiskLocation
-from volutus.wire import GuestDisk, GuestNic, GuestSpec
+from volutus.wire import DiskLimits, GuestDisk, GuestNic, GuestSpec
 
 NAMESPACE = "urn:volutus:guest"
 DISK_ALIAS = "ua-disk-"
@@ -115,15 +115,54 @@ def disk_element(disk: GuestDisk, location: DiskLocation, machine: Machine) -> E
         discard="unmap",
         detect_zeroes="unmap",
     )
-    SubElement(element, "source", file=str(location.path))
+    source = SubElement(element, "source", file=str(location.path))
+    if location.encrypted:
+        source.append(encryption(disk.disk_id))
     SubElement(element, "target", dev=disk.target, bus=disk.bus)
+    if disk.limits is not None:
+        element.append(limits_element(disk.limits))
     if disk.read_only:
         SubElement(element, "readonly")
+    if disk.shared:
+        SubElement(element, "shareable")
     if disk.serial:
         _text(element, "serial", disk.serial[:20])
     if disk.boot_index is not None:
         SubElement(element, "boot", order=str(disk.boot_index + 1))
     SubElement(element, "alias", name=DISK_ALIAS + disk.disk_id)
+    return element
+
+
+def encryption(disk_id: str) -> Element:
+    """By which secret QEMU opens an encrypted disk, or a copy of it."""
+    element = Element("encryption", format="luks")
+    SubElement(element, "secret", type="passphrase", uuid=disk_id)
+    return element
+
+
+def secret(disk_id: str) -> str:
+    """The definition of a disk's key: kept in memory alone, and not to be asked for."""
+    root = Element("secret", ephemeral="yes", private="yes")
+    _text(root, "uuid", disk_id)
+    usage = SubElement(root, "usage", type="volume")
+    _text(usage, "volume", disk_id)
+    return tostring(root, encoding="unicode")
+
+
+def limits_element(limits: DiskLimits) -> Element:
+    """What QEMU lets through a second."""
+    element = Element("iotune")
+    named = {
+        "total_bytes_sec": limits.total_bytes,
+        "read_bytes_sec": limits.read_bytes,
+        "write_bytes_sec": limits.write_bytes,
+        "total_iops_sec": limits.total_operations,
+        "read_iops_sec": limits.read_operations,
+        "write_iops_sec": limits.write_operations,
+    }
+    for name, value in named.items():
+        if value:
+            _text(element, name, str(value))
     return element
 
 

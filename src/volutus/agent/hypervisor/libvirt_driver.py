@@ -31,6 +31,7 @@ from volutus.agent.hypervisor.domain_xml import (
     domain,
     mhz_element,
     nic_element,
+    secret,
 )
 from volutus.agent.hypervisor.guest_files import GuestFiles
 from volutus.agent.hypervisor.pidwatch import PidWatch, read_pid
@@ -188,6 +189,10 @@ class LibvirtHypervisor:
             found.setSchedulerParametersFlags({"global_quota": quota, "cpu_shares": cpu_shares(mhz)}, live)
             note = tostring(mhz_element(mhz), encoding="unicode")
             found.setMetadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, note, "volutus", NAMESPACE, live)
+
+    def keep_key(self, disk_id: str, key: bytes) -> None:
+        with _faults("The disk's key could not be given to the hypervisor."):
+            self._connection().secretDefineXML(secret(disk_id)).setValue(key)
 
     def attach_disk(self, guest_id: str, disk: GuestDisk, location: DiskLocation) -> None:
         self._attach(guest_id, disk_element(disk, self._located(location), self._machine))

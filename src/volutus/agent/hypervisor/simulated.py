@@ -100,6 +100,9 @@ class SimulatedHypervisor:
         self.trouble("set_mhz")
         self._guests[guest_id] = replace(self._running(guest_id), mhz=mhz)
 
+    def keep_key(self, disk_id: str, key: bytes) -> None:
+        """Nothing is ever encrypted."""
+
     def attach_disk(self, guest_id: str, disk: GuestDisk, location: DiskLocation) -> None:
         self.trouble("attach_disk")
         guest = self._running(guest_id)

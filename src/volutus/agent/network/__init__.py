@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from volutus.agent.state import PortSeen
-from volutus.wire import CheckSpec, GuestNic, MetadataPort
+from volutus.wire import CheckSpec, GuestNic, MetadataPort, VpnSpec
 
 MetadataTrees = Mapping[tuple[str, str], Mapping[str, str]]
 """(network id, fixed address) to the metadata of the guest that has it: path to content."""
@@ -59,6 +59,18 @@ class Network(Protocol):
 
     def checked(self) -> dict[str, bool]:
         """Which members answer, of those that were asked often enough."""
+        ...
+
+    def gateways(self) -> dict[str, VpnSpec | None]:
+        """VPN gateways that are here, as this process made them; None for what an earlier one left."""
+        ...
+
+    def serve_gateway(self, spec: VpnSpec) -> None: ...
+
+    def drop_gateway(self, gateway_id: str) -> None: ...
+
+    def handshakes(self) -> dict[str, dict[str, int]]:
+        """Gateway to its peers' public keys, and when each was last heard, in seconds of Unix time."""
         ...
 
     def close(self) -> None: ...

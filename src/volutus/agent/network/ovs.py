@@ -16,8 +16,9 @@ from volutus.agent.network.health import HealthChecks
 from volutus.agent.network.metadata_server import MetadataServer
 from volutus.agent.network.namespaces import MetadataNamespaces
 from volutus.agent.network.ovsdb import SwitchDatabase
+from volutus.agent.network.vpn import VpnGateways
 from volutus.agent.state import PortSeen
-from volutus.wire import CheckSpec, GuestNic, MetadataPort
+from volutus.wire import CheckSpec, GuestNic, MetadataPort, VpnSpec
 
 TAP = "tap"
 _OWNER = "volutus-owner"
@@ -41,6 +42,7 @@ class OvsNetwork:
         self._switch = SwitchDatabase(access.database, access.bridge)
         self._server = MetadataServer()
         self._namespaces = MetadataNamespaces(access.instance, self._switch, self._server)
+        self._gateways = VpnGateways(access.instance, self._switch)
         self._checks = HealthChecks(self._namespaces.name, hint)
 
     def chassis(self) -> str:
@@ -118,6 +120,18 @@ class OvsNetwork:
     def checked(self) -> dict[str, bool]:
         return self._checks.checked()
 
+    def gateways(self) -> dict[str, VpnSpec | None]:
+        return self._gateways.served()
+
+    def serve_gateway(self, spec: VpnSpec) -> None:
+        self._gateways.serve(spec)
+
+    def drop_gateway(self, gateway_id: str) -> None:
+        self._gateways.drop(gateway_id)
+
+    def handshakes(self) -> dict[str, dict[str, int]]:
+        return self._gateways.handshakes()
+
     def close(self) -> None:
         self._checks.close()
         self._server.close()
@@ -129,3 +143,6 @@ class OvsNetwork:
         for network_id in self._namespaces.made():
             with contextlib.suppress(HostFault):
                 self.drop_metadata(network_id)
+        for gateway_id in self.gateways():
+            with contextlib.suppress(HostFault):
+                self.drop_gateway(gateway_id)

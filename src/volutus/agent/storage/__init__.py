@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from volutus.agent.state import CaptureState, DiskSeen
-from volutus.wire import DiskSource, DiskSpec, UploadSpec
+from volutus.agent.state import BackupSeen, CaptureState, DiskSeen
+from volutus.wire import BackupSpec, DiskSource, DiskSpec, UploadSpec
 
 Fetch = Callable[[str], AbstractContextManager[Iterator[bytes]]]
 """Opens an image of the control plane by id and gives its bytes in pieces."""
@@ -24,11 +24,12 @@ Fill = Callable[[Path], None]
 
 @dataclass(frozen=True)
 class DiskLocation:
-    """What QEMU opens, and as what. The format is always named: a guest that writes another format's header
-    into a raw disk must not have it believed."""
+    """What QEMU opens, and as what; an `encrypted` disk with its key. The format is always named: a guest
+    that writes another format's header into a raw disk must not have it believed."""
 
     path: Path
     format: str
+    encrypted: bool = False
 
 
 class StorageBackend(Protocol):
@@ -53,6 +54,10 @@ class StorageBackend(Protocol):
 
     def destroy(self, disk_id: str) -> None: ...
 
+    def release(self, disk_id: str) -> None:
+        """Put a disk aside, unharmed: it is seen no more, and can be adopted by a new disk."""
+        ...
+
     def captures(self) -> dict[str, CaptureState]:
         """Copies made to be sent, by image."""
         ...
@@ -71,14 +76,32 @@ class StorageBackend(Protocol):
 
     def drop_capture(self, image_id: str) -> None: ...
 
+    def backups(self) -> dict[str, BackupSeen]:
+        """The whole backups in the target."""
+        ...
+
+    def back_up(self, spec: BackupSpec, fill: Fill | None = None) -> None:
+        """Store a disk in the backup target, wholly or not at all; `fill` as in `create`."""
+        ...
+
+    def drop_backup(self, backup_id: str) -> None: ...
+
     def location(self, disk_id: str) -> DiskLocation: ...
+
+    def key(self, disk_id: str) -> bytes:
+        """The key of an encrypted disk, for QEMU."""
+        ...
 
     def boot_file(self, source: DiskSource, fetch: Fetch) -> Path:
         """A kernel or ramdisk as a file that QEMU may read."""
         ...
 
     def capacity_gib(self) -> int:
-        """The size of the pool."""
+        """The size of the first pool."""
+        ...
+
+    def pools(self) -> dict[str, int]:
+        """Pool to size in GiB, the first pool first."""
         ...
 
     def tidy(self, needed: frozenset[str]) -> None:

@@ -1,72 +1,93 @@
-"""Disks as qcow2 files in a directory, which QEMU on the same host opens by itself.
+"""Disks as files in directories, which QEMU on the same host opens by itself: the embedded storage.
 
-`disks/ID.qcow2` is a disk; one made from an image has the cached flat image as its backing file, named
-relative to itself because QEMU sees the directory elsewhere. Work in progress has the suffix `.part` and no
-name.
+A qcow2 disk made from an image has the cached flat image as its backing file, named relative to itself
+because QEMU sees the directory elsewhere; every other disk stands by itself, so no chain is longer than two.
+Work in progress has the suffix `.part` and no name.
 """
 
 import os
 import pwd
 import threading
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from volutus.agent.faults import HostFault
-from volutus.agent.state import CaptureState, DiskSeen
-from volutus.agent.storage import DiskLocation, Fetch, Fill
+from volutus.agent.state import BackupSeen, CaptureState, DiskSeen
+from volutus.agent.storage import DiskLocation, Fetch, Fill, disk_tool
+from volutus.agent.storage.backups import Backups
 from volutus.agent.storage.captures import Captures
+from volutus.agent.storage.disk_tool import Disk
 from volutus.agent.storage.images import ImageCache, Owner, check_room
+from volutus.agent.storage.pools import PART, RELEASED, Entry, Pools
 from volutus.agent.storage.qcow2 import read_header
 from volutus.agent.storage.qemu_img import CONVERT_TIMEOUT_S, Limits, qemu_img
-from volutus.wire import DiskSource, DiskSpec, UploadSpec
-
-SUFFIX = ".qcow2"
-PART = ".part"
+from volutus.wire import BackupSpec, DiskSource, DiskSpec, UploadSpec
 
 # A fresh qcow2 with its tables takes less than this.
 EMPTY_DISK_BYTES = 1 << 20
 
 
+def no_key(disk_id: str) -> bytes:
+    """The keys of a host that has no encrypted disks."""
+    raise HostFault("The disk's key is not to be had.", disk_id)
+
+
+@dataclass(frozen=True)
+class Options:
+    """`pools` are named besides the first; `keys` gives the key of an encrypted disk; `backups` is the backup
+    target, by default in the agent's directory."""
+
+    pools: tuple[str, ...] = ()
+    keys: Callable[[str], bytes] = no_key
+    backups: Path | None = None
+
+
 class DirectoryStorage:
     """Disks and images below `agent_dir`, owned by QEMU's user."""
 
-    def __init__(self, agent_dir: Path, qemu_user: str) -> None:
+    def __init__(self, agent_dir: Path, qemu_user: str, options: Options = Options()) -> None:
         account = pwd.getpwnam(qemu_user)
         self._owner = Owner(account.pw_uid, account.pw_gid)
-        self._disks = agent_dir / "disks"
-        self._disks.mkdir(parents=True, exist_ok=True)
-        self._disks.chmod(0o711)
+        self._keys = options.keys
+        self._pools = Pools(agent_dir, options.pools)
         self._images = ImageCache(agent_dir / "images", self._owner)
         self._captures = Captures(agent_dir / "captures")
+        self._backups = Backups(options.backups or agent_dir / "backups")
         self._busy: set[str] = set()
         self._lock = threading.Lock()
 
     def disks(self) -> dict[str, DiskSeen]:
         seen = {}
-        for path in self._disks.glob(f"*{SUFFIX}"):
+        for entry in self._pools.entries().values():
             try:
-                header = read_header(path)
-                allocated = path.stat().st_blocks * 512
+                size_bytes = _size(entry)
+                allocated = entry.path.stat().st_blocks * 512
             except FileNotFoundError:
                 continue
-            if header is not None:
-                seen[path.stem] = DiskSeen(header.size_bytes, allocated)
+            if size_bytes is not None:
+                seen[entry.disk_id] = DiskSeen(size_bytes, allocated, entry.revision)
         return seen
 
     def create(self, spec: DiskSpec, fetch: Fetch, fill: Fill | None = None) -> None:
-        path = self._path(spec.id)
-        part = path.with_suffix(PART)
+        path = self._pools.path(spec.pool, spec.id, spec.revision, spec.format)
         if path.exists():
+            self._drop_outdated(spec.id)
             return
-        check_room(self._disks, EMPTY_DISK_BYTES)
+        if spec.source is not None and spec.source.adopted_id is not None:
+            self._adopt(spec.source.adopted_id, path)
+            return
+        part = path.with_name(path.name + PART)
+        check_room(path.parent, EMPTY_DISK_BYTES)
         with self._lock:
             self._busy.add(part.name)
         try:
             self._make(spec, part, fetch, fill)
-            os.chown(part, self._owner.uid, self._owner.gid)
-            part.chmod(0o600)
+            self._own(part)
             with part.open("rb") as file:
                 os.fsync(file.fileno())
             os.rename(part, path)
+            self._drop_outdated(spec.id)
         except OSError as error:
             raise HostFault("The disk could not be made.", str(error)) from error
         finally:
@@ -75,23 +96,27 @@ class DirectoryStorage:
                 self._busy.discard(part.name)
 
     def grow(self, disk_id: str, size_bytes: int) -> None:
-        path = self._path(disk_id)
-        header = read_header(path)
-        if header is not None and header.size_bytes < size_bytes:
-            command = ["resize", "-q", "-f", "qcow2", str(path), str(size_bytes)]
-            qemu_img(command, "The disk could not be grown.")
+        entry = self._pools.find(disk_id)
+        if (_size(entry) or 0) < size_bytes:
+            disk_tool.resize(self._disk(entry), size_bytes, "The disk could not be grown.")
 
     def grown(self, disk_id: str, size_bytes: int) -> None:
         """QEMU wrote the new size into the header itself."""
 
     def destroy(self, disk_id: str) -> None:
-        self._path(disk_id).unlink(missing_ok=True)
+        for entry in self._pools.of(disk_id):
+            entry.path.unlink(missing_ok=True)
+
+    def release(self, disk_id: str) -> None:
+        for entry in reversed(self._pools.of(disk_id)):
+            os.rename(entry.path, entry.path.parent / RELEASED / f"{disk_id}.{entry.format}")
 
     def captures(self) -> dict[str, CaptureState]:
         return self._captures.all()
 
     def capture(self, spec: UploadSpec, fill: Fill | None = None) -> None:
-        self._captures.make(spec, lambda path: self._copy(spec.disk_id, path, fill))
+        # An image is for other disks to be made of, with keys of their own: it is not encrypted.
+        self._captures.make(spec, lambda path: self._copy(spec.disk_id, Disk(path, "qcow2"), fill))
 
     def captured(self, image_id: str) -> Path:
         return self._captures.path(image_id)
@@ -102,86 +127,168 @@ class DirectoryStorage:
     def drop_capture(self, image_id: str) -> None:
         self._captures.drop(image_id)
 
+    def backups(self) -> dict[str, BackupSeen]:
+        return self._backups.all()
+
+    def back_up(self, spec: BackupSpec, fill: Fill | None = None) -> None:
+        entry = self._pools.find(spec.disk_id)
+        source = self._disk(entry)
+        if fill is None:
+            self._backups.make(spec, source)
+            return
+        work = self._captures.scratch(spec.id)
+        try:
+            copy = Disk(work, "qcow2", source.key)
+            self._copy(spec.disk_id, copy, fill)
+            self._backups.make(spec, copy)
+        finally:
+            work.unlink(missing_ok=True)
+
+    def drop_backup(self, backup_id: str) -> None:
+        self._backups.drop(backup_id)
+
     def location(self, disk_id: str) -> DiskLocation:
-        return DiskLocation(self._path(disk_id), "qcow2")
+        entry = self._pools.find(disk_id)
+        return DiskLocation(entry.path, entry.format, _encrypted(entry))
+
+    def key(self, disk_id: str) -> bytes:
+        return self._keys(disk_id)
 
     def boot_file(self, source: DiskSource, fetch: Fetch) -> Path:
         return self._images.boot_file(source, fetch)
 
     def capacity_gib(self) -> int:
-        status = os.statvfs(self._disks)
-        return (status.f_blocks * status.f_frsize) >> 30
+        return next(iter(self.pools().values()))
+
+    def pools(self) -> dict[str, int]:
+        sizes = {}
+        for name, directory in self._pools.directories.items():
+            status = os.statvfs(directory)
+            sizes[name] = (status.f_blocks * status.f_frsize) >> 30
+        return sizes
 
     def tidy(self, needed: frozenset[str]) -> None:
         with self._lock:
             busy = set(self._busy)
-        for path in self._disks.glob(f"*{PART}"):
-            if path.name not in busy:
-                path.unlink(missing_ok=True)
+        for directory in self._pools.directories.values():
+            for path in directory.glob(f"*{PART}"):
+                if path.name not in busy:
+                    path.unlink(missing_ok=True)
         # While a disk is being made its image is not yet in any file's header.
         if not busy:
+            for entry in list(self._pools.files()):
+                self._drop_outdated(entry.disk_id)
             self._images.drop_except(needed | self._backing_images())
 
     def _make(self, spec: DiskSpec, part: Path, fetch: Fetch, fill: Fill | None) -> None:
         source = spec.source
+        target = Disk(part, spec.format, self._keys(spec.id) if spec.encrypted else None)
         if source is None:
-            qemu_img(
-                ["create", "-q", "-f", "qcow2", str(part), str(spec.size_bytes)], "No disk could be made."
-            )
+            disk_tool.create(target, spec.size_bytes, "No disk could be made.")
         elif source.disk_id is not None:
-            self._copy(source.disk_id, part, fill)
-            header = read_header(part)
-            if header is not None and header.size_bytes < spec.size_bytes:
-                command = ["resize", "-q", "-f", "qcow2", str(part), str(spec.size_bytes)]
-                qemu_img(command, "The disk could not be copied.")
+            self._copy(source.disk_id, target, fill)
+            self._stretch(target, spec.size_bytes)
+        elif source.backup_id is not None:
+            disk_tool.create(target, spec.size_bytes, "The backup could not be restored.")
+            self._backups.restore(source.backup_id, target)
         else:
             image = self._images.flat(source, fetch)
-            self._overlay(image, part, spec.size_bytes)
+            self._from_image(image, target, spec.size_bytes)
 
-    def _overlay(self, image: DiskLocation, part: Path, size_bytes: int) -> None:
+    def _from_image(self, image: DiskLocation, target: Disk, size_bytes: int) -> None:
         header = read_header(image.path)
         if header is None or header.size_bytes > size_bytes:
             need = header.size_bytes if header else 0
             raise HostFault(f"The disk is smaller than its image, which needs {need} bytes.")
-        backing = os.path.relpath(image.path, self._disks)
-        options = ["-f", "qcow2", "-F", image.format, "-b", backing]
-        qemu_img(["create", "-q", *options, str(part), str(size_bytes)], "The disk could not be made.")
+        if target.key is None and target.format == "qcow2":
+            backing = os.path.relpath(image.path, target.path.parent)
+            options = ["-f", "qcow2", "-F", image.format, "-b", backing]
+            qemu_img(
+                ["create", "-q", *options, str(target.path), str(size_bytes)], "The disk could not be made."
+            )
+            return
+        source = Disk(image.path, image.format)
+        check_room(target.path.parent, image.path.stat().st_blocks * 512)
+        disk_tool.copy(source, target, "The disk could not be made.", Limits(CONVERT_TIMEOUT_S))
+        self._stretch(target, size_bytes)
 
-    def _copy(self, disk_id: str, target: Path, fill: Fill | None) -> None:
-        """A flat copy of a disk; `fill` is the guest that has it open."""
-        source = self._path(disk_id)
+    def _copy(self, disk_id: str, target: Disk, fill: Fill | None) -> None:
+        """A copy that stands by itself; `fill` is the guest that has the disk open."""
+        entry = self._pools.find(disk_id)
+        source = self._disk(entry)
         message = "The disk could not be copied."
         try:
-            header = read_header(source)
-            check_room(self._disks, self._stored_bytes(source))
+            check_room(target.path.parent, _stored_bytes(entry.path))
+            size_bytes = _size(entry)
         except FileNotFoundError as error:
             raise HostFault(message, str(error)) from error
-        if header is None:
-            raise HostFault(message, f"{source} is no disk")
+        if size_bytes is None:
+            raise HostFault(message, f"{entry.path} is no disk")
         if fill is None:
-            command = ["convert", "-q", "-f", "qcow2", "-O", "qcow2", str(source), str(target)]
-            qemu_img(command, message, Limits(CONVERT_TIMEOUT_S))
+            disk_tool.copy(source, target, message, Limits(CONVERT_TIMEOUT_S))
             return
-        # An interrupted copy is begun anew: what was in it is of another instant.
-        target.unlink(missing_ok=True)
-        qemu_img(["create", "-q", "-f", "qcow2", str(target), str(header.size_bytes)], message)
-        os.chown(target, self._owner.uid, self._owner.gid)
-        target.chmod(0o600)
-        fill(target)
+        # QEMU writes a qcow2 with the source's key, whatever the target is to be.
+        same = target.format == "qcow2" and target.key == source.key
+        filled = target if same else Disk(target.path.with_suffix(".fill"), "qcow2", source.key)
+        try:
+            # An interrupted copy is begun anew: what was in it is of another instant.
+            filled.path.unlink(missing_ok=True)
+            disk_tool.create(filled, size_bytes, message)
+            self._own(filled.path)
+            fill(filled.path)
+            if not same:
+                disk_tool.copy(filled, target, message, Limits(CONVERT_TIMEOUT_S))
+        finally:
+            if not same:
+                filled.path.unlink(missing_ok=True)
 
-    def _stored_bytes(self, path: Path) -> int:
-        """What a flat copy may take up."""
-        name = backing_name(path)
-        below = (self._disks / name).stat().st_blocks if name else 0
-        return (path.stat().st_blocks + below) * 512
+    def _stretch(self, disk: Disk, size_bytes: int) -> None:
+        if (_size(Entry("", 0, disk.format, disk.path)) or 0) < size_bytes:
+            disk_tool.resize(disk, size_bytes, "The disk could not be copied.")
+
+    def _adopt(self, released_id: str, path: Path) -> None:
+        """A file that was put aside becomes the disk at `path`, of whatever pool and format."""
+        entry = self._pools.released(released_id)
+        if entry.path.parent.parent != path.parent or entry.format != path.suffix[1:]:
+            raise HostFault("The disk was put aside in another storage class.")
+        os.rename(entry.path, path)
+
+    def _disk(self, entry: Entry) -> Disk:
+        return Disk(entry.path, entry.format, self._keys(entry.disk_id) if _encrypted(entry) else None)
+
+    def _own(self, path: Path) -> None:
+        os.chown(path, self._owner.uid, self._owner.gid)
+        path.chmod(0o600)
+
+    def _drop_outdated(self, disk_id: str) -> None:
+        for entry in self._pools.of(disk_id)[1:]:
+            entry.path.unlink(missing_ok=True)
 
     def _backing_images(self) -> frozenset[str]:
-        return frozenset(
-            Path(name).stem for path in self._disks.glob(f"*{SUFFIX}") if (name := backing_name(path))
-        )
+        files = [entry.path for entry in self._pools.files()]
+        for directory in self._pools.directories.values():
+            files += (directory / RELEASED).glob("*.qcow2")
+        names = [backing_name(path) for path in files if path.suffix == ".qcow2"]
+        return frozenset(Path(name).stem for name in names if name)
 
-    def _path(self, disk_id: str) -> Path:
-        return self._disks / f"{disk_id}{SUFFIX}"
+
+def _size(entry: Entry) -> int | None:
+    if entry.format == "raw":
+        return entry.path.stat().st_size
+    header = read_header(entry.path)
+    return header.size_bytes if header is not None else None
+
+
+def _encrypted(entry: Entry) -> bool:
+    header = read_header(entry.path) if entry.format == "qcow2" else None
+    return header is not None and header.encrypted
+
+
+def _stored_bytes(path: Path) -> int:
+    """What a copy that stands by itself may take up."""
+    name = backing_name(path) if path.suffix == ".qcow2" else None
+    below = (path.parent / name).stat().st_blocks if name else 0
+    return (path.stat().st_blocks + below) * 512
 
 
 def backing_name(path: Path) -> str | None:

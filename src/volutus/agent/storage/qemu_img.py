@@ -15,10 +15,11 @@ DISK_FULL = "The host's disk pool is full."
 
 @dataclass(frozen=True)
 class Limits:
-    """`timeout_s` of wall time; no file may grow over `file_bytes_max`."""
+    """`timeout_s` of wall time; no file may grow over `file_bytes_max`. `pass_fds` stay open in the tool."""
 
     timeout_s: int = QUICK_TIMEOUT_S
     file_bytes_max: int | None = None
+    pass_fds: tuple[int, ...] = ()
 
 
 def qemu_img(arguments: list[str], message: str, limits: Limits = Limits()) -> None:
@@ -31,7 +32,9 @@ def qemu_img(arguments: list[str], message: str, limits: Limits = Limits()) -> N
         bounds.append(f"--fsize={limits.file_bytes_max}")
     command = ["prlimit", *bounds, "qemu-img", *arguments]
     try:
-        done = subprocess.run(command, capture_output=True, timeout=limits.timeout_s)
+        done = subprocess.run(
+            command, capture_output=True, timeout=limits.timeout_s, pass_fds=limits.pass_fds
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise HostFault(message, str(error)) from error
     if done.returncode != 0:

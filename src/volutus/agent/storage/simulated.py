@@ -8,9 +8,9 @@ from pathlib import Path
 
 from volutus.agent.faults import HostFault
 from volutus.agent.hypervisor.simulated import never
-from volutus.agent.state import CaptureState, DiskSeen
+from volutus.agent.state import BackupSeen, CaptureState, DiskSeen
 from volutus.agent.storage import DiskLocation, Fetch, Fill
-from volutus.wire import DiskSource, DiskSpec, UploadSpec
+from volutus.wire import BackupSpec, DiskSource, DiskSpec, UploadSpec
 
 
 @dataclass
@@ -21,19 +21,30 @@ class SimulatedStorage:
     capacity_bytes: int = 1 << 50
     _disks: dict[str, DiskSeen] = field(default_factory=dict)
     _captures: dict[str, CaptureState] = field(default_factory=dict)
+    _backups: dict[str, BackupSeen] = field(default_factory=dict)
+    _released: dict[str, DiskSeen] = field(default_factory=dict)
 
     def disks(self) -> dict[str, DiskSeen]:
         return dict(self._disks)
 
     def create(self, spec: DiskSpec, fetch: Fetch, fill: Fill | None = None) -> None:
         self.trouble("create")
-        if spec.id in self._disks:
+        known = self._disks.get(spec.id)
+        if known is not None and known.revision >= spec.revision:
             return
+        self._check_source(spec)
         if sum(disk.size_bytes for disk in self._disks.values()) + spec.size_bytes > self.capacity_bytes:
             raise HostFault("The host's disk pool is full.")
         if fill is not None:
             fill(Path("/simulated") / spec.id)
-        self._disks[spec.id] = DiskSeen(spec.size_bytes)
+        self._disks[spec.id] = DiskSeen(spec.size_bytes, revision=spec.revision)
+
+    def _check_source(self, spec: DiskSpec) -> None:
+        source = spec.source or DiskSource()
+        if source.backup_id is not None and source.backup_id not in self._backups:
+            raise HostFault("The backup is not in the host's backup target.")
+        if source.adopted_id is not None and self._released.pop(source.adopted_id, None) is None:
+            raise HostFault("No such disk was put aside on the host.")
 
     def grow(self, disk_id: str, size_bytes: int) -> None:
         self.trouble("grow")
@@ -46,6 +57,31 @@ class SimulatedStorage:
     def destroy(self, disk_id: str) -> None:
         self.trouble("destroy")
         self._disks.pop(disk_id, None)
+
+    def release(self, disk_id: str) -> None:
+        self.trouble("release")
+        if disk_id in self._disks:
+            self._released[disk_id] = self._disks.pop(disk_id)
+
+    def backups(self) -> dict[str, BackupSeen]:
+        return dict(self._backups)
+
+    def back_up(self, spec: BackupSpec, fill: Fill | None = None) -> None:
+        self.trouble("back_up")
+        if spec.disk_id not in self._disks:
+            raise HostFault("The disk is not on the host.")
+        if spec.parent_id is not None and spec.parent_id not in self._backups:
+            raise HostFault("The backup is not in the host's backup target.")
+        if fill is not None:
+            fill(Path("/simulated") / spec.id)
+        self._backups[spec.id] = BackupSeen(0)
+
+    def drop_backup(self, backup_id: str) -> None:
+        self.trouble("drop_backup")
+        self._backups.pop(backup_id, None)
+
+    def key(self, disk_id: str) -> bytes:
+        return b"simulated"
 
     def captures(self) -> dict[str, CaptureState]:
         return dict(self._captures)
@@ -78,6 +114,9 @@ class SimulatedStorage:
 
     def capacity_gib(self) -> int:
         return self.capacity_bytes >> 30
+
+    def pools(self) -> dict[str, int]:
+        return {"directory": self.capacity_gib(), "bulk": self.capacity_gib()}
 
     def tidy(self, needed: frozenset[str]) -> None:
         """Nothing is ever left over."""

@@ -5,7 +5,8 @@ host's id. See `volutus/wire` for the documents.
 """
 
 from volutus.http.agent.bell import HostBell
+from volutus.http.agent.heartbeats import Heartbeats
 from volutus.http.agent.routes import dialect
 from volutus.http.agent.trust import Authority, HostAuthenticator
 
-__all__ = ["Authority", "HostAuthenticator", "HostBell", "dialect"]
+__all__ = ["Authority", "Heartbeats", "HostAuthenticator", "HostBell", "dialect"]

@@ -3,24 +3,31 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from functools import partial
+from pathlib import Path
 
 from msgspec.structs import replace
-from starlette.responses import FileResponse, Response, StreamingResponse
+from starlette.responses import Response, StreamingResponse
 
 from volutus import compute, image, placement, volume
-from volutus.errors import Invalid
+from volutus.errors import Invalid, TooLarge
 from volutus.http.agent.bell import HostBell
+from volutus.http.agent.heartbeats import Heartbeats, says_nothing
 from volutus.http.agent.trust import Authority
-from volutus.http.kernel import HttpProblem, Request, StreamRequest, document, whole_number
+from volutus.http.kernel import HttpProblem, Request, StreamRequest, decode, document, whole_number
 from volutus.http.kernel.plane import Plane
 from volutus.http.meeting import DOWN, PIECE_BYTES, UP, Ends, joined
 from volutus.http.receiving import Reception, drain, receive
+from volutus.http.sending import RangedResponse, Sendable
 from volutus.identity import Caller
 from volutus.placement.inventory import Overcommit
-from volutus.wire import Desired, Enrolled, Enrolment, Observed
+from volutus.rawdisk import PlainFile
+from volutus.wire import Desired, Enrolled, Enrolment, Observed, Received
 
 # A poll is answered empty after this long at most: middleboxes cut connections that say nothing for minutes.
 WAIT_MAX_S = 60
+# A full report of a host with a thousand guests.
+REPORT_MAX_BYTES = 4 << 20
 
 
 def enrol(request: Request) -> Response:
@@ -55,18 +62,29 @@ async def desired(request: StreamRequest) -> Response:
         bell.unsubscribe(host_id, rung)
 
 
-def observed(request: Request) -> Response:
-    """Store a report."""
-    settings = request.plane.settings
-    overcommit = Overcommit(settings.mhz_overcommit, settings.memory_overcommit)
-    report = request.read(Observed)
-    return document(compute.report(request.tx, request.caller.user_name, report, overcommit))
+async def observed(request: StreamRequest) -> Response:
+    """Store a report; one that says nothing is noted with others."""
+    body = await _whole(request)
+    report = decode(body, Observed)
+    if says_nothing(report):
+        heartbeats: Heartbeats = request.plane.parts["heartbeats"]
+        heartbeats.note(request.caller.user_name)
+        return document(Received())
+    return document(await asyncio.to_thread(_store, request, report))
+
+
+def disk_key(request: Request) -> Response:
+    """The key of an encrypted disk of this host."""
+    sealer: volume.keys.Sealer = request.plane.parts["volume_keys"]
+    key = volume.keys.of_disk(request.tx, sealer, request.caller.user_name, request.params["disk_id"])
+    return Response(key, media_type="application/octet-stream")
 
 
 async def image_file(request: StreamRequest) -> Response:
-    """An image's bytes, for the host's cache."""
-    path = await asyncio.to_thread(_image_path, request.plane, request.params["image_id"])
-    return FileResponse(path, media_type="application/octet-stream")
+    """An image's bytes, for the cache of a host that was told of a disk or a guest made from it."""
+    image_id = request.params["image_id"]
+    path, size_bytes = await asyncio.to_thread(_image_file, request, image_id)
+    return RangedResponse(Sendable(size_bytes, image_id, partial(PlainFile, path)), request.headers)
 
 
 async def send_image(request: StreamRequest) -> Response:
@@ -123,6 +141,22 @@ def _session(request: StreamRequest) -> str:
     return session_id
 
 
+async def _whole(request: StreamRequest) -> bytes:
+    body = bytearray()
+    async for chunk in request.chunks:
+        body += chunk
+        if len(body) > REPORT_MAX_BYTES:
+            raise TooLarge(f"The report is over {REPORT_MAX_BYTES} bytes.")
+    return bytes(body)
+
+
+def _store(request: StreamRequest, report: Observed) -> Received:
+    settings = request.plane.settings
+    overcommit = Overcommit(settings.mhz_overcommit, settings.memory_overcommit)
+    with request.plane.database.begin(request.request_id) as tx:
+        return compute.report(tx, request.caller.user_name, report, overcommit)
+
+
 def _desired(plane: Plane, host_id: str, seen: int) -> Desired:
     # That the host was heard is noted with its reports, which come more often than polls end.
     with plane.database.read() as tx:
@@ -130,9 +164,11 @@ def _desired(plane: Plane, host_id: str, seen: int) -> Desired:
         return replace(placement.desired(tx, host_id, seen), consoles=consoles)
 
 
-def _image_path(plane: Plane, image_id: str) -> str:
-    with plane.database.read() as tx:
-        return str(image.file_path(tx, plane.parts["images"], image_id))
+def _image_file(request: StreamRequest, image_id: str) -> tuple[Path, int]:
+    with request.plane.database.read(request.request_id) as tx:
+        placement.require_named_image(tx, request.caller.user_name, image_id)
+        path = image.file_path(tx, request.plane.parts["images"], image_id)
+    return path, path.stat().st_size
 
 
 def _sender(request: StreamRequest, image_id: str) -> Caller | None:

@@ -4,8 +4,6 @@ from volutus.http.agent import calls
 from volutus.http.agent.trust import certificate_name, header_name
 from volutus.http.kernel import Dialect, FaultTable, Route, openstack_fault
 
-# A full report of a host with a thousand guests.
-REPORT_MAX_BYTES = 4 << 20
 # What an agent sends of a console log at a time.
 CONSOLE_MAX_BYTES = 256 << 10
 
@@ -15,7 +13,8 @@ def dialect(*, trust_host_header: bool) -> Dialect:
     routes = (
         Route("POST", "/enrol", calls.enrol, open=True),
         Route("GET", "/desired", calls.desired, "agent:desired", streams=True),
-        Route("POST", "/observed", calls.observed, "agent:observed", body_max_bytes=REPORT_MAX_BYTES),
+        Route("GET", "/disks/{disk_id}/key", calls.disk_key, "agent:disk_key", writes=True),
+        Route("POST", "/observed", calls.observed, "agent:observed", streams=True),
         Route("GET", "/images/{image_id}/file", calls.image_file, "agent:image", streams=True),
         Route("PUT", "/images/{image_id}/file", calls.send_image, "agent:send_image", streams=True),
         Route(

@@ -20,7 +20,7 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from volutus.db import Tx
-from volutus.errors import TooLarge, Unauthenticated, VolutusError
+from volutus.errors import Contended, TooLarge, Unauthenticated, VolutusError
 from volutus.http.kernel.faults import FaultTable, HttpProblem, openstack_fault
 from volutus.http.kernel.microversions import Version
 from volutus.http.kernel.plane import Plane
@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 # A caller may name its request so that its own logs and ours meet; anything else is replaced.
 _REQUEST_ID = re.compile(r"req-[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _NOBODY = Caller(user_id=None)
+# Two requests that deadlock are over with the second try; more takes a crowd.
+_CONTENDED_AGAIN = 2
 
 
 class _Exchange:
@@ -127,6 +129,15 @@ class Kernel:
         return await loop.run_in_executor(self._threads, self._handle, exchange, match, body)
 
     def _handle(self, exchange: _Exchange, match: Match, body: bytes) -> Response:
+        """Once more, from the start, where the transaction was ended in favour of another's."""
+        for _ in range(_CONTENDED_AGAIN):
+            try:
+                return self._attempt(exchange, match, body)
+            except Contended as error:
+                log.info("%s: trying again", error.detail, extra={"request_id": exchange.request_id})
+        return self._attempt(exchange, match, body)
+
+    def _attempt(self, exchange: _Exchange, match: Match, body: bytes) -> Response:
         database = self.plane.database
         opened = database.begin if match.route.needs_transaction else database.read
         with opened(exchange.request_id) as tx:

@@ -9,9 +9,8 @@ ISO_MAGIC_AT = 16 * 2048 + 1
 
 
 def disk(reader: Reader) -> int:
-    """A raw disk is as large as its bytes."""
-    if reader.size == 0:
-        raise ImageRefused("Image is empty.")
+    """A raw disk is as large as its bytes. Clients that are given no file send none, and mean a disk that
+    is empty."""
     return reader.size
 
 

@@ -7,11 +7,12 @@ from starlette.responses import Response
 
 from volutus import compute, placement
 from volutus.compute import ServerFilter
-from volutus.db import Page, SortKey
+from volutus.db import Page
 from volutus.errors import Invalid, NotFound
 from volutus.http.kernel import Request, Version, document, next_links, parse_page
 from volutus.http.openstack.compute import schemas, views
 from volutus.placement import Host
+from volutus.placement.hosts import HostQuery
 
 V2_11 = Version(2, 11)
 V2_28 = Version(2, 28)
@@ -19,7 +20,6 @@ V2_33 = Version(2, 33)
 V2_53 = Version(2, 53)
 V2_88 = Version(2, 88)
 BINARY = "nova-compute"
-_BY_NAME = Page(sort=(SortKey("hostname"),))
 
 
 class ServiceBody(Struct, forbid_unknown_fields=True):
@@ -69,7 +69,7 @@ def hypervisor_statistics(request: Request) -> Response:
     """The sum of all hosts."""
     if request.microversion >= V2_88:
         raise NotFound("The resource could not be found.")
-    found = placement.hosts.list_(request.tx, _BY_NAME)
+    found = placement.hosts.search(request.tx, HostQuery())
     sums: dict[str, int] = {"count": len(found)}
     for host in found:
         for name, value in _sizes(host).items():
@@ -80,7 +80,7 @@ def hypervisor_statistics(request: Request) -> Response:
 def hypervisor_search(request: Request) -> Response:
     """Hosts of which the name contains something."""
     pattern = request.params["id"]
-    found = [host for host in placement.hosts.list_(request.tx, _BY_NAME) if pattern in host.hostname]
+    found = placement.hosts.search(request.tx, HostQuery(name_part=pattern))
     if not found:
         raise NotFound(f"No hypervisor matching '{pattern}' could be found.")
     return document({"hypervisors": [_hypervisor_brief(request, host) for host in found]})
@@ -89,7 +89,7 @@ def hypervisor_search(request: Request) -> Response:
 def hypervisor_servers(request: Request) -> Response:
     """The servers on hosts of which the name contains something."""
     pattern = request.params["id"]
-    found = [host for host in placement.hosts.list_(request.tx, _BY_NAME) if pattern in host.hostname]
+    found = placement.hosts.search(request.tx, HostQuery(name_part=pattern))
     if not found:
         raise NotFound(f"No hypervisor matching '{pattern}' could be found.")
     lines = []
@@ -104,7 +104,7 @@ def hypervisor_servers(request: Request) -> Response:
 def services(request: Request) -> Response:
     """One service for each host: its agent."""
     host_name, binary = request.query.get("host"), request.query.get("binary")
-    found = placement.hosts.list_(request.tx, _BY_NAME)
+    found = placement.hosts.search(request.tx, HostQuery())
     lines = [
         _service(request, host)
         for host in found
@@ -145,7 +145,7 @@ def service_delete(_request: Request) -> Response:
 
 def _zones(request: Request, *, with_hosts: bool) -> Response:
     zones: dict[str, list[Host]] = {}
-    for host in placement.hosts.list_(request.tx, _BY_NAME):
+    for host in placement.hosts.search(request.tx, HostQuery()):
         zones.setdefault(host.zone, []).append(host)
     if not zones:
         zones[request.plane.settings.zone] = []
@@ -167,7 +167,7 @@ def _matching(request: Request) -> tuple[list[Host], Page]:
     pattern = request.query.get("hypervisor_hostname_pattern")
     if pattern is None or request.microversion < V2_53:
         return placement.hosts.list_(request.tx, page), page
-    found = [host for host in placement.hosts.list_(request.tx, _BY_NAME) if pattern in host.hostname]
+    found = placement.hosts.search(request.tx, HostQuery(name_part=pattern))
     if not found:
         raise NotFound(f"No hypervisor matching '{pattern}' could be found.")
     return found, Page()
@@ -180,7 +180,7 @@ def _hypervisors(request: Request, page: Page, lines: list[dict[str, Any]]) -> R
 
 def _host(request: Request, host_id: str) -> Host:
     if host_id.isdigit():
-        for host in placement.hosts.list_(request.tx, _BY_NAME):
+        for host in placement.hosts.search(request.tx, HostQuery()):
             if str(_number(host)) == host_id:
                 return host
     return placement.hosts.get(request.tx, host_id)

@@ -19,7 +19,7 @@ _EXACT = {
     "container_format": "container_format",
     "disk_format": "disk_format",
     "checksum": "md5",
-    "os_hash_value": "sha512",
+    "os_hash_value": "sha256",
 }
 _NUMBERS = {"size": "size_bytes", "min_disk": "min_disk_gib", "min_ram": "min_ram_mib"}
 _SORTED = {"size": "size_bytes", "min_disk": "min_disk_gib", "min_ram": "min_ram_mib", "os_hidden": "hidden"}

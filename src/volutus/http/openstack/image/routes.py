@@ -41,6 +41,7 @@ ROUTES = (
     Route("DELETE", _IMAGE, images.delete, "image:delete"),
     Route("PUT", f"{_IMAGE}/file", data.upload, "image:upload", streams=True),
     Route("GET", f"{_IMAGE}/file", data.download, "image:download", streams=True),
+    Route("GET", f"{_IMAGE}/raw", data.download_raw, "image:download", streams=True),
     Route("PUT", f"{_IMAGE}/stage", data.stage, "image:upload", streams=True),
     Route("POST", f"{_IMAGE}/import", imports.start, "image:upload"),
     Route("POST", f"{_IMAGE}/actions/deactivate", images.deactivate, "image:deactivate"),

@@ -17,6 +17,8 @@ from volutus.http.openstack.network import (
     subnets,
     tags,
     traces,
+    vpn_gateways,
+    vpn_peers,
 )
 
 # A bulk order of some hundred ports with all their attributes.
@@ -97,6 +99,17 @@ def _ip_availability() -> tuple[Route, ...]:
     )
 
 
+def _vpn_peers() -> tuple[Route, ...]:
+    path, noun = "/v2.0/vpn/peers", "network:vpn_peers"
+    return (
+        Route("POST", path, vpn_peers.create, f"{noun}:create"),
+        Route("GET", path, vpn_peers.index, f"{noun}:list"),
+        Route("GET", f"{path}/{{id}}", vpn_peers.show, f"{noun}:show"),
+        Route("GET", f"{path}/{{id}}/configuration", vpn_peers.configuration, f"{noun}:configure"),
+        Route("DELETE", f"{path}/{{id}}", vpn_peers.delete, f"{noun}:delete"),
+    )
+
+
 ROUTES: tuple[Route, ...] = (
     Route("GET", "", service.versions, open=True),
     Route("GET", "/v2.0", service.resources, open=True),
@@ -116,6 +129,8 @@ ROUTES: tuple[Route, ...] = (
     *_five("/v2.0/floatingips", "network:floating_ips", floating_ips),
     *_five("/v2.0/security-groups", "network:security_groups", security_groups),
     *_rules(),
+    *_five("/v2.0/vpn/gateways", "network:vpn_gateways", vpn_gateways),
+    *_vpn_peers(),
     *_quotas(),
     *_ip_availability(),
     *_tags(),

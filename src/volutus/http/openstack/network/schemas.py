@@ -1,9 +1,9 @@
 """The bodies of the network service: which attributes an object can be given, by their names on the wire."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import UNSET, UnsetType, field
+from msgspec import UNSET, Meta, UnsetType, field
 
 from volutus.http.openstack.network.bodies import Named
 
@@ -173,3 +173,23 @@ class QuotaBody(Named):
 
 class TagsBody(Part):
     tags: list[str]
+
+
+class VpnGatewayBody(Named):
+    router_id: str | UnsetType = UNSET
+    subnet_id: str | UnsetType | None = UNSET
+    name: str | UnsetType = UNSET
+    description: str | UnsetType = UNSET
+    listen_port: Annotated[int, Meta(ge=1, le=65535)] | UnsetType = UNSET
+    tunnel_cidr: str | UnsetType = UNSET
+
+
+class VpnPeerBody(Part):
+    gateway_id: str | UnsetType = UNSET
+    name: str | UnsetType = UNSET
+    description: str | UnsetType = UNSET
+    public_key: str | UnsetType | None = UNSET
+    preshared_key: str | UnsetType | None = UNSET
+    remote_cidrs: list[str] | UnsetType = UNSET
+    endpoint: str | UnsetType | None = UNSET
+    keepalive: Annotated[int, Meta(ge=0, le=65535)] | UnsetType = UNSET

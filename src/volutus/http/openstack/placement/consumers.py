@@ -8,8 +8,8 @@ from volutus import placement
 from volutus.errors import Invalid
 from volutus.http.kernel import HttpProblem, Request, Version, document
 from volutus.http.openstack.placement import resources
-from volutus.http.openstack.placement.providers import all_hosts
 from volutus.placement import Host
+from volutus.placement.hosts import HostQuery
 
 CANDIDATES = Version(1, 10)
 AS_OBJECT = Version(1, 12)
@@ -58,8 +58,8 @@ def candidates(request: Request) -> Response:
     _since(request, CANDIDATES)
     amounts = resources.wanted(request, required=True)
     limit = _limit(request)
-    hosts = [host for host in all_hosts(request) if host.up and host.enabled]
-    fitting = [h for h in hosts if resources.fits(h, amounts) and resources.has_traits(request, h)][:limit]
+    hosts = placement.hosts.search(request.tx, HostQuery(free=resources.free(request), usable=True))
+    fitting = [host for host in hosts if resources.has_traits(request, host)][:limit]
     return document(
         {
             "allocation_requests": [_request(request, host, amounts) for host in fitting],

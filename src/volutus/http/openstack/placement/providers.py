@@ -5,11 +5,11 @@ from typing import Any
 from starlette.responses import Response
 
 from volutus import placement
-from volutus.db import Page, SortKey
 from volutus.errors import NotFound
 from volutus.http.kernel import Request, Version, document
 from volutus.http.openstack.placement import resources
 from volutus.placement import Host
+from volutus.placement.hosts import HostQuery
 
 NESTED = Version(1, 14)
 # What a provider links to, and since when.
@@ -24,7 +24,7 @@ _LINKS = {
 
 def list_(request: Request) -> Response:
     """`GET /resource_providers`."""
-    found = [host for host in all_hosts(request) if _passes(request, host)]
+    found = [host for host in placement.hosts.search(request.tx, _query(request)) if _passes(request, host)]
     return document({"resource_providers": [_provider(request, host) for host in found]})
 
 
@@ -77,11 +77,6 @@ def allocations(request: Request) -> Response:
     return document({"allocations": found, "resource_provider_generation": host.generation})
 
 
-def all_hosts(request: Request) -> list[Host]:
-    """Every host, in one statement."""
-    return placement.hosts.list_(request.tx, Page(sort=(SortKey("hostname"),)))
-
-
 def _host(request: Request) -> Host:
     try:
         return placement.hosts.get(request.tx, request.params["provider_id"])
@@ -89,15 +84,22 @@ def _host(request: Request) -> Host:
         raise NotFound(f"No resource provider with uuid {request.params['provider_id']} found") from error
 
 
+def _query(request: Request) -> HostQuery:
+    asked, tree = request.query.get("uuid"), request.query.get("in_tree")
+    if asked and tree and asked != tree:
+        asked = ""
+    return HostQuery(
+        id=asked if asked is not None else tree,
+        hostname=request.query.get("name"),
+        free=resources.free(request),
+    )
+
+
 def _passes(request: Request, host: Host) -> bool:
-    query = request.query
-    named = {"name": host.hostname, "uuid": host.id, "in_tree": host.id}
-    if any(query.get(name) not in (None, value) for name, value in named.items()):
-        return False
     # Hosts are in no aggregate: asked for members of one, there are none; of none, all.
-    if any(not text.startswith("!") for text in query.getlist("member_of")):
+    if any(not text.startswith("!") for text in request.query.getlist("member_of")):
         return False
-    return resources.fits(host, resources.wanted(request)) and resources.has_traits(request, host)
+    return resources.has_traits(request, host)
 
 
 def _provider(request: Request, host: Host) -> dict[str, Any]:

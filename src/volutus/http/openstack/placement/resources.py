@@ -76,10 +76,9 @@ def wanted(request: Request, *, required: bool = False) -> dict[str, int]:
     return amounts
 
 
-def fits(host: Host, amounts: Mapping[str, int]) -> bool:
-    """Whether so much is free."""
-    taken = used(host)
-    return all(getattr(host, COLUMNS[name]) - taken[name] >= amount for name, amount in amounts.items())
+def free(request: Request) -> dict[str, int]:
+    """`?resources=` by our columns: so much must be unclaimed."""
+    return {COLUMNS[name]: amount for name, amount in wanted(request).items()}
 
 
 def has_traits(request: Request, host: Host) -> bool:

@@ -1,23 +1,25 @@
-"""What operators look at: services, pools, hosts, zones, extensions."""
+"""What operators look at: pools, hosts, zones, extensions."""
 
 from typing import Any
 
 from starlette.responses import Response
 
-from volutus import placement
-from volutus.db import Page, SortKey
 from volutus.errors import NotFound
-from volutus.http.kernel import Request, Version, document
+from volutus.http.kernel import Request, document
 from volutus.http.openstack.volume.bodies import flag
 from volutus.http.openstack.volume.views import moment
 from volutus.placement import Host
 from volutus.volume import volumes
-from volutus.volume.capabilities import BACKEND, CAPABILITIES
+from volutus.volume.capabilities import CAPABILITIES, Pool
+from volutus.volume.capabilities import find as find_pools
+from volutus.volume.capabilities import pools as all_pools
 
 BINARY = "cinder-volume"
-BY_NAME = Page(sort=(SortKey("hostname"),))
 # Groups of calls that stock clients look for by name.
 EXTENSIONS = {
+    "backups": "Backups",
+    "consistencygroups": "Consistencygroups",
+    "encryption": "VolumeTypeEncryption",
     "os-admin-actions": "AdminActions",
     "os-availability-zone": "AvailabilityZones",
     "os-extended-snapshot-attributes": "ExtendedSnapshotAttributes",
@@ -29,48 +31,40 @@ EXTENSIONS = {
     "os-types-extra-specs": "TypesExtraSpecs",
     "os-types-manage": "TypesManage",
     "os-used-limits": "UsedLimits",
+    "os-snapshot-manage": "SnapshotManage",
+    "os-snapshot-unmanage": "SnapshotUnmanage",
     "os-vol-host-attr": "VolumeHostAttribute",
     "os-vol-image-meta": "VolumeImageMetadata",
     "os-vol-tenant-attr": "VolumeTenantAttribute",
     "os-volume-actions": "VolumeActions",
+    "os-volume-encryption-metadata": "VolumeEncryptionMetadata",
+    "os-volume-manage": "VolumeManage",
     "os-volume-transfer": "VolumeTransfer",
+    "os-volume-unmanage": "VolumeUnmanage",
     "os-volume-type-access": "VolumeTypeAccess",
     "qos-specs": "Qos_specs_manage",
     "scheduler-stats": "Scheduler_stats",
 }
 
 
-def services(request: Request) -> Response:
-    """`GET /os-services`: each host keeps volumes."""
-    query = request.query
-    entries = [_service(request, host) for host in placement.hosts.list_(request.tx, BY_NAME)]
-    if binary := query.get("binary"):
-        entries = [entry for entry in entries if entry["binary"] == binary]
-    if host := query.get("host"):
-        # A host may be named with its back end or without.
-        entries = [entry for entry in entries if host in (entry["host"], entry["host"].partition("@")[0])]
-    return document({"services": entries})
-
-
 def pools(request: Request) -> Response:
     """`GET /scheduler-stats/get_pools`."""
     detail = flag(request, "detail")
-    found = placement.hosts.list_(request.tx, BY_NAME)
-    return document({"pools": [_pool(host, detail=detail) for host in found]})
+    return document({"pools": [_pool(pool, detail=detail) for pool in all_pools(request.tx)]})
 
 
 def capabilities(request: Request) -> Response:
-    """`GET /capabilities/HOST@BACKEND`."""
-    host = placement.hosts.by_name(request.tx, request.params["host"].partition("@")[0])
+    """`GET /capabilities/HOST@POOL`."""
+    pool = _named(request)
     return document(
         {
-            "namespace": f"OS::Storage::Capabilities::{host.hostname}@{BACKEND}",
+            "namespace": f"OS::Storage::Capabilities::{pool.host.hostname}@{pool.name}",
             "vendor_name": CAPABILITIES["vendor_name"],
-            "volume_backend_name": BACKEND,
-            "pool_name": BACKEND,
-            "driver_version": _driver_version(host),
+            "volume_backend_name": pool.name,
+            "pool_name": pool.name,
+            "driver_version": _driver_version(pool.host),
             "storage_protocol": CAPABILITIES["storage_protocol"],
-            "display_name": BACKEND,
+            "display_name": pool.name,
             "description": "Disks in a directory of the host",
             "visibility": "public",
             "replication_targets": [],
@@ -81,17 +75,13 @@ def capabilities(request: Request) -> Response:
 
 def hosts(request: Request) -> Response:
     """`GET /os-hosts`."""
-    found = placement.hosts.list_(request.tx, BY_NAME)
-    return document({"hosts": [_host(host) for host in found]})
+    return document({"hosts": [_host(pool) for pool in all_pools(request.tx)]})
 
 
 def host(request: Request) -> Response:
-    """`GET /os-hosts/HOST@BACKEND`: how many volumes it keeps, in all and by project."""
-    named = request.params["host"]
-    found = placement.hosts.by_name(request.tx, named.partition("@")[0])
-    if not named.endswith(f"@{BACKEND}"):
-        raise NotFound(f"Host {named} could not be found.")
-    counts = volumes.stored_on(request.tx, found.id)
+    """`GET /os-hosts/HOST@POOL`: how many volumes it keeps, in all and by project."""
+    named, pool = request.params["host"], _named(request)
+    counts = volumes.stored_on(request.tx, pool.host.id, pool.name)
     totals = [sum(one[i] for one in counts.values()) for i in range(4)]
     resources = [_resource(named, "(total)", totals)]
     resources += [_resource(named, project_id, list(one)) for project_id, one in counts.items()]
@@ -127,60 +117,49 @@ def resource_filters(request: Request) -> Response:
         "volume": ["name", "status", "metadata", "bootable", "availability_zone", "id", "volume_type"],
         "snapshot": ["name", "status", "volume_id", "metadata", "id"],
         "attachment": ["volume_id", "status", "instance_id"],
+        "backup": ["name", "status", "volume_id"],
     }
     asked = request.query.get("resource")
     entries = [{"resource": name, "filters": keys} for name, keys in filters.items() if asked in (None, name)]
     return document({"resource_filters": entries})
 
 
-def _service(request: Request, host: Host) -> dict[str, Any]:
-    entry: dict[str, Any] = {
-        "binary": BINARY,
-        "host": f"{host.hostname}@{BACKEND}",
-        "zone": host.zone,
-        "status": "enabled" if host.enabled else "disabled",
-        "state": "up" if host.up else "down",
-        "updated_at": moment(host.last_seen_at or host.enrolled_at),
-        "disabled_reason": host.disabled_reason or None,
-        "frozen": False,
-        "replication_status": "disabled",
-        "active_backend_id": None,
-    }
-    if request.microversion >= Version(3, 7):
-        entry["cluster"] = None
-    if request.microversion >= Version(3, 49):
-        entry["backend_state"] = entry["state"]
-    return entry
+def _named(request: Request) -> Pool:
+    found = find_pools(request.tx, request.params["host"])
+    if "@" not in request.params["host"] or not found:
+        raise NotFound(f"Host {request.params['host']} could not be found.")
+    return found[0]
 
 
-def _pool(host: Host, *, detail: bool) -> dict[str, Any]:
-    entry: dict[str, Any] = {"name": f"{host.hostname}@{BACKEND}#{BACKEND}"}
+def _pool(pool: Pool, *, detail: bool) -> dict[str, Any]:
+    host = pool.host
+    entry: dict[str, Any] = {"name": f"{host.hostname}@{pool.name}#{pool.name}"}
     if detail:
         entry["capabilities"] = {
-            "volume_backend_name": BACKEND,
+            "volume_backend_name": pool.name,
             "vendor_name": CAPABILITIES["vendor_name"],
             "driver_version": _driver_version(host),
             "storage_protocol": CAPABILITIES["storage_protocol"],
-            "total_capacity_gb": host.disk_gib,
-            "free_capacity_gb": max(0, host.disk_gib - host.disk_gib_used),
+            "total_capacity_gb": pool.gib,
+            "free_capacity_gb": max(0, pool.gib - host.disk_gib_used),
             "allocated_capacity_gb": host.disk_gib_used,
             "reserved_percentage": 0,
-            "QoS_support": False,
-            "multiattach": False,
+            "QoS_support": True,
+            "multiattach": True,
             "thin_provisioning_support": True,
             "timestamp": moment(host.last_seen_at),
         }
     return entry
 
 
-def _host(host: Host) -> dict[str, Any]:
+def _host(pool: Pool) -> dict[str, Any]:
     return {
-        "service-status": "available" if host.up else "unavailable",
+        "service-status": "available" if pool.host.up else "unavailable",
         "service": BINARY,
-        "zone": host.zone,
-        "service-state": "enabled" if host.enabled else "disabled",
-        "host_name": f"{host.hostname}@{BACKEND}",
-        "last-update": moment(host.last_seen_at),
+        "zone": pool.host.zone,
+        "service-state": "enabled" if pool.host.enabled and pool.open else "disabled",
+        "host_name": f"{pool.host.hostname}@{pool.name}",
+        "last-update": moment(pool.host.last_seen_at),
     }
 
 

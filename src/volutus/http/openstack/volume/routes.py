@@ -6,11 +6,17 @@ from typing import Any
 from volutus.http.kernel import HttpProblem, Request, Route
 from volutus.http.openstack.volume import (
     attachments,
+    backups,
+    default_types,
+    group_types,
+    groups,
+    managing,
     messages,
     metadata,
     operations,
     qos,
     quotas,
+    services,
     snapshots,
     transfers,
     types,
@@ -100,6 +106,10 @@ _TYPES = (
     _route("POST", "/types/{type_id}/action", types.act, "types:manage"),
     _route("GET", "/types/{type_id}/os-volume-type-access", types.list_access, "types:manage"),
     _route("GET", "/types/{type_id}/encryption", types.encryption, "types:manage"),
+    _route("POST", "/types/{type_id}/encryption", types.create_encryption, "types:manage"),
+    _route("GET", "/types/{type_id}/encryption/{key}", types.show_encryption, "types:manage"),
+    _route("PUT", "/types/{type_id}/encryption/{key}", types.update_encryption, "types:manage"),
+    _route("DELETE", "/types/{type_id}/encryption/{key}", types.delete_encryption, "types:manage"),
     _route("GET", "/types/{type_id}/extra_specs", types.list_specs, "types:list"),
     _route("POST", "/types/{type_id}/extra_specs", types.set_specs, "types:manage"),
     _route("GET", "/types/{type_id}/extra_specs/{key}", types.show_spec, "types:list"),
@@ -137,10 +147,12 @@ _QUOTAS = (
     _route("PUT", "/os-quota-sets/{target_id}", quotas.update, "quotas:update"),
     _route("DELETE", "/os-quota-sets/{target_id}", quotas.delete, "quotas:update"),
     _route("GET", "/os-quota-class-sets/{class_name}", quotas.show_class, "quotas:update"),
+    _route("PUT", "/os-quota-class-sets/{class_name}", quotas.update_class, "quotas:update"),
     _route("GET", "/limits", quotas.limits, "limits:show"),
 )
 _OPERATIONS = (
-    _route("GET", "/os-services", operations.services, "operations:see"),
+    _route("GET", "/os-services", services.list_, "operations:see"),
+    _route("PUT", "/os-services/{key}", services.change, "operations:change"),
     _route("GET", "/os-hosts", operations.hosts, "operations:see"),
     _route("GET", "/os-hosts/{host}", operations.host, "operations:see"),
     _route("GET", "/scheduler-stats/get_pools", operations.pools, "operations:see"),
@@ -153,6 +165,67 @@ _MESSAGES = (
     _route("GET", "/messages", messages.list_, "messages:list"),
     _route("GET", "/messages/{message_id}", messages.show, "messages:list"),
     _route("DELETE", "/messages/{message_id}", messages.delete, "messages:delete"),
+)
+_BACKUPS = (
+    _route("POST", "/backups", backups.create, "backups:create"),
+    _route("GET", "/backups", backups.list_, "backups:list"),
+    _route("GET", "/backups/detail", backups.list_detail, "backups:list"),
+    _route("POST", "/backups/import_record", backups.import_record, "backups:records"),
+    _route("GET", "/backups/{backup_id}", backups.show, "backups:list"),
+    _route("PUT", "/backups/{backup_id}", backups.update, "backups:update"),
+    _route("DELETE", "/backups/{backup_id}", backups.delete, "backups:delete"),
+    _route("POST", "/backups/{backup_id}/restore", backups.restore, "backups:restore"),
+    _route("POST", "/backups/{backup_id}/action", backups.act, "backups:delete"),
+    _route("GET", "/backups/{backup_id}/export_record", backups.export_record, "backups:records"),
+)
+_ONE_GROUP_SNAPSHOT = "/group_snapshots/{group_snapshot_id}"
+_GROUPS = (
+    _route("POST", "/groups", groups.create, "groups:create"),
+    _route("GET", "/groups", groups.list_, "groups:list"),
+    _route("GET", "/groups/detail", groups.list_detail, "groups:list"),
+    _route("POST", "/groups/action", groups.create_from_source, "groups:create"),
+    _route("GET", "/groups/{group_id}", groups.show, "groups:list"),
+    _route("PUT", "/groups/{group_id}", groups.update, "groups:update"),
+    _route("POST", "/groups/{group_id}/action", groups.act, "groups:delete"),
+    _route("POST", "/group_snapshots", groups.create_snapshot, "groups:create"),
+    _route("GET", "/group_snapshots", groups.list_snapshots, "groups:list"),
+    _route("GET", "/group_snapshots/detail", groups.list_snapshots_detail, "groups:list"),
+    _route("GET", _ONE_GROUP_SNAPSHOT, groups.show_snapshot, "groups:list"),
+    _route("DELETE", _ONE_GROUP_SNAPSHOT, groups.delete_snapshot, "groups:delete"),
+    _route("POST", f"{_ONE_GROUP_SNAPSHOT}/action", groups.act_on_snapshot, "groups:reset_status"),
+)
+_ONE_GROUP_TYPE = "/group_types/{group_type_id}"
+_GROUP_TYPES = (
+    _route("POST", "/group_types", group_types.create, "group_types:manage"),
+    _route("GET", "/group_types", group_types.list_, "group_types:list"),
+    _route("GET", _ONE_GROUP_TYPE, group_types.show, "group_types:list"),
+    _route("PUT", _ONE_GROUP_TYPE, group_types.update, "group_types:manage"),
+    _route("DELETE", _ONE_GROUP_TYPE, group_types.delete, "group_types:manage"),
+    _route("GET", f"{_ONE_GROUP_TYPE}/group_specs", group_types.list_specs, "group_types:manage"),
+    _route("POST", f"{_ONE_GROUP_TYPE}/group_specs", group_types.set_specs, "group_types:manage"),
+    _route("GET", f"{_ONE_GROUP_TYPE}/group_specs/{{key}}", group_types.show_spec, "group_types:manage"),
+    _route("PUT", f"{_ONE_GROUP_TYPE}/group_specs/{{key}}", group_types.set_spec, "group_types:manage"),
+    _route("DELETE", f"{_ONE_GROUP_TYPE}/group_specs/{{key}}", group_types.delete_spec, "group_types:manage"),
+)
+_MANAGING = (
+    _route("POST", "/os-volume-manage", managing.manage_volume, "volumes:manage"),
+    _route("GET", "/os-volume-manage", managing.list_volumes, "volumes:manage"),
+    _route("GET", "/os-volume-manage/detail", managing.list_volumes_detail, "volumes:manage"),
+    _route("POST", "/manageable_volumes", managing.manage_volume, "volumes:manage"),
+    _route("GET", "/manageable_volumes", managing.list_volumes, "volumes:manage"),
+    _route("GET", "/manageable_volumes/detail", managing.list_volumes_detail, "volumes:manage"),
+    _route("POST", "/os-snapshot-manage", managing.manage_snapshot, "snapshots:manage"),
+    _route("GET", "/os-snapshot-manage", managing.list_snapshots, "snapshots:manage"),
+    _route("GET", "/os-snapshot-manage/detail", managing.list_snapshots_detail, "snapshots:manage"),
+    _route("POST", "/manageable_snapshots", managing.manage_snapshot, "snapshots:manage"),
+    _route("GET", "/manageable_snapshots", managing.list_snapshots, "snapshots:manage"),
+    _route("GET", "/manageable_snapshots/detail", managing.list_snapshots_detail, "snapshots:manage"),
+)
+_DEFAULT_TYPES = (
+    _route("GET", "/default-types", default_types.list_, "default_types:manage"),
+    _route("GET", "/default-types/{target_id}", default_types.show, "default_types:manage"),
+    _route("PUT", "/default-types/{target_id}", default_types.update, "default_types:manage"),
+    _route("DELETE", "/default-types/{target_id}", default_types.delete, "default_types:manage"),
 )
 ROUTES = (
     *_VOLUMES,
@@ -167,6 +240,11 @@ ROUTES = (
     *_QUOTAS,
     *_OPERATIONS,
     *_MESSAGES,
+    *_BACKUPS,
+    *_GROUPS,
+    *_GROUP_TYPES,
+    *_MANAGING,
+    *_DEFAULT_TYPES,
 )
 DISCOVERY = (
     Route("GET", "", versions.all_, open=True),

@@ -30,6 +30,147 @@ class VolumeCreate(msgspec.Struct):
     backup_id: str | None = None
 
 
+class Encryption(msgspec.Struct):
+    """`POST` and `PUT /types/ID/encryption`."""
+
+    provider: Annotated[str, Meta(min_length=1, max_length=255)] | None = None
+    control_location: str | None = None
+    cipher: Name | None = None
+    key_size: Annotated[int, Meta(ge=0)] | None = None
+
+
+class GroupTypeCreate(msgspec.Struct):
+    """`POST /group_types`."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=255)]
+    description: Text | None = None
+    group_specs: dict[str, Any] | None = None
+    is_public: bool = True
+
+
+class GroupTypeUpdate(msgspec.Struct):
+    """`PUT /group_types/ID`."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=255)] | None = None
+    description: Text | msgspec.UnsetType | None = msgspec.UNSET
+    is_public: bool | None = None
+
+
+class GroupCreate(msgspec.Struct):
+    """`POST /groups`."""
+
+    group_type: str
+    volume_types: list[str]
+    name: Name | None = None
+    description: Text | None = None
+    availability_zone: Name | None = None
+
+
+class GroupFromSource(msgspec.Struct):
+    """`create-from-src` of `POST /groups/action`."""
+
+    name: Name | None = None
+    description: Text | None = None
+    group_snapshot_id: str | None = None
+    source_group_id: str | None = None
+
+
+class GroupUpdate(msgspec.Struct):
+    """`PUT /groups/ID`. Volumes are ids with commas between."""
+
+    name: Name | None = None
+    description: Text | None = None
+    add_volumes: str | None = None
+    remove_volumes: str | None = None
+
+
+class GroupDelete(msgspec.Struct):
+    """`delete` of `POST /groups/ID/action`."""
+
+    delete_volumes: bool = msgspec.field(default=False, name="delete-volumes")
+
+
+class GroupSnapshotCreate(msgspec.Struct):
+    """`POST /group_snapshots`."""
+
+    group_id: str
+    name: Name | None = None
+    description: Text | None = None
+
+
+class BackupCreate(msgspec.Struct):
+    """`POST /backups`. A container is a notion of other backup targets."""
+
+    volume_id: str
+    snapshot_id: str | None = None
+    name: Name | None = None
+    description: Text | None = None
+    container: Name | None = None
+    incremental: bool | None = None
+    force: bool | None = None
+    metadata: dict[str, Any] | None = None
+    availability_zone: Name | None = None
+
+
+class BackupRestore(msgspec.Struct):
+    """`POST /backups/ID/restore`."""
+
+    volume_id: str | None = None
+    name: Name | None = None
+
+
+class BackupRecord(msgspec.Struct):
+    """`POST /backups/import_record`."""
+
+    backup_service: Annotated[str, Meta(min_length=1, max_length=255)]
+    backup_url: Annotated[str, Meta(min_length=1)]
+
+
+class VolumeManage(msgspec.Struct):
+    """`POST /os-volume-manage`, `/manageable_volumes`."""
+
+    ref: dict[str, Any]
+    host: str | None = None
+    cluster: str | None = None
+    name: Name | None = None
+    description: Text | None = None
+    volume_type: Name | None = None
+    availability_zone: Name | None = None
+    metadata: dict[str, Any] | None = None
+    bootable: bool = False
+
+
+class SnapshotManage(msgspec.Struct):
+    """`POST /os-snapshot-manage`, `/manageable_snapshots`."""
+
+    volume_id: str
+    ref: dict[str, Any]
+    name: Name | None = None
+    description: Text | None = None
+    metadata: dict[str, Any] | None = None
+
+
+class Revert(msgspec.Struct):
+    """`revert`."""
+
+    snapshot_id: str
+
+
+class ServiceChange(msgspec.Struct):
+    """`PUT /os-services/ACTION`."""
+
+    host: Annotated[str, Meta(min_length=1, max_length=255)]
+    binary: str | None = None
+    service: str | None = None
+    disabled_reason: Name | None = None
+
+
+class DefaultType(msgspec.Struct):
+    """`PUT /default-types/PROJECT`."""
+
+    volume_type: Annotated[str, Meta(min_length=1, max_length=255)]
+
+
 class VolumeUpdate(msgspec.Struct):
     """`PUT /volumes/ID` and `PUT /snapshots/ID`."""
 

@@ -17,7 +17,7 @@ from volutus.http.openstack.volume.bodies import (
     require_uuid,
 )
 from volutus.http.openstack.volume.volumes import NEWEST, RENAMED, changes_of
-from volutus.volume import SnapshotFilter, SnapshotOrder, get_snapshot, snapshots
+from volutus.volume import SnapshotFilter, SnapshotOrder, get_snapshot, releases, snapshots
 from volutus.volume.faults import VolumeNotFound
 
 # From here on a volume in use is copied without asking for force.
@@ -84,6 +84,9 @@ def act(request: Request) -> Response:
     elif "os-force_delete" in body:
         policy.require("volume:snapshots:force_delete", caller)
         snapshots.remove(request.tx, request.caller, snapshot_id, force=True)
+    elif "os-unmanage" in body:
+        policy.require("volume:snapshots:unmanage", caller)
+        releases.release_snapshot(request.tx, request.caller, snapshot_id)
     elif "os-update_snapshot_status" in body:
         asked = read(request, "os-update_snapshot_status", schemas.ResetStatus)
         _progress(request, snapshot_id, asked.status or "")

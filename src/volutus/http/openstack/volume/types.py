@@ -10,6 +10,7 @@ from volutus.errors import Invalid
 from volutus.http.kernel import Request, decode, document, empty, next_links, parse_page
 from volutus.http.openstack.volume import schemas
 from volutus.http.openstack.volume.bodies import boolean, pairs, read
+from volutus.http.openstack.volume.views import moment
 from volutus.volume import types
 from volutus.volume.faults import KeyNotFound
 from volutus.volume.types import TypeOrder, VolumeType
@@ -110,9 +111,67 @@ def delete_spec(request: Request) -> Response:
 
 
 def encryption(request: Request) -> Response:
-    """`GET /types/ID/encryption`: no type encrypts."""
-    types.get(request.tx, request.caller, request.params["type_id"])
-    return document({})
+    """`GET /types/ID/encryption`: empty where volumes are not encrypted."""
+    type_id = request.params["type_id"]
+    found = types.get(request.tx, request.caller, type_id)
+    if found.encryption is None:
+        return document({})
+    moments = {"created_at": moment(found.updated_at), "updated_at": None, "deleted_at": None}
+    return document({"volume_type_id": type_id, **found.encryption, **moments, "deleted": False})
+
+
+def show_encryption(request: Request) -> Response:
+    """`GET /types/ID/encryption/KEY`."""
+    found = types.get(request.tx, request.caller, request.params["type_id"]).encryption
+    key = request.params["key"]
+    if found is None or key not in found:
+        raise KeyNotFound(f"The volume type's encryption has no {key}.")
+    return document({key: found[key]})
+
+
+def create_encryption(request: Request) -> Response:
+    """`POST /types/ID/encryption`."""
+    type_id = request.params["type_id"]
+    body = read(request, "encryption", schemas.Encryption)
+    if types.get(request.tx, request.caller, type_id).encryption is not None:
+        raise Invalid(f"Volume type encryption for type {type_id} already exists.")
+    wanted = _encryption(body, {"control_location": "front-end", "cipher": None, "key_size": None})
+    if "provider" not in wanted:
+        raise Invalid("Invalid input for encryption: it has no provider.", field="encryption.provider")
+    made = {"encryption_id": request.tx.ids.uuid(), **wanted}
+    types.set_encryption(request.tx, request.caller, type_id, made)
+    return document({"encryption": {"volume_type_id": type_id, **made}})
+
+
+def update_encryption(request: Request) -> Response:
+    """`PUT /types/ID/encryption/ENCRYPTION`."""
+    type_id, found = request.params["type_id"], _of_type(request)
+    changed = _encryption(read(request, "encryption", schemas.Encryption), {})
+    types.set_encryption(request.tx, request.caller, type_id, {**found, **changed})
+    return document({"encryption": changed})
+
+
+def delete_encryption(request: Request) -> Response:
+    """`DELETE /types/ID/encryption/ENCRYPTION`."""
+    _of_type(request)
+    types.set_encryption(request.tx, request.caller, request.params["type_id"], None)
+    return empty()
+
+
+def _of_type(request: Request) -> dict[str, Any]:
+    found = types.get(request.tx, request.caller, request.params["type_id"]).encryption
+    if found is None or found["encryption_id"] != request.params["key"]:
+        raise KeyNotFound("The volume type has no such encryption.")
+    return dict(found)
+
+
+def _encryption(body: schemas.Encryption, standard: dict[str, Any]) -> dict[str, Any]:
+    """What was said, over the standard: notes for clients. Disks are LUKS with AES-256-XTS, whatever it
+    is."""
+    if body.control_location not in (None, "front-end", "back-end"):
+        raise Invalid("The control location is front-end or back-end.", field="encryption.control_location")
+    given = {name: getattr(body, name) for name in ("provider", "control_location", "cipher", "key_size")}
+    return {**standard, **{name: value for name, value in given.items() if value is not None}}
 
 
 def list_access(request: Request) -> Response:

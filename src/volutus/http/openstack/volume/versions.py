@@ -7,7 +7,7 @@ from starlette.responses import Response
 from volutus.http.kernel import Request, Version, document
 
 LOWEST = Version(3, 0)
-HIGHEST = Version(3, 70)
+HIGHEST = Version(3, 71)
 
 
 def all_(request: Request) -> Response:

@@ -7,8 +7,7 @@ from typing import Any
 from volutus import placement
 from volutus.http.kernel import Request, Version
 from volutus.image import Image
-from volutus.volume import Attachment, Snapshot, Volume
-from volutus.volume.capabilities import BACKEND
+from volutus.volume import Attachment, Snapshot, Status, Volume
 
 
 def moment(at: datetime | None) -> str | None:
@@ -49,7 +48,7 @@ def volume(request: Request, one: Volume) -> dict[str, Any]:
         "availability_zone": one.zone or request.plane.settings.zone,
         "created_at": moment(one.created_at),
         "updated_at": moment(one.updated_at),
-        "attachments": _attachments(request, one.attachment),
+        "attachments": _attachments(request, one),
         "volume_type": one.type_name,
         "snapshot_id": one.snapshot_id,
         "source_volid": one.source_volume_id,
@@ -57,14 +56,14 @@ def volume(request: Request, one: Volume) -> dict[str, Any]:
         "links": links(request, "volumes", one.id),
         "user_id": one.user_id,
         "bootable": "true" if one.bootable else "false",
-        "encrypted": False,
+        "encrypted": one.encrypted,
         "replication_status": None,
         "consistencygroup_id": None,
-        "multiattach": False,
-        "migration_status": None,
+        "multiattach": one.multiattach,
+        "migration_status": _migration(one),
     }
     added: list[tuple[Version, str, Any]] = [
-        (Version(3, 13), "group_id", None),
+        (Version(3, 13), "group_id", one.group_id),
         (Version(3, 21), "provider_id", None),
         (Version(3, 48), "service_uuid", None),
         (Version(3, 48), "shared_targets", False),
@@ -104,8 +103,8 @@ def volume_detail(request: Request, one: Volume, hosts: Mapping[str, str]) -> di
         body["volume_image_metadata"] = one.image_metadata
     if request.caller.is_admin:
         name = hosts.get(one.host_id or "")
-        body["os-vol-host-attr:host"] = f"{name}@{BACKEND}#{BACKEND}" if name else None
-        body["os-vol-mig-status-attr:migstat"] = None
+        body["os-vol-host-attr:host"] = f"{name}@{one.pool}#{one.pool}" if name else None
+        body["os-vol-mig-status-attr:migstat"] = _migration(one)
         body["os-vol-mig-status-attr:name_id"] = None
         if request.microversion >= Version(3, 61):
             body["cluster_name"] = None
@@ -139,7 +138,7 @@ def snapshot_detail(request: Request, one: Snapshot) -> dict[str, Any]:
     body["os-extended-snapshot-attributes:progress"] = done
     body["os-extended-snapshot-attributes:project_id"] = one.project_id
     if request.microversion >= Version(3, 14):
-        body["group_snapshot_id"] = None
+        body["group_snapshot_id"] = one.group_snapshot_id
     return body
 
 
@@ -159,13 +158,13 @@ def attachment(one: Attachment) -> dict[str, Any]:
     }
 
 
-def connection_info(volume_id: str, mode: str) -> dict[str, Any]:
+def connection_info(volume_id: str, mode: str, *, encrypted: bool = False) -> dict[str, Any]:
     """Volumes are files of the host's agent, which alone opens them: there is no target to log in to."""
     return {
         "driver_volume_type": "volutus",
         "volume_id": volume_id,
         "access_mode": mode,
-        "encrypted": False,
+        "encrypted": encrypted,
         "qos_specs": None,
         "cacheable": False,
     }
@@ -175,15 +174,21 @@ def _metadata(one: Volume) -> dict[str, str]:
     shown = dict(one.metadata)
     if one.read_only is not None:
         shown["readonly"] = str(one.read_only)
-    if one.attachment is not None and one.attachment.attached_at is not None:
-        shown["attached_mode"] = one.attachment.mode
+    modes = [attachment.mode for attachment in one.attachments if attachment.attached_at is not None]
+    if modes:
+        shown["attached_mode"] = modes[0]
     return shown
 
 
-def _attachments(request: Request, one: Attachment | None) -> list[dict[str, Any]]:
+def _migration(one: Volume) -> str | None:
+    """Only a volume that came from another storage class tells of it."""
+    if not one.migrated:
+        return None
+    return "migrating" if one.status == Status.RETYPING else "success"
+
+
+def _attachments(request: Request, volume: Volume) -> list[dict[str, Any]]:
     """A volume lists who uses it; a reservation is no use yet."""
-    if one is None or one.attached_at is None:
-        return []
     return [
         {
             "id": one.volume_id,
@@ -194,4 +199,6 @@ def _attachments(request: Request, one: Attachment | None) -> list[dict[str, Any
             "device": one.device,
             "attached_at": moment(one.attached_at),
         }
+        for one in volume.attachments
+        if one.attached_at is not None
     ]

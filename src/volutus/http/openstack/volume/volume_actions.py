@@ -8,9 +8,9 @@ from starlette.responses import Response
 from volutus.errors import Invalid
 from volutus.http.kernel import Request, Version, decode, document, empty
 from volutus.http.openstack.volume import schemas, views
-from volutus.http.openstack.volume.bodies import pairs, read
+from volutus.http.openstack.volume.bodies import pairs, read, require_uuid, since
 from volutus.image import ImageFields
-from volutus.volume import attachments, get_volume, metadata, volumes
+from volutus.volume import attachments, get_volume, metadata, releases, reworks, volumes
 from volutus.volume.attachments import AttachmentOrder
 from volutus.volume.metadata import Notes
 from volutus.volume.status import Status
@@ -18,6 +18,7 @@ from volutus.volume.status import Status
 MODES = ("rw", "ro")
 # Until then only available volumes grow.
 IN_USE_EXTENDS = Version(3, 42)
+REVERTS = Version(3, 40)
 
 
 def act(request: Request) -> Response:
@@ -120,7 +121,21 @@ def _set_read_only(request: Request, volume_id: str) -> Response:
 
 def _retype(request: Request, volume_id: str) -> Response:
     body = read(request, "os-retype", schemas.Retype)
-    volumes.retype(request.tx, request.caller, volume_id, body.new_type)
+    policy = body.migration_policy or "never"
+    reworks.retype(request.tx, request.caller, volume_id, body.new_type, policy)
+    return empty()
+
+
+def _revert(request: Request, volume_id: str) -> Response:
+    since(request, REVERTS)
+    body = read(request, "revert", schemas.Revert)
+    require_uuid(body.snapshot_id, "snapshot_id")
+    reworks.revert(request.tx, request.caller, volume_id, body.snapshot_id)
+    return empty()
+
+
+def _unmanage(request: Request, volume_id: str) -> Response:
+    releases.release_volume(request.tx, request.caller, volume_id)
     return empty()
 
 
@@ -183,6 +198,8 @@ ACTIONS: Mapping[str, tuple[Action, str]] = {
     "os-set_bootable": (_set_bootable, ""),
     "os-update_readonly_flag": (_set_read_only, ""),
     "os-retype": (_retype, ""),
+    "revert": (_revert, ""),
+    "os-unmanage": (_unmanage, "volume:volumes:unmanage"),
     "os-force_delete": (_force_delete, "volume:volumes:force_delete"),
     "os-reset_status": (_reset_status, "volume:volumes:reset_status"),
     "os-volume_upload_image": (_upload_image, "volume:volumes:upload"),

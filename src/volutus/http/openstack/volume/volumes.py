@@ -100,13 +100,13 @@ def changes_of(body: VolumeUpdate) -> dict[str, Any]:
 
 def _order(body: VolumeCreate) -> VolumeOrder:
     if body.multiattach:
-        raise Invalid("Volumes that several servers attach at once are not offered.", field="multiattach")
-    if body.backup_id or body.group_id or body.consistencygroup_id:
-        raise Invalid("Backups and groups of volumes are not offered.")
-    for name in ("snapshot_id", "source_volid"):
+        raise Invalid("A volume is shared by its type: one with multiattach.", field="multiattach")
+    if body.consistencygroup_id:
+        raise Invalid("Volumes are grouped by group_id.", field="consistencygroup_id")
+    for name in ("snapshot_id", "source_volid", "backup_id", "group_id"):
         require_uuid(getattr(body, name), name)
     image_id = body.image_ref or body.image_id or None
-    if body.size is None and not (body.snapshot_id or body.source_volid):
+    if body.size is None and not (body.snapshot_id or body.source_volid or body.backup_id):
         raise Invalid("Invalid input for size: a new volume needs one.", field="size")
     return VolumeOrder(
         size_gib=body.size,
@@ -118,6 +118,8 @@ def _order(body: VolumeCreate) -> VolumeOrder:
         snapshot_id=body.snapshot_id,
         source_volume_id=body.source_volid,
         metadata=pairs(body.metadata or {}),
+        backup_id=body.backup_id,
+        group_id=body.group_id,
     )
 
 
@@ -155,4 +157,5 @@ def _filter(request: Request) -> VolumeFilter:
         zone_unsaid=query.get("availability_zone") == request.plane.settings.zone,
         ids=tuple(ids.split(",")) if ids else None,
         type_id=types.find(request.tx, caller, named).id if named else None,
+        group_id=query.get("group_id"),
     )

@@ -1,0 +1,189 @@
+"""Reads and writes the content of a disk, whatever its format, through a private qemu-nbd: the protocol's
+client.
+
+Only what backups need of the protocol: one connection, one request at a time, structured replies, and which
+parts of a disk are surely zero. (Flag 1 of `base:allocation` alone does not say so: a hole in an overlay may
+have data beneath it.)
+"""
+
+import socket
+import struct
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from volutus.agent.faults import HostFault
+from volutus.agent.storage.disk_tool import Disk, key_file
+
+START_TIMEOUT_S = 30.0
+# One request that takes longer is a disk that does not answer.
+REQUEST_TIMEOUT_S = 120.0
+STOP_TIMEOUT_S = 30.0
+POLL_S = 0.02
+
+_OPTION_MAGIC = 0x49484156454F5054
+_OPTION_REPLY_MAGIC = 0x3E889045565A9
+_REQUEST_MAGIC, _SIMPLE_MAGIC, _STRUCTURED_MAGIC = 0x25609513, 0x67446698, 0x668E33EF
+_GO, _STRUCTURED, _SET_CONTEXT = 7, 8, 10
+_ACK, _INFO, _CONTEXT = 1, 3, 4
+_READ, _WRITE, _DISCONNECT, _FLUSH, _STATUS = 0, 1, 2, 3, 7
+_DATA, _HOLE, _EXTENTS = 1, 2, 5
+_ZERO = 2
+# What the protocol lets a server send about one request.
+_STATUS_SPAN_MAX = 1 << 30
+
+
+class Content:
+    """The bytes of one disk."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._cookie = 0
+        self.size_bytes = 0
+        self._negotiate()
+
+    def read(self, offset: int, length: int) -> bytes:
+        """These bytes. Raises HostFault."""
+        buffer = bytearray(length)
+        for kind, payload in self._ask(_READ, offset, length):
+            if kind == _DATA:
+                at = int.from_bytes(payload[:8], "big") - offset
+                buffer[at : at + len(payload) - 8] = payload[8:]
+        return bytes(buffer)
+
+    def write(self, offset: int, data: bytes) -> None:
+        """Write these bytes; durable only after `flush`."""
+        list(self._ask(_WRITE, offset, len(data), data))
+
+    def flush(self) -> None:
+        """All that was written is on the disk."""
+        list(self._ask(_FLUSH, 0, 0))
+
+    def data(self) -> Iterator[tuple[int, int]]:
+        """(offset, length) of all parts that may hold something else than zeros, in order."""
+        offset = 0
+        while offset < self.size_bytes:
+            span = min(_STATUS_SPAN_MAX, self.size_bytes - offset)
+            for kind, payload in self._ask(_STATUS, offset, span):
+                if kind == _EXTENTS:
+                    for length, flags in struct.iter_unpack(">II", payload[4:]):
+                        if not flags & _ZERO:
+                            yield offset, length
+                        offset += length
+
+    def close(self) -> None:
+        """Let the server end."""
+        with suppress(OSError):
+            self._send_request(_DISCONNECT, 0, 0)
+        self._sock.close()
+
+    def _negotiate(self) -> None:
+        self._take(18)
+        self._sock.sendall(struct.pack(">I", 3))
+        self._option(_STRUCTURED, b"")
+        name, context = b"disk", b"base:allocation"
+        query = struct.pack(">I", len(name)) + name + struct.pack(">II", 1, len(context)) + context
+        self._option(_SET_CONTEXT, query)
+        for payload in self._option(_GO, struct.pack(">I", len(name)) + name + struct.pack(">H", 0)):
+            if payload[:2] == b"\0\0":
+                self.size_bytes = int.from_bytes(payload[2:10], "big")
+
+    def _option(self, option: int, data: bytes) -> list[bytes]:
+        self._sock.sendall(struct.pack(">QII", _OPTION_MAGIC, option, len(data)) + data)
+        payloads: list[bytes] = []
+        while True:
+            magic, _, kind, length = struct.unpack(">QIII", self._take(20))
+            payload = self._take(length)
+            if magic != _OPTION_REPLY_MAGIC or kind not in (_ACK, _INFO, _CONTEXT):
+                raise HostFault("The disk could not be opened.", f"option {option} answered {kind:#x}")
+            if kind == _ACK:
+                return payloads
+            payloads.append(payload)
+
+    def _send_request(self, kind: int, offset: int, length: int, data: bytes = b"") -> None:
+        self._cookie += 1
+        header = struct.pack(">IHHQQI", _REQUEST_MAGIC, 0, kind, self._cookie, offset, length)
+        self._sock.sendall(header + data)
+
+    def _ask(self, kind: int, offset: int, length: int, data: bytes = b"") -> Iterator[tuple[int, bytes]]:
+        self._send_request(kind, offset, length, data)
+        done = False
+        while not done:
+            magic = int.from_bytes(self._take(4), "big")
+            if magic == _SIMPLE_MAGIC:
+                error, _ = struct.unpack(">IQ", self._take(12))
+                self._check(error)
+                return
+            if magic != _STRUCTURED_MAGIC:
+                raise HostFault("The disk's content could not be read.", f"magic {magic:#x}")
+            flags, reply, _, size = struct.unpack(">HHQI", self._take(16))
+            payload = self._take(size)
+            if reply & 0x8000:
+                self._check(int.from_bytes(payload[:4], "big") or 5)
+            done = bool(flags & 1)
+            yield reply, payload
+
+    def _check(self, error: int) -> None:
+        if error:
+            raise HostFault("The disk's content could not be read or written.", f"errno {error}")
+
+    def _take(self, length: int) -> bytes:
+        buffer = bytearray()
+        while len(buffer) < length:
+            piece = self._sock.recv(min(length - len(buffer), 1 << 20))
+            if not piece:
+                raise HostFault("The disk's content could not be read.", "qemu-nbd closed the connection")
+            buffer += piece
+        return bytes(buffer)
+
+
+@contextmanager
+def opened(disk: Disk, *, writable: bool = False) -> Iterator[Content]:
+    """The disk's content while the block lasts. Nobody else may write to the disk meanwhile. Raises
+    HostFault."""
+    with tempfile.TemporaryDirectory(prefix="volutus-nbd-") as directory, key_file(disk.key) as (secret, fds):
+        path = Path(directory, "s")
+        modes = ["--discard=unmap", "--detect-zeroes=unmap"] if writable else ["-r"]
+        command = ["qemu-nbd", *secret, *modes, "-x", "disk", "-k", str(path), "--image-opts", disk.options]
+        server = subprocess.Popen(command, pass_fds=fds, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        try:
+            content = _connect(server, path)
+            try:
+                yield content
+            finally:
+                content.close()
+        except OSError as error:
+            raise HostFault("The disk's content could not be read or written.", str(error)) from error
+        finally:
+            _end(server)
+
+
+def _connect(server: subprocess.Popen[bytes], path: Path) -> Content:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    sock = socket.socket(socket.AF_UNIX)
+    sock.settimeout(REQUEST_TIMEOUT_S)
+    while True:
+        try:
+            sock.connect(str(path))
+            return Content(sock)
+        except (FileNotFoundError, ConnectionRefusedError) as error:
+            if server.poll() is not None or time.monotonic() > deadline:
+                sock.close()
+                said = (
+                    server.stderr.read().decode(errors="replace") if server.stderr and server.poll() else ""
+                )
+                raise HostFault("The disk could not be opened.", said.strip() or str(error)) from error
+            time.sleep(POLL_S)
+
+
+def _end(server: subprocess.Popen[bytes]) -> None:
+    try:
+        server.wait(STOP_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
+    if server.stderr:
+        server.stderr.close()

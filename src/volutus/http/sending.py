@@ -1,0 +1,107 @@
+"""Sends large things as streams: whole, or the range that was asked for, so that a download cut off goes on
+where it stopped. Memory stays flat.
+
+The next piece is read while the one before is sent. Disks and files are read in threads.
+"""
+
+import asyncio
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from starlette.datastructures import Headers
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from volutus.rawdisk import RawDisk
+
+# Reading in a thread costs a hand-over, on a busy machine a wait: pieces are large. Two are in memory.
+PIECE_BYTES = 4 << 20
+_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
+
+
+@dataclass(frozen=True)
+class Sendable:
+    """What is sent: `size_bytes` of it, the same as long as `etag` is. `open` is called in a thread when the
+    first byte is needed; what it answers may be larger, or smaller: then zeros follow."""
+
+    size_bytes: int
+    etag: str
+    open: Callable[[], RawDisk]
+
+
+class RangedResponse(Response):
+    """The answer to a GET or HEAD of a `Sendable`, after RFC 9110: `Range` with one range, `If-Range`,
+    `If-None-Match`. What is not understood in these is as if it was not there."""
+
+    def __init__(
+        self,
+        sent: Sendable,
+        asked: Headers,
+        headers: Mapping[str, str] | None = None,
+        media_type: str = "application/octet-stream",
+    ) -> None:
+        self._sent = sent
+        status, self._begin, self._end = _part(sent, asked)
+        own = {"Accept-Ranges": "bytes", "ETag": f'"{sent.etag}"'}
+        if status == 206:
+            own["Content-Range"] = f"bytes {self._begin}-{self._end - 1}/{sent.size_bytes}"
+        elif status == 416:
+            own["Content-Range"] = f"bytes */{sent.size_bytes}"
+        own["Content-Length"] = str(self._end - self._begin)
+        super().__init__(None, status, {**own, **(headers or {})}, media_type)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        start = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
+        if scope["method"] == "HEAD" or self._begin == self._end:
+            await send(start)
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            return
+        # What fails to open is told as an error; later the connection can only be cut.
+        opened = await asyncio.to_thread(self._sent.open)
+        gone = asyncio.create_task(_disconnected(receive))
+        reading: asyncio.Task[bytes] | None = None
+        try:
+            await send(start)
+            at = self._begin
+            reading = asyncio.create_task(self._read(opened, at))
+            while at < self._end and not gone.done():
+                piece = await reading
+                at += len(piece)
+                if at < self._end:
+                    reading = asyncio.create_task(self._read(opened, at))
+                await send({"type": "http.response.body", "body": piece, "more_body": at < self._end})
+        finally:
+            gone.cancel()
+            if reading is not None:
+                await asyncio.wait([reading])
+            await asyncio.to_thread(opened.close)
+
+    async def _read(self, opened: RawDisk, at: int) -> bytes:
+        length = min(PIECE_BYTES, self._end - at)
+        return (await asyncio.to_thread(opened.read, at, length)).ljust(length, b"\0")
+
+
+def _part(sent: Sendable, asked: Headers) -> tuple[int, int, int]:
+    """The status, and where the bytes to send begin and end."""
+    size = sent.size_bytes
+    if any(one.strip() in (f'"{sent.etag}"', "*") for one in asked.get("if-none-match", "").split(",")):
+        return 304, 0, 0
+    match = _RANGE.fullmatch(asked.get("range", "").replace(" ", ""))
+    if match is None or asked.get("if-range", f'"{sent.etag}"') != f'"{sent.etag}"':
+        return 200, 0, size
+    first, last = match[1], match[2]
+    if not first:
+        if not last:
+            return 200, 0, size
+        begin, end = max(size - int(last), 0), size
+    else:
+        begin, end = int(first), min(int(last) + 1, size) if last else size
+        if last and int(last) < begin:
+            return 200, 0, size
+    return (206, begin, end) if begin < end else (416, 0, 0)
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
