@@ -21,7 +21,7 @@ from volutus.identity.grants import Question, standing
 from volutus.identity.passwords import HashCost
 from volutus.identity.payload import ScopeKind
 
-EXAMPLES = int(os.environ.get("VOLUTUS_FUZZ_EXAMPLES", "25"))
+EXAMPLES = int(os.environ.get("VOLUTUS_FUZZ_EXAMPLES", "8"))
 USERS, GROUPS = ("u0", "u1"), ("g0", "g1")
 # A tree within one domain, and a project of another.
 PROJECTS = {"top": None, "left": "top", "leaf": "left", "right": "top", "away": None}
@@ -160,7 +160,7 @@ def test_roles_are_those_of_the_model(world):
         database=None,
         suppress_health_check=list(HealthCheck),
     )
-    @given(st.lists(steps, min_size=1, max_size=25))
+    @given(st.lists(steps, min_size=1, max_size=20))
     def history(taken):
         model, point = Model(), world.tx.connection.begin_nested()
         try:
