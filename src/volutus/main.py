@@ -74,10 +74,18 @@ def dialects() -> list[Dialect]:
 
 def policy(settings: Settings) -> Policy:
     """The permissions of all dialects, overridden by the operator's `policy.toml` in the state directory."""
-    http = Path(str(files("volutus.http")))
-    shipped = [*sorted(http.glob("openstack/*/policy.toml")), http / "agent" / "policy.toml"]
     override = settings.state_dir / POLICY_OVERRIDE
-    return Policy.from_files([*shipped, *([override] if override.exists() else [])])
+    return Policy.from_files([*_policy_files(), *([override] if override.exists() else [])])
+
+
+def shipped_policy() -> Policy:
+    """The permissions as this version ships them."""
+    return Policy.from_files(_policy_files())
+
+
+def _policy_files() -> list[Path]:
+    http = Path(str(files("volutus.http")))
+    return [*sorted(http.glob("openstack/*/policy.toml")), http / "agent" / "policy.toml"]
 
 
 def plane(

@@ -15,6 +15,7 @@ from volutus.cli import (
     identity,
     images,
     lifecycle,
+    purging,
     tracing,
 )
 from volutus.settings import Settings
@@ -83,6 +84,15 @@ def _add_operation(commands: Commands) -> None:
     restore.add_argument("file", type=Path, metavar="FILE")
     identities = _group(commands, "identity", "the keys that seal tokens")
     _command(identities, "rotate-keys", identity.rotate_keys, "seal new tokens with the next key")
+    rules = _group(commands, "policy", "who may do what")
+    _command(rules, "list", identity.list_policy, "every permission and who has it, in force here")
+    check = _command(rules, "check", identity.check_policy, "look for mistakes in the operator's own rules")
+    check.add_argument("permission", metavar="PERMISSION", nargs="?", help="say who has this one")
+    projects = _group(commands, "project", "projects, in all services")
+    purge = _command(projects, "purge", purging.purge, "remove a project with all that it has")
+    purge.add_argument("project", metavar="PROJECT", help="its id or its name")
+    purge.add_argument("--dry-run", action="store_true", help="only say what would be removed")
+    purge.add_argument("--yes", action="store_true", help="do not ask")
     money = _group(commands, "billing", "the ledger")
     audit = _command(money, "audit", billing.audit, "recompute charges from usage, name what differs")
     audit.add_argument(

@@ -47,7 +47,7 @@ class Policy:
         """Read the files in order; a later one overrides an earlier one's permission."""
         rules: dict[str, str] = {}
         for path in paths:
-            rules.update(tomllib.loads(path.read_text()))
+            rules.update(_read(path))
         return cls(rules)
 
     def __contains__(self, permission: str) -> bool:
@@ -65,6 +65,19 @@ class Policy:
     def rules(self) -> Mapping[str, str]:
         """Permission to rule, for `volutus policy list`."""
         return {name: " or ".join(personas) for name, personas in sorted(self._rules.items())}
+
+
+def _read(path: Path) -> dict[str, str]:
+    try:
+        rules = tomllib.loads(path.read_text())
+    except tomllib.TOMLDecodeError as error:
+        raise Invalid(f"{path}: {error}", field=path.name) from error
+    for name, rule in rules.items():
+        if not isinstance(rule, str):
+            raise Invalid(
+                f"{path}: write a permission with a colon in quotes, its rule as text: {name}", field=name
+            )
+    return rules
 
 
 def _personas(permission: str, rule: str) -> list[str]:

@@ -23,6 +23,8 @@ from volutus.identity.tables import assignment, domain, group_member, project, u
 DEPTH_MAX = 5
 # A tree with more projects is shown in part.
 TREE_MAX = 1000
+# A domain with more is emptied before it is deleted.
+DOMAIN_MAX = 100_000
 _IMMUTABLE = "immutable"
 _CHILDREN = text("SELECT 1 FROM identity_project WHERE parent_id = :id LIMIT 1")
 _ENABLED_CHILDREN = text(
@@ -168,6 +170,17 @@ def remove(tx: Tx, caller: Caller, project_id: str) -> None:
     tx.execute(delete(project).where(project.c.id == project_id))
     tx.execute(update(user).where(user.c.default_project_id == project_id).values(default_project_id=None))
     audit.record(tx, caller, "delete", "identity.project", project_id)
+
+
+def must_manage(tx: Tx, caller: Caller, project_id: str) -> None:
+    """Raise Forbidden unless the caller may change the project."""
+    access.require_manager(caller, get(tx, caller, project_id).domain_id)
+
+
+def ids_of_domain(tx: Tx, domain_id: str) -> list[str]:
+    """The projects of a domain."""
+    chosen = select(project.c.id).where(project.c.domain_id == domain_id).order_by(project.c.id)
+    return [row.id for row in tx.rows(chosen.limit(DOMAIN_MAX))]
 
 
 def ancestors(tx: Tx, row: Row[Any]) -> list[Row[Any]]:

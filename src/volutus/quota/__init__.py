@@ -13,7 +13,7 @@ from volutus.quota.limits import (
     set_defaults,
     set_limits,
 )
-from volutus.quota.usage import charge, release, usage
+from volutus.quota.usage import charge, release, require_unused, usage
 
 __all__ = [
     "DEFAULTS",
@@ -23,6 +23,7 @@ __all__ = [
     "limits",
     "projects_with_limits",
     "release",
+    "require_unused",
     "reset_limits",
     "set_defaults",
     "set_limits",

@@ -1,12 +1,12 @@
 """What is used: counters raised and lowered in the transactions that make and remove things."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Row, text
 
 from volutus.db import Tx
-from volutus.errors import QuotaExceeded
+from volutus.errors import Conflict, QuotaExceeded
 from volutus.quota.limits import DEFAULT_CLASS, DEFAULTS, UNLIMITED
 
 
@@ -63,6 +63,21 @@ _RELEASE = text(
 _USAGE = text("SELECT resource, used FROM quota_usage WHERE project_id = :project_id LIMIT 1000")
 
 
+# How many of them a project has without having asked for any: a default security group with its four rules.
+_GIVEN = {"security_group": 1, "security_group_rule": 4}
+_HELD = text("""
+SELECT resource, sum(used) AS used FROM quota_usage
+WHERE project_id = ANY (CAST(:project_ids AS text[])) AND used > 0 AND resource <> 'key_pairs'
+GROUP BY project_id, resource ORDER BY resource LIMIT 1000
+""")
+
+
+class InUse(Conflict):
+    """The project owns resources."""
+
+    code = "quota.in_use"
+
+
 def charge(tx: Tx, project_id: str, amounts: Mapping[str, int]) -> None:
     """Count these as used. Raises OverLimit (a QuotaExceeded) when any is over; the caller's transaction is
     then to be rolled back, for what was within its limit has been counted."""
@@ -98,3 +113,15 @@ def usage(tx: Tx, project_id: str) -> dict[str, int]:
 
 def _told(row: Row[Any]) -> str:
     return f"{row.resource}: requested {row.amount}, but already used {row.used} of {row.maximum}"
+
+
+def require_unused(tx: Tx, project_ids: Sequence[str]) -> None:
+    """Raise InUse where any of these projects has something. What each is given (its default security
+    group) and what belongs to users (key pairs) does not count."""
+    rows = tx.rows(_HELD, {"project_ids": list(project_ids)})
+    held = [f"{row.used} {row.resource}" for row in rows if row.used > _GIVEN.get(row.resource, 0)]
+    if held:
+        raise InUse(
+            f"The project still has {', '.join(held)}. Remove them first, or all at once with "
+            "`volutus project purge`."
+        )

@@ -2,10 +2,11 @@
 
 from starlette.responses import Response
 
+from volutus import quota
 from volutus.http.kernel import Request, created, document, no_content, parse_page
 from volutus.http.openstack.identity import views
 from volutus.http.openstack.identity.bodies import column_filters, read_object
-from volutus.identity import domains
+from volutus.identity import domains, projects
 from volutus.identity.domains import DomainFields
 
 
@@ -37,6 +38,8 @@ def update(request: Request) -> Response:
 
 
 def delete(request: Request) -> Response:
-    """Delete a disabled domain."""
+    """Delete a disabled domain, none of whose projects has resources."""
+    domain_id = request.params["domain_id"]
+    quota.require_unused(request.tx, projects.ids_of_domain(request.tx, domain_id))
     domains.remove(request.tx, request.caller, request.params["domain_id"])
     return no_content()

@@ -4,6 +4,7 @@ from typing import Any
 
 from starlette.responses import Response
 
+from volutus import quota
 from volutus.errors import NotFound
 from volutus.http.kernel import Request, created, document, empty, no_content, parse_page
 from volutus.http.kernel.bodies import convert_strictly
@@ -73,11 +74,15 @@ def update(request: Request) -> Response:
 
 
 def delete(request: Request) -> Response:
-    """Delete a project without children, or a disabled domain."""
-    remove = (
-        domains.remove if projects.is_domain(request.tx, request.params["project_id"]) else projects.remove
-    )
-    remove(request.tx, request.caller, request.params["project_id"])
+    """Delete a project without children and without resources, or a disabled domain."""
+    project_id = request.params["project_id"]
+    if projects.is_domain(request.tx, project_id):
+        quota.require_unused(request.tx, projects.ids_of_domain(request.tx, project_id))
+        domains.remove(request.tx, request.caller, project_id)
+        return no_content()
+    projects.must_manage(request.tx, request.caller, project_id)
+    quota.require_unused(request.tx, [project_id])
+    projects.remove(request.tx, request.caller, project_id)
     return no_content()
 
 
