@@ -113,6 +113,8 @@ def test_an_id_cannot_climb_to_another_call(browser):
 
 
 def test_whoever_is_not_signed_in_is_sent_to_do_so(visitor):
+    """But from prices, which are public, and from screens, whose address has a token of its own."""
+    assert {page.path for page in SERVED if page.open} == {"/prices", "/console/vnc", "/console/serial"}
     for page in SERVED:
         if not page.open:
             assert visitor.get(page.path.replace("{", "").replace("}", "")).url.path == "/sign-in"
