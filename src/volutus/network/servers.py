@@ -14,7 +14,7 @@ from volutus.db import Tx
 from volutus.errors import Invalid
 from volutus.identity import Caller
 from volutus.identity.caller import CLOUD
-from volutus.network import metadata_ports, networks, ports, security_groups, units
+from volutus.network import metadata_ports, networks, ports, security_groups, trunks, units
 from volutus.network.allocation import FixedIpRequest
 from volutus.network.errors import NicRequestAmbiguous, PortInUse, PortNotFound
 from volutus.network.ovn.model import Kind
@@ -166,7 +166,9 @@ def bind_ports(tx: Tx, server_id: str, host_id: str) -> None:
         )
         .returning(port_rows.c.id)
     )
-    units.touch(tx, Kind.PORT, [row.id for row in rows])
+    bound = [row.id for row in rows]
+    units.touch(tx, Kind.PORT, bound)
+    trunks.follow_parents(tx, bound)
 
 
 def hosts_changed(tx: Tx) -> None:
@@ -282,6 +284,8 @@ def _adopt(tx: Tx, caller: Caller, order: ServerNics, request: NicRequest, posit
     port = ports.get(tx, caller, request.port_id or "", lock=True)
     if port.device_id:
         raise PortInUse(f"Port {port.id} is still in use.")
+    if int(port.mac[1], 16) & 1:
+        raise Invalid(f"Port {port.id} has a group's MAC address {port.mac}: no card can have it.")
     tx.execute(
         update(port_rows)
         .where(port_rows.c.id == port.id)
@@ -319,6 +323,7 @@ def _unplug(tx: Tx, caller: Caller, plugged: Sequence[Port]) -> None:
             updated_at=tx.now,
         )
     )
+    trunks.follow_parents(tx, adopted)
     for port_id in adopted:
         audit.record(tx, caller, "detach", "network.port", port_id)
     units.touch(tx, Kind.PORT, adopted)

@@ -98,6 +98,18 @@ def delete_tag(request: Request) -> Response:
     return no_content()
 
 
+def password(request: Request) -> Response:
+    """What a guest told of its password, sealed to its key: no guest is offered to tell it, so nothing."""
+    _server(request)
+    return document({"password": ""})
+
+
+def forget_password(request: Request) -> Response:
+    """Nothing is kept, so there is nothing to forget."""
+    _server(request)
+    return no_content()
+
+
 def addresses(request: Request) -> Response:
     """All addresses by network."""
     found = detailed.get(request.tx, request.caller, request.params["id"])
