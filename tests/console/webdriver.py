@@ -109,11 +109,11 @@ class Chromium:
         """What the browser wrote to its console: refused scripts, lost files."""
         return [entry["message"] for entry in self._call("POST", "/se/log", {"type": "browser"})]
 
-    def wait_for(self, condition: Callable[[], Any], what: str) -> None:
-        deadline = time.monotonic() + _WITHIN_S
+    def wait_for(self, condition: Callable[[], Any], what: str, within_s: float = _WITHIN_S) -> None:
+        deadline = time.monotonic() + within_s
         while not condition():
             assert time.monotonic() < deadline, (
-                f"{what}: not within {_WITHIN_S} s; the page says {self.text()}"
+                f"{what}: not within {within_s} s; the page says {self.text()}"
             )
             time.sleep(0.1)
 

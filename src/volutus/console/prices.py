@@ -53,7 +53,13 @@ async def show(renderer: Renderer, visit: Visit) -> Response:
         about=about,
         tables=[
             Table(
-                (_("What"), _("Unit"), _("Ahead"), _("Now"), _("From %(time)s", time=when(found["next_at"]))),
+                (
+                    _("What"),
+                    _("Unit"),
+                    _("Ahead"),
+                    _("Now"),
+                    _("From %(time)s", time=when(found["next_at"])[11:16]),
+                ),
                 [_row(one) for one in found["prices"]],
                 _("Nothing has a price here: nothing is charged."),
             )

@@ -38,6 +38,8 @@ class Renderer:
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
+            # Templates and code are of one version: neither changes while this runs.
+            auto_reload=False,
         )
         self._environment.install_gettext_callables(  # type: ignore[attr-defined]
             language.lookup, language.ngettext, newstyle=True
