@@ -4,7 +4,6 @@ What the switch does with packets is OVN's; a driver only gives it taps with nam
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from volutus.agent.state import PortSeen, Traffic
