@@ -94,7 +94,7 @@ def test_an_image_costs_what_its_bytes_take(database, clock):
     assert ranges(database) == []
     with database.begin() as tx:
         upload = data.begin(tx, member, made.id)
-        data.finish(tx, member, upload, Sums(3 * 2**28, "m", "s", "x"), None)
+        data.finish(tx, member, upload, Sums(3 * 2**28, "m", "s"), None)
     clock.advance(60)
     with database.begin() as tx:
         image.delete(tx, member, made.id)

@@ -6,11 +6,13 @@ what waits for something else (a volume for its server) in the next one.
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
 from volutus import image, volume
 from volutus.compute import actions, servers
+from volutus.compute.tables import guests
 from volutus.compute.tables import servers as server_rows
 from volutus.db import Page, Tx
 from volutus.identity.caller import CLOUD
@@ -22,14 +24,15 @@ from volutus.volume.backups import BackupFilter
 
 # What is done in one transaction: each server's row is locked by it.
 ROUND_MAX = 200
+_ON = ("on", "paused")
 
 
 def stop(tx: Tx, project_ids: Sequence[str]) -> list[str]:
-    """Turn off what is on; which servers that were."""
+    """Turn off what runs; which servers that were. One that is being built is turned off once it runs."""
     found = [
         server
-        for server_id in _ids(tx, project_ids, on=True)
-        if (server := servers.by_id(tx, server_id, lock=True)) is not None and server.power != "off"
+        for server_id in _running(tx, project_ids)
+        if (server := servers.by_id(tx, server_id, lock=True)) is not None and server.power in _ON
     ]
     for server in found:
         _set_power(tx, server, "off", "stop")
@@ -46,7 +49,7 @@ def start(tx: Tx, server_ids: Sequence[str]) -> None:
 
 def remove(tx: Tx, project_ids: Sequence[str]) -> bool:
     """Order the end of servers, volumes with their snapshots, addresses and images; whether none is left."""
-    left = _ids(tx, project_ids, on=False)
+    left = _ids(tx, project_ids)
     for server_id in left:
         actions.delete(tx, CLOUD, server_id)
     done = [_remove_parts(tx, project_id) for project_id in project_ids]
@@ -81,10 +84,17 @@ def _set_power(tx: Tx, server: servers.Server, power: str, action: str) -> None:
     actions.touched(tx, CLOUD, server, action)
 
 
-def _ids(tx: Tx, project_ids: Sequence[str], *, on: bool) -> list[str]:
-    statement = select(server_rows.c.id).where(
-        server_rows.c.project_id.in_(project_ids), server_rows.c.deleted_at.is_(None)
-    )
-    if on:
-        statement = statement.where(server_rows.c.power != "off", server_rows.c.delete_asked_at.is_(None))
-    return [row.id for row in tx.rows(statement.order_by(server_rows.c.id).limit(ROUND_MAX))]
+def _running(tx: Tx, project_ids: Sequence[str]) -> list[str]:
+    statement = _of(project_ids).join(guests, guests.c.server_id == server_rows.c.id)
+    runs = statement.where(guests.c.state.in_(("running", "paused")), server_rows.c.power.in_(_ON))
+    rows = tx.rows(runs.where(server_rows.c.delete_asked_at.is_(None)).limit(ROUND_MAX))
+    return [row.id for row in rows]
+
+
+def _ids(tx: Tx, project_ids: Sequence[str]) -> list[str]:
+    return [row.id for row in tx.rows(_of(project_ids).limit(ROUND_MAX))]
+
+
+def _of(project_ids: Sequence[str]) -> Select[Any]:
+    statement = select(server_rows.c.id).where(server_rows.c.project_id.in_(project_ids))
+    return statement.where(server_rows.c.deleted_at.is_(None)).order_by(server_rows.c.id)

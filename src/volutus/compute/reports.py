@@ -195,6 +195,8 @@ def _record_guests(tx: Tx, host_id: str, items: Sequence[GuestObserved]) -> None
     document = msgspec.json.encode([_document(item) for item in items]).decode()
     rows = tx.rows(_RECORD, {"items": document, "host_id": host_id, "now": tx.now})
     metering.open_usage(tx, [usage for row in rows if _began(row) for usage in _usage(row)])
+    running = [row for row in rows if row.changed and row.state in _USING and not _began(row)]
+    metering.correct_usage(tx, [usage for row in running for usage in _usage(row)])
     stopped = [row.server_id for row in rows if _ended(row)]
     metering.close_usage(tx, SERVER, stopped)
     for row in rows:

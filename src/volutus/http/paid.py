@@ -22,7 +22,7 @@ from volutus.identity.caller import CLOUD
 ORDERS = frozenset(
     {
         "compute:servers:create",
-        "compute:servers:resize",
+        "compute:servers:act:resize",
         "image:create",
         "network:floatingips:create",
         "network:routers:create",
@@ -33,7 +33,20 @@ ORDERS = frozenset(
     }
 )
 # Acts after which a server runs that did not before.
-STARTS = frozenset({f"compute:servers:{act}" for act in ("reboot", "rebuild", "start", "unshelve")})
+STARTS = frozenset(
+    f"compute:servers:act:{act}"
+    for act in (
+        "os-start",
+        "reboot",
+        "rebuild",
+        "rescue",
+        "restore",
+        "resume",
+        "unpause",
+        "unrescue",
+        "unshelve",
+    )
+)
 CREATES = "compute:servers:create"
 # A quota's name to the meter that is charged by it; what has none is still looked at by itself.
 METERS = {

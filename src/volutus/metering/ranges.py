@@ -60,6 +60,15 @@ _END = text(
     """
 )
 
+_OPEN_AMOUNTS = text(
+    """
+    SELECT u.resource_kind, u.resource_id, u.meter, u.amount FROM usage_ranges u
+    WHERE upper_inf(u.during) AND (u.resource_kind, u.resource_id, u.meter) IN (
+        SELECT * FROM unnest(CAST(:kinds AS text[]), CAST(:ids AS text[]), CAST(:meters AS text[])))
+    LIMIT 100000
+    """
+)
+
 
 def open_usage(tx: Tx, usages: Sequence[Usage]) -> None:
     """Usage begins now; what is open already stays as it is."""
@@ -94,3 +103,17 @@ def end_usage(tx: Tx, resource_kind: str, ended: Mapping[str, datetime]) -> None
     if ended:
         keys = {"kind": resource_kind, "ids": list(ended), "ends": list(ended.values())}
         tx.execute(_END, keys)
+
+
+def correct_usage(tx: Tx, usages: Sequence[Usage]) -> None:
+    """From now on the amounts are these, where they are in use with others: a server that was given another
+    size between two looks."""
+    if not usages:
+        return
+    found = {(usage.resource_kind, usage.resource_id, usage.meter): usage for usage in usages}
+    kinds, ids, meters = zip(*found, strict=True)
+    rows = tx.rows(_OPEN_AMOUNTS, {"kinds": list(kinds), "ids": list(ids), "meters": list(meters)})
+    for row in rows:
+        usage = found[row.resource_kind, row.resource_id, row.meter]
+        if usage.amount != row.amount:
+            change_usage(tx, usage)

@@ -19,7 +19,8 @@ class Authenticator(Protocol):
 
 
 class Gate(Protocol):
-    """Stands around every handler. An act is named by its permission; `params` are the named pieces of the
+    """Stands around every handler. An act is named by its permission, or more
+    exactly where one stands for several; `params` are the named pieces of the
     path. Raises a VolutusError, before or after the handler, for what may not go on."""
 
     def passing(

@@ -23,10 +23,11 @@ def act(request: Request) -> Response:
     found = ACTIONS.get(name)
     if found is None:
         raise Invalid(f"There is no such action: {name}", field=name)
-    name, handler = found
-    permission = f"compute:servers:{name}"
-    request.plane.policy.require(permission, request.caller)
-    with request.plane.gate.passing(request.tx, request.caller, permission, request.params):
+    permission, handler = found
+    request.plane.policy.require(f"compute:servers:{permission}", request.caller)
+    # One permission may stand for an act and its undoing: the gate is told which it is.
+    act_name = f"compute:servers:act:{name}"
+    with request.plane.gate.passing(request.tx, request.caller, act_name, request.params):
         return handler(request, request.params["id"], arguments)
 
 
