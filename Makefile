@@ -18,6 +18,7 @@ client: setup
 	@test .cache/client/.done -nt requirements-client.lock || { \
 	  rm -rf .cache/client && /usr/bin/python3 -m venv .cache/client && \
 	  .cache/client/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-client.lock && \
+	  .cache/client/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation ./client && \
 	  touch .cache/client/.done; }
 
 # Those that drive real guests or start whole clouds need both cores for themselves.

@@ -136,13 +136,24 @@ def reconcilers(settings: Settings, database: Database, northbound: Northbound) 
         *network_reconcilers(database, northbound, database.clock),
         ImageCollector(database, store),
         ImageImporter(database, store, import_rules(settings)),
-        billing.CycleReconciler(database),
+        billing.CycleReconciler(database, compute.end_usage_of_silent),
         billing.CheckoutReconciler(database, payment_providers(settings), settings.url),
+        *_mailers(settings, database),
         billing.UpkeepReconciler(
             database,
             billing.Enforcement(compute.projects.stop, compute.projects.start, compute.projects.remove),
         ),
     ]
+
+
+def _mailers(settings: Settings, database: Database) -> list[Reconciler]:
+    """Mail goes out where an operator said through which server."""
+    if not settings.smtp_server or not settings.mail_from:
+        return []
+    server = billing.MailServer(
+        settings.smtp_server, settings.mail_from, settings.smtp_user, settings.smtp_password
+    )
+    return [billing.MailReconciler(database, server)]
 
 
 def upgrade_database(settings: Settings) -> None:

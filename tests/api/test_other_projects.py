@@ -21,10 +21,25 @@ NOTHING_THERE = {
     ("compute", "DELETE", "/servers/{id}/os-volume_attachments/{volume_id}"): "a volume attached",
     ("compute", "POST", "/servers/{id}/action"): "a security group and an address",
     ("network", "PUT", "/v2.0/routers/{id}/remove_router_interface"): "an interface",
+    ("network", "PUT", "/v2.0/trunks/{id}/add_subports"): "a port",
+    ("network", "PUT", "/v2.0/trunks/{id}/remove_subports"): "a sub-port",
+    ("network", "POST", "/v2.0/floatingips/{floating_ip_id}/port_forwardings"): "a router between",
+    **{
+        ("network", method, f"/v2.0/qos/policies/{{policy_id}}/{kind}_rules/{{id}}"): "the policy's rule"
+        for kind in ("bandwidth_limit", "dscp_marking")
+        for method in ("GET", "PUT", "DELETE")
+    },
+    **{
+        ("network", method, "/v2.0/floatingips/{floating_ip_id}/port_forwardings/{id}"): "a forwarded port"
+        for method in ("GET", "PUT", "DELETE")
+    },
     ("compute", "GET", "/images/{id}/metadata/{key}"): "a key of metadata",
     ("compute", "DELETE", "/images/{id}/metadata/{key}"): "a key of metadata",
     ("compute", "GET", "/servers/{id}/os-interface/{port_id}"): "a port attached",
     ("compute", "DELETE", "/servers/{id}/os-interface/{port_id}"): "a port attached",
+    ("loadbalancer", "GET", "/v2.0/lbaas/pools/{id}/members/{member_id}"): "a member of that pool",
+    ("loadbalancer", "PUT", "/v2.0/lbaas/pools/{id}/members/{member_id}"): "a member of that pool",
+    ("loadbalancer", "DELETE", "/v2.0/lbaas/pools/{id}/members/{member_id}"): "a member of that pool",
 }
 _AUDITED = text("SELECT count(*) FROM audit")
 

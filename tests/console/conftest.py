@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 from tests.compute.plane import Plane, add_image
 from tests.conftest import FakeClock, make_caller
 from tests.identity.conftest import ADMIN_PASSWORD, BEGINNINGS, DEMO_PASSWORD
-from volutus import compute, main, network
+from volutus import billing, compute, main, network
 from volutus.console import mount
 from volutus.db import Database
 from volutus.http.kernel import Kernel
@@ -68,6 +68,7 @@ def app(settings: Settings, database: Database, clock: FakeClock, ids: Ids, tmp_
             tx, network.FirstNetworks(made.admin_project_id, made.demo_project_id, "172.24.4.0/24")
         )
         add_image(tx, IMAGE_ID)
+        billing.bootstrap(tx, settings.region)
     plane = main.plane(settings, database, clock, ids, identity.tokens)
     plane.parts["identity"] = identity
     return mount(Kernel(plane, main.dialects()), settings.secrets_dir / "fernet", tmp_path / "console")

@@ -1,87 +1,94 @@
-"""A server from order to deletion in a real Chromium, on a cloud of real processes with simulated hosts."""
+"""The console in a real Chromium, on a cloud of real processes with simulated hosts: a server watched from
+order to deletion, and every page checked in both languages and themes."""
 
 import json
 
 import pytest
 
-from bench.cloud import Cloud
-from bench.tenant import Tenant
+from tests.console import tour
 from tests.console.webdriver import Chromium
 from volutus.setup import console_assets
 from volutus.setup.progress import Progress
 
 pytestmark = pytest.mark.machine
 
-PHONE_WIDTH = 500  # Chromium makes no window narrower; the pages' own bound is wider.
-PAGES = ("/", "/servers", "/servers/new", "/volumes", "/networks", "/routers", "/security-groups")
+PHONE, DESKTOP = 375, 1280
+# Each language and each theme once: what axe looks at depends on one of them, never on both.
+LOOKS = ("en.light", "zh.dark")
+# Rules of WCAG 2.2 at level AA and below, and axe's own of good practice.
+_CHECK = """
+const done = arguments[arguments.length - 1];
+axe.run(document).then(
+  (found) => done(found.passes.length < 10 ? ["hardly anything was checked"] :
+    found.violations.map((one) => [one.id, one.nodes.slice(0, 3).map((node) => node.html)])),
+  (error) => done([String(error)]));
+"""
+_WIDE = "return document.documentElement.scrollWidth > document.documentElement.clientWidth"
 
 
 @pytest.fixture(scope="module")
-def cloud():
-    made = Cloud.make(1, api_workers=1)
-    unset = pytest.MonkeyPatch()
-    # The tests' own variable is no setting of a cloud.
-    unset.delenv("VOLUTUS_TEST_POSTGRES", raising=False)
-    try:
-        console_assets.bring(made.settings, Progress(quiet=True))
-        made.start()
-        unset.undo()
-        Tenant.make(made)
+def served():
+    with tour.cloud_for_browsers() as made:
         yield made
-    finally:
-        unset.undo()
-        made.stop()
 
 
-def sign_in(browser: Chromium, cloud: Cloud) -> None:
-    browser.open(f"{cloud.url}/")
-    browser.type("#user", "demo")
-    browser.type("#password", cloud.password("demo"))
-    browser.click(".gate button")
-    browser.wait_for(lambda: "Overview" in browser.text("h1"), "the overview")
+@pytest.fixture(scope="module")
+def axe():
+    script = console_assets.checker(Progress(quiet=True))
+    assert script is not None, "npm brings axe-core, which checks the pages"
+    return script.read_text()
 
 
-def test_a_server_is_watched_becoming_active_and_deleted(cloud):
+def test_a_server_is_watched_becoming_active_and_deleted(served):
+    cloud, _ = served
     with Chromium.run() as browser:
-        sign_in(browser, cloud)
+        tour.sign_in(browser, cloud)
         browser.click("a[href='/servers/new']")
         browser.type("#name", "watched")
         browser.run_script("document.querySelector('#key').value = ''")
+        before = browser.text("#price .number")
+        browser.run_script("document.querySelector('#free').click()")
+        browser.wait_for(lambda: browser.text("#price .number") not in ("", before), "the price follows")
+        browser.run_script("document.querySelector('#preset').click()")
+        browser.wait_for(lambda: browser.text("#price .number") == before, "the price is back")
         browser.click(".order button")
         browser.wait_for(lambda: browser.text("h1") == "watched", "the page of the server")
         # A mark on the document shows that the state came without the page being loaded again.
         browser.run_script("window.marked = true")
         browser.wait_for(lambda: "ACTIVE" in browser.text("#live"), "the server is active")
-        browser.click("button.quiet")
+        assert browser.run_script("return window.marked") is True
+        browser.click("button.quiet[data-act=stop]")
         browser.wait_for(lambda: "SHUTOFF" in browser.text("#live"), "the server is stopped")
-        browser.click("summary.danger")
-        assert "Delete watched" in browser.text("button.danger")
-        browser.click("button.danger")
+        browser.click("#do-delete summary")
+        assert "Delete watched" in browser.text("#do-delete button.danger")
+        browser.click("#do-delete button.danger")
         browser.wait_for(lambda: "Deletion ordered" in browser.text(), "the list")
         browser.wait_for(lambda: "watched" not in browser.text("#live"), "the server is gone from the list")
         assert not browser.complaints()
 
 
-def test_a_page_refreshes_itself_without_being_loaded(cloud):
+def test_every_page_is_usable_by_everybody_and_on_a_phone(served, axe):
+    cloud, tenant = served
+    stops = tour.fill(tenant)
+    faults: dict[str, object] = {}
     with Chromium.run() as browser:
-        sign_in(browser, cloud)
-        browser.run_script("window.marked = true; document.querySelector('#live').dataset.old = 'yes'")
-        browser.wait_for(
-            lambda: browser.run_script("return !document.querySelector('#live').dataset.old"), "a refresh"
-        )
-        assert browser.run_script("return window.marked") is True
-
-
-def test_nothing_is_wider_than_a_phone_and_nothing_comes_from_elsewhere(cloud):
-    with Chromium.run(width=PHONE_WIDTH) as browser:
-        sign_in(browser, cloud)
-        for page in PAGES:
-            browser.open(f"{cloud.url}{page}")
-            wide = browser.run_script(
-                "return document.documentElement.scrollWidth > document.documentElement.clientWidth"
-            )
-            assert not wide, page
-            loaded = browser.run_script("return performance.getEntries().map(e => e.name)")
-            foreign = [name for name in loaded if "://" in name and not name.startswith(cloud.url)]
-            assert not foreign, json.dumps(foreign)
-        assert not browser.complaints()
+        user = ""
+        for stop in stops:
+            if stop.user != user:
+                tour.sign_in(browser, cloud, stop.user)
+                user = stop.user
+            for look, width in zip(LOOKS, (DESKTOP, PHONE), strict=True):
+                browser.command("Network.setCookie", name="volutus_look", value=look, url=cloud.url)
+                browser.resize(width)
+                browser.open(f"{cloud.url}{stop.path}")
+                browser.run_script(axe)
+                if found := browser.run_script_later(_CHECK):
+                    faults[f"{stop.name} {look}"] = found
+                if browser.run_script(_WIDE):
+                    faults[f"{stop.name} {width}"] = "wider than the window"
+        loaded = browser.run_script("return performance.getEntries().map(e => e.name)")
+        foreign = [name for name in loaded if "://" in name and not name.startswith(cloud.url)]
+        assert not foreign
+        refused = [line for line in browser.complaints() if "Content Security Policy" in line]
+    assert not faults, json.dumps(faults, indent=1, ensure_ascii=False)
+    assert not refused

@@ -101,6 +101,10 @@ class Chromium:
     def run_script(self, script: str) -> Any:
         return self._call("POST", "/execute/sync", {"script": script, "args": []})
 
+    def run_script_later(self, script: str) -> Any:
+        """One that calls its last argument when it is done."""
+        return self._call("POST", "/execute/async", {"script": script, "args": []})
+
     def complaints(self) -> list[str]:
         """What the browser wrote to its console: refused scripts, lost files."""
         return [entry["message"] for entry in self._call("POST", "/se/log", {"type": "browser"})]

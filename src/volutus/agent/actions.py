@@ -5,7 +5,16 @@ Every action may be carried out twice, or be cut short at any point and carried 
 
 from dataclasses import dataclass
 
-from volutus.wire import BackupSpec, DiskSpec, GuestDisk, GuestNic, GuestSpec, MetadataPort, UploadSpec
+from volutus.wire import (
+    BackupSpec,
+    DiskSpec,
+    GuestDisk,
+    GuestNic,
+    GuestSpec,
+    MetadataPort,
+    UploadSpec,
+    VpnSpec,
+)
 
 
 @dataclass(frozen=True)
@@ -105,6 +114,22 @@ class ServeMetadata:
 
 @dataclass(frozen=True)
 class DropMetadata:
+    key: str
+
+
+@dataclass(frozen=True)
+class ServeVpn:
+    """Make the gateway's namespace and have WireGuard in it be as ordered."""
+
+    spec: VpnSpec
+
+    @property
+    def key(self) -> str:
+        return self.spec.id
+
+
+@dataclass(frozen=True)
+class DropVpn:
     key: str
 
 
@@ -213,6 +238,8 @@ Action = (
     | UnplugPort
     | ServeMetadata
     | DropMetadata
+    | ServeVpn
+    | DropVpn
     | StartGuest
     | AskShutdown
     | AskReboot

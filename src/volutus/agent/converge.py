@@ -36,6 +36,7 @@ from volutus.agent.actions import (
     DropCapture,
     DropMetadata,
     DropSaved,
+    DropVpn,
     GrowDisk,
     KillGuest,
     PauseGuest,
@@ -46,6 +47,7 @@ from volutus.agent.actions import (
     SaveGuest,
     SendCapture,
     ServeMetadata,
+    ServeVpn,
     SetCpu,
     StartGuest,
     UnplugPort,
@@ -62,6 +64,7 @@ from volutus.wire import (
     MetadataPort,
     Power,
     UploadSpec,
+    VpnSpec,
 )
 
 GUEST = "guest"
@@ -69,6 +72,7 @@ DISK = "disk"
 UPLOAD = "upload"
 BACKUP = "backup"
 CHECK = "check"
+VPN = "vpn"
 
 # A guest shut down on request within this long stopped because of us; later it was its own doing.
 REQUEST_FORGOTTEN_S = 120.0
@@ -124,6 +128,7 @@ def converge(orders: Orders, seen: HostSeen, records: Records, moment: Moment) -
     planner.plan_guests()
     planner.plan_ports()
     planner.plan_checks()
+    planner.plan_gateways()
     planner.plan_metadata()
     return planner.result()
 
@@ -388,6 +393,19 @@ class _Planner:
             elif isinstance(order.spec, CheckSpec):
                 self.metadata_wanted.setdefault(order.spec.network_id, order.spec.metadata)
                 self.settled.add((CHECK, order.key))
+
+    def plan_gateways(self) -> None:
+        for order in self._orders(VPN):
+            if order.tombstone:
+                if order.key in self.seen.gateways:
+                    self.actions.append(DropVpn(order.key))
+                else:
+                    self.gone.append(Gone(what=VPN, id=order.key))
+            elif isinstance(order.spec, VpnSpec):
+                if self.seen.gateways.get(order.key) == order.spec:
+                    self.settled.add((VPN, order.key))
+                else:
+                    self.actions.append(ServeVpn(order.spec))
 
     def plan_metadata(self) -> None:
         for network_id, port in sorted(self.metadata_wanted.items()):

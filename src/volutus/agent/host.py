@@ -30,6 +30,7 @@ from volutus.agent.actions import (
     DropCapture,
     DropMetadata,
     DropSaved,
+    DropVpn,
     GrowDisk,
     KillGuest,
     PauseGuest,
@@ -40,14 +41,16 @@ from volutus.agent.actions import (
     SaveGuest,
     SendCapture,
     ServeMetadata,
+    ServeVpn,
     SetCpu,
     StartGuest,
     UnplugPort,
 )
+from volutus.agent.commands import Commands
 from volutus.agent.converge import GUEST, Moment, Plan
 from volutus.agent.faults import HostFault
 from volutus.agent.hypervisor import Hypervisor, StartOrder
-from volutus.agent.network import Network, Traffic
+from volutus.agent.network import Network
 from volutus.agent.records import RecordStore
 from volutus.agent.reporting import Failure, Item, Key, Reporter, Sight, items
 from volutus.agent.state import HostSeen, PortCounted, Record
@@ -98,7 +101,9 @@ class Host:
         self._orders: dict[Key, Assignment] = {}
         self._applied: dict[Key, int] = {}
         self._failures: dict[str, Failure] = {}
+        self.commands = Commands(drivers.hypervisor)
         self._reporter = Reporter()
+        self._handshakes: dict[str, dict[str, int]] = {}
         self._seen = HostSeen()
         self._plan = Plan()
         self._facts_told = False
@@ -147,10 +152,11 @@ class Host:
         # Ports before guests: a tap of a guest that starts in between must not look like nobody's.
         ports = network.ports()
         metadata = network.metadata()
-        disks = self._drivers.storage.disks()
-        files = hypervisor.files()
-        captures, backups = self._drivers.storage.captures(), self._drivers.storage.backups()
-        self._seen = HostSeen(hypervisor.guests(), disks, ports, metadata, files, captures, backups)
+        storage = self._drivers.storage
+        disks, captures, backups = storage.disks(), storage.captures(), storage.backups()
+        files, gateways = hypervisor.files(), network.gateways()
+        guests = hypervisor.guests()
+        self._seen = HostSeen(guests, disks, ports, metadata, files, captures, backups, gateways)
         if not self.informed:
             return Plan()
         moment = Moment(now, self._boot)
@@ -189,8 +195,12 @@ class Host:
     def traffic_read(self) -> None:
         """Read the counters of all running guests into their records."""
         alive = {guest_id: guest for guest_id, guest in self._seen.guests.items() if guest.alive}
-        wanted = frozenset(port for guest in alive.values() for port in guest.nics)
-        readings = self._drivers.network.traffic(wanted)
+        wanted = {port for guest in alive.values() for port in guest.nics}
+        specs = [order.spec for order in self._orders.values() if isinstance(order.spec, GuestSpec)]
+        marks = {nic.port_id: nic.traffic_mark for spec in specs for nic in spec.nics}
+        run = self._wall().astimezone(UTC).isoformat()
+        readings = self._drivers.network.traffic({port: marks.get(port, 0) for port in wanted})
+        self._handshakes = self._drivers.network.handshakes()
         for guest_id, guest in alive.items():
             if (GUEST, guest_id) not in self._orders:
                 continue
@@ -198,7 +208,7 @@ class Host:
                 record = self._records.get(guest_id, Record())
                 ports = dict(record.ports)
                 for port_id in guest.nics & readings.keys():
-                    ports[port_id] = _counted(ports.get(port_id, PortCounted()), readings[port_id])
+                    ports[port_id] = ports.get(port_id, PortCounted()).read(readings[port_id], run)
                 cpu = record.cpu.read(guest.cpu_time_ns)
                 self._remember(guest_id, replace(record, ports=ports, cpu=cpu))
 
@@ -247,7 +257,7 @@ class Host:
                 self._act_on_backup(action)
             case CaptureDisk() | SendCapture() | DropCapture():
                 self._act_on_capture(action)
-            case PlugPort() | UnplugPort() | ServeMetadata() | DropMetadata():
+            case PlugPort() | UnplugPort() | ServeMetadata() | DropMetadata() | ServeVpn() | DropVpn():
                 self._act_on_network(action)
             case AttachDisk() | DetachDisk() | AttachNic() | DetachNic() | SetCpu():
                 return self._adjust(action)
@@ -322,7 +332,9 @@ class Host:
             return None
         return functools.partial(self._drivers.hypervisor.copy_disk, guest_id, disk_id)
 
-    def _act_on_network(self, action: PlugPort | UnplugPort | ServeMetadata | DropMetadata) -> None:
+    def _act_on_network(
+        self, action: PlugPort | UnplugPort | ServeMetadata | DropMetadata | ServeVpn | DropVpn
+    ) -> None:
         network = self._drivers.network
         match action:
             case PlugPort(guest_id, nic):
@@ -333,6 +345,10 @@ class Host:
                 network.serve_metadata(network_id, port)
             case DropMetadata(network_id):
                 network.drop_metadata(network_id)
+            case ServeVpn(spec):
+                network.serve_gateway(spec)
+            case DropVpn(gateway_id):
+                network.drop_gateway(gateway_id)
 
     def _adjust(self, action: AttachDisk | DetachDisk | AttachNic | DetachNic | SetCpu) -> bool:
         hypervisor = self._drivers.hypervisor
@@ -421,12 +437,15 @@ class Host:
             applied=self._applied,
             failures=dict(self._failures),
             checks=self._drivers.network.checked(),
+            handshakes=self._handshakes,
         )
         return {key: self._with_sockets(item) for key, item in items(sight).items()}
 
     def has_news(self) -> bool:
         """Whether a report should not wait for the heartbeat."""
-        return self.informed and self._reporter.changed(self.said(), self._plan.strangers)
+        if not self.informed:
+            return False
+        return self.commands.has_news() or self._reporter.changed(self.said(), self._plan.strangers)
 
     def report(self, facts: HostFacts | None) -> tuple[Observed, dict[Key, Item]]:
         """The report to send, and what to pass to `received` when it arrived."""
@@ -434,9 +453,13 @@ class Host:
             return Observed(seen=self.generation, facts=facts), {}
         said = self.said()
         news = self._reporter.news(said)
-        full = len(news) == len(said)
         report = Observed(
-            seen=self.generation, full=full, facts=facts, items=news, strangers=self._plan.strangers
+            seen=self.generation,
+            full=len(news) == len(said),
+            facts=facts,
+            items=news,
+            strangers=self._plan.strangers,
+            answers=self.commands.answers(),
         )
         return report, said
 
@@ -445,6 +468,7 @@ class Host:
         if not self.informed:
             return
         self._reporter.received(said, self._plan.strangers)
+        self.commands.told()
         for key, item in said.items():
             if isinstance(item, Gone):
                 self._forget_gone(key)
@@ -461,8 +485,9 @@ class Host:
     def _with_sockets(self, item: Item) -> Item:
         if not isinstance(item, GuestObserved) or (not item.disks + item.nics and item.started_at is None):
             return item
-        hypervisor = self._drivers.hypervisor
-        return _replace_sockets(item, hypervisor.vnc_socket(item.id), hypervisor.serial_socket(item.id))
+        driver, guest_id = self._drivers.hypervisor, item.id
+        vnc, serial = driver.vnc_socket(guest_id), driver.serial_socket(guest_id)
+        return msgspec.structs.replace(item, vnc_socket=vnc, serial_socket=serial)
 
     def _publish_metadata(self) -> None:
         trees = {}
@@ -472,16 +497,3 @@ class Host:
                     for address in nic.addresses:
                         trees[(nic.network_id, address)] = order.spec.metadata
         self._drivers.network.publish(trees)
-
-
-def _counted(before: PortCounted, reading: Traffic) -> PortCounted:
-    return PortCounted(
-        received_bytes=before.received_bytes.read(reading.received_bytes),
-        received_packets=before.received_packets.read(reading.received_packets),
-        sent_bytes=before.sent_bytes.read(reading.sent_bytes),
-        sent_packets=before.sent_packets.read(reading.sent_packets),
-    )
-
-
-def _replace_sockets(item: GuestObserved, vnc: str | None, serial: str | None) -> GuestObserved:
-    return msgspec.structs.replace(item, vnc_socket=vnc, serial_socket=serial)

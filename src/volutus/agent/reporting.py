@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from volutus.agent.converge import BACKUP, CHECK, DISK, GUEST, UPLOAD, Plan, Records, should_run
+from volutus.agent.converge import BACKUP, CHECK, DISK, GUEST, UPLOAD, VPN, Plan, Records, should_run
 from volutus.agent.state import BackupSeen, CaptureState, DiskSeen, GuestSeen, Record
 from volutus.wire import (
     Assignment,
@@ -23,9 +23,10 @@ from volutus.wire import (
     NicCounters,
     Power,
     UploadObserved,
+    VpnObserved,
 )
 
-Item = GuestObserved | DiskObserved | UploadObserved | BackupObserved | CheckObserved | Gone
+Item = GuestObserved | DiskObserved | UploadObserved | BackupObserved | CheckObserved | VpnObserved | Gone
 Key = tuple[str, str]
 
 # An agent tries this often before it calls a guest or a disk failed; it goes on trying after that.
@@ -58,6 +59,7 @@ class Sight:
     applied: Mapping[Key, int]
     failures: Mapping[str, Failure]
     checks: Mapping[str, bool] = field(default_factory=dict)
+    handshakes: Mapping[str, dict[str, int]] = field(default_factory=dict)
 
 
 def items(sight: Sight) -> dict[Key, Item]:
@@ -69,12 +71,8 @@ def items(sight: Sight) -> dict[Key, Item]:
             continue
         if order.kind == GUEST:
             said[key] = _guest(sight, order)
-        elif order.kind == CHECK and not order.tombstone:
-            said[key] = CheckObserved(
-                id=order.key, generation=order.generation, up=sight.checks.get(order.key)
-            )
         elif not order.tombstone:
-            said[key] = _OF_STORAGE[order.kind](sight, order)
+            said[key] = _SAID_OF[order.kind](sight, order)
     return said
 
 
@@ -143,6 +141,8 @@ def _counters(record: Record) -> list[NicCounters]:
             received_packets=port.received_packets.total,
             sent_bytes=port.sent_bytes.total,
             sent_packets=port.sent_packets.total,
+            outside_run=port.outside.run,
+            outside_bytes=port.outside.total,
         )
         for port_id, port in sorted(record.ports.items())
     ]
@@ -189,10 +189,26 @@ def _backup(sight: Sight, order: Assignment) -> BackupObserved:
     )
 
 
-_OF_STORAGE: Mapping[str, Callable[[Sight, Assignment], Item]] = {
+def _check(sight: Sight, order: Assignment) -> CheckObserved:
+    return CheckObserved(id=order.key, generation=order.generation, up=sight.checks.get(order.key))
+
+
+def _gateway(sight: Sight, order: Assignment) -> VpnObserved:
+    failure = _failure(sight, order)
+    return VpnObserved(
+        id=order.key,
+        generation=sight.applied.get((VPN, order.key), 0),
+        handshakes=sight.handshakes.get(order.key, {}),
+        fault=failure.message if failure else None,
+    )
+
+
+_SAID_OF: Mapping[str, Callable[[Sight, Assignment], Item]] = {
     DISK: _disk,
     UPLOAD: _upload,
     BACKUP: _backup,
+    CHECK: _check,
+    VPN: _gateway,
 }
 
 
@@ -207,6 +223,8 @@ def without_meters(item: Item) -> Item:
         return msgspec.structs.replace(item, cpu_time_ns=0, counters=[])
     if isinstance(item, DiskObserved):
         return msgspec.structs.replace(item, allocated_bytes=0)
+    if isinstance(item, VpnObserved):
+        return msgspec.structs.replace(item, handshakes={})
     return item
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-from volutus.wire import GuestState, MetadataPort
+from volutus.wire import GuestState, MetadataPort, VpnSpec
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,8 @@ class PortSeen:
 @dataclass(frozen=True)
 class HostSeen:
     """Everything seen at one look. `files` names guests that have a directory, defined or not;
-    `captures` are copies made for uploads, by image; `backups` the whole ones in the host's target."""
+    `captures` are copies made for uploads, by image; `backups` the whole ones in the host's target;
+    `gateways` are VPN gateways as this process made them, None for one that it has only found."""
 
     guests: Mapping[str, GuestSeen] = field(default_factory=dict)
     disks: Mapping[str, DiskSeen] = field(default_factory=dict)
@@ -72,6 +73,7 @@ class HostSeen:
     files: frozenset[str] = frozenset()
     captures: Mapping[str, CaptureState] = field(default_factory=dict)
     backups: Mapping[str, BackupSeen] = field(default_factory=dict)
+    gateways: Mapping[str, VpnSpec | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,39 @@ class Counted:
 
 
 @dataclass(frozen=True)
+class OutsideCounted:
+    """Bytes sent to the outside since `run`, summed over flows of the switch that come and go; `last` is what
+    each flow said."""
+
+    run: str = ""
+    total: int = 0
+    last: Mapping[str, int] = field(default_factory=dict)
+
+    def read(self, flows: Mapping[str, int], run: str) -> "OutsideCounted":
+        """After a reading. The first says only where to count from: what it shows may have been counted by a
+        run whose record is lost. A flow that says less than before was made anew."""
+        if not self.run:
+            return OutsideCounted(run, 0, dict(flows))
+        added = 0
+        for flow, total in flows.items():
+            before = self.last.get(flow, 0)
+            added += total - before if total >= before else total
+        return OutsideCounted(self.run, self.total + added, dict(flows))
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """One reading of a tap's counters, as the guest sees them; they start at 0 with each tap.
+    `outside` is what each flow to the outside has carried; None when the switch could not be asked."""
+
+    received_bytes: int = 0
+    received_packets: int = 0
+    sent_bytes: int = 0
+    sent_packets: int = 0
+    outside: Mapping[str, int] | None = None
+
+
+@dataclass(frozen=True)
 class PortCounted:
     """The traffic of one network card, as the guest sees it."""
 
@@ -122,3 +157,15 @@ class PortCounted:
     received_packets: Counted = Counted()
     sent_bytes: Counted = Counted()
     sent_packets: Counted = Counted()
+    outside: OutsideCounted = OutsideCounted()
+
+    def read(self, reading: Traffic, run: str) -> "PortCounted":
+        """After a reading; `run` names the present one, should it be the first."""
+        outside = reading.outside
+        return PortCounted(
+            received_bytes=self.received_bytes.read(reading.received_bytes),
+            received_packets=self.received_packets.read(reading.received_packets),
+            sent_bytes=self.sent_bytes.read(reading.sent_bytes),
+            sent_packets=self.sent_packets.read(reading.sent_packets),
+            outside=self.outside if outside is None else self.outside.read(outside, run),
+        )

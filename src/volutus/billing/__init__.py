@@ -11,7 +11,17 @@ rated in one statement.
 
 from volutus.billing.bootstrap import bootstrap
 from volutus.billing.checkout_reconciler import CheckoutReconciler
+from volutus.billing.mail_reconciler import MailReconciler, MailServer
 from volutus.billing.reconciler import CycleReconciler, UpkeepReconciler
 from volutus.billing.standing import Enforcement, may_run
 
-__all__ = ["CheckoutReconciler", "CycleReconciler", "Enforcement", "UpkeepReconciler", "bootstrap", "may_run"]
+__all__ = [
+    "CheckoutReconciler",
+    "CycleReconciler",
+    "Enforcement",
+    "MailReconciler",
+    "MailServer",
+    "UpkeepReconciler",
+    "bootstrap",
+    "may_run",
+]

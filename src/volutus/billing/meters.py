@@ -66,3 +66,9 @@ def meter_of(key: str) -> Meter:
         return METERS[name]
     except KeyError:
         raise Invalid(f"There is no meter {name!r}.", field="meter") from None
+
+
+def ordered(key: str, amount: Decimal) -> str:
+    """An amount as a payer reads it: `1 GHz (cpu_mhz)`."""
+    meter = meter_of(key)
+    return f"{(amount / meter.scale).normalize():f} {meter.shown} ({key})"

@@ -4,10 +4,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import text
 
+from volutus.billing import money
+from volutus.billing.accounts import Account
 from volutus.db import Tx
 
 NOTICES_MAX = 500
@@ -22,6 +25,15 @@ class Notice:
     kind: str
     at: datetime
     detail: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Ordered:
+    """What an account ordered, for its confirmation: in words, for how much, for how long."""
+
+    what: list[str]
+    paid: Decimal
+    months: int
 
 
 _TELL = text(
@@ -48,3 +60,14 @@ def list_(tx: Tx, account_id: str) -> list[Notice]:
     """What an account was told, newest first."""
     rows = tx.rows(_LIST, {"account_id": account_id, "limit": NOTICES_MAX})
     return [Notice(**row._mapping) for row in rows]
+
+
+def tell_order(tx: Tx, account: Account, order_id: str, order: Ordered) -> None:
+    """Confirm what was bought ahead."""
+    detail = {
+        "id": order_id,
+        "what": "\n".join(order.what),
+        "price": money.shown(order.paid, account.currency),
+        "months": str(order.months),
+    }
+    tell(tx, account.id, "order", f"order/{order_id}", detail)

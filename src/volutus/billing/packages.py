@@ -19,7 +19,8 @@ from volutus import audit
 from volutus.billing import accounts, ledger, money, notices, prices, terms
 from volutus.billing.accounts import Account, NotEnoughFunds
 from volutus.billing.ledger import REVENUE, Side, Transfer
-from volutus.billing.meters import meter_of
+from volutus.billing.meters import meter_of, ordered
+from volutus.billing.notices import Ordered
 from volutus.billing.prices import AHEAD, Quoted
 from volutus.billing.terms import Cost
 from volutus.db import Tx
@@ -180,6 +181,8 @@ def buy(tx: Tx, caller: Caller, order: PackageOrder) -> Package:
     )
     _store(tx, account, package, costs)
     audit.record(tx, caller, "buy", "billing.package", package.id, {"resource_id": order.resource_id})
+    what = [ordered(item.meter, item.amount) for item in order.items]
+    notices.tell_order(tx, account, package.id, Ordered(what, package.paid, order.months))
     return package
 
 

@@ -1,7 +1,7 @@
 """Billing's long work: rates each cycle once it is settled, catching up one by one after any time away;
 decides the next burst levels; renews what ends; warns and stops who does not pay."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from volutus.billing import (
     accounts,
@@ -39,13 +39,16 @@ _CHORES = (
 
 
 class CycleReconciler:
-    """One transaction a cycle."""
+    """One transaction a cycle. `settle` is called in it before anything is charged, to end usage that nobody
+    has heard of since before the cycle ended. No cycle is rated sooner than a host counts as silent, so that
+    no cycle charges what a silent host had."""
 
     kind = KIND
     batch = 1
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, settle: Callable[[Tx], None] | None = None) -> None:
         self._database = database
+        self._settle = settle
 
     def step(self, items: Sequence[Item]) -> Mapping[str, Outcome]:
         """Rate what is due."""
@@ -54,6 +57,8 @@ class CycleReconciler:
             now = tx.now
         for cycle in waiting[:CYCLES_PER_STEP]:
             with self._database.begin() as tx:
+                if self._settle is not None:
+                    self._settle(tx)
                 rating.rate(tx, cycle)
         if len(waiting) > CYCLES_PER_STEP:
             outcome = Again(0, f"{len(waiting) - CYCLES_PER_STEP} cycles are waiting")

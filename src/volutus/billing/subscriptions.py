@@ -16,7 +16,8 @@ from volutus import audit
 from volutus.billing import accounts, ledger, notices, prices, terms
 from volutus.billing.accounts import Account, NotEnoughFunds
 from volutus.billing.ledger import REVENUE, Side, Transfer
-from volutus.billing.meters import meter_of
+from volutus.billing.meters import meter_of, ordered
+from volutus.billing.notices import Ordered
 from volutus.billing.prices import AHEAD, Quoted
 from volutus.billing.terms import Cost
 from volutus.db import Tx
@@ -149,6 +150,10 @@ def buy(tx: Tx, caller: Caller, account: Account, orders: Sequence[SubscriptionO
     for subscription in bought:
         tx.execute(_INSERT, vars(subscription))
         audit.record(tx, caller, "buy", "billing.subscription", subscription.id)
+        what = [ordered(subscription.meter, subscription.amount)]
+        notices.tell_order(
+            tx, account, subscription.id, Ordered(what, subscription.paid, subscription.months)
+        )
     ledger.post(tx, [_payment(account, one, caller.project_id) for one in bought if one.paid > 0])
     return bought
 

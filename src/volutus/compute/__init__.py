@@ -13,6 +13,7 @@ from volutus.compute import (
     details,
     flavors,
     groups,
+    guest_commands,
     history,
     images,
     interfaces,
@@ -30,7 +31,7 @@ from volutus.compute import (
 )
 from volutus.compute.orders import ServerOrder
 from volutus.compute.reconciler import ServerReconciler
-from volutus.compute.reports import report
+from volutus.compute.reports import end_usage_of_silent, report
 from volutus.compute.server_disks import BlockDevice
 from volutus.compute.servers import Guest, Server, ServerChange, ServerFilter
 from volutus.db import Tx
@@ -50,8 +51,10 @@ __all__ = [
     "bootstrap",
     "console",
     "details",
+    "end_usage_of_silent",
     "flavors",
     "groups",
+    "guest_commands",
     "history",
     "images",
     "interfaces",

@@ -5,7 +5,7 @@ by the reconciler, which is woken where something changed. So a report holds no 
 while it waits for one itself.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -13,8 +13,9 @@ import msgspec
 from sqlalchemy import Row, text
 
 from volutus import metering, network, placement, volume
+from volutus.compute import guest_answers
 from volutus.db import Tx
-from volutus.metering import Usage
+from volutus.metering import Counter, Usage
 from volutus.placement.inventory import Overcommit
 from volutus.reconcile import wake_many
 from volutus.wire import (
@@ -26,18 +27,24 @@ from volutus.wire import (
     Observed,
     Received,
     UploadObserved,
+    VpnObserved,
 )
 
 # The kind of work that brings servers to what they should be.
 SERVER = "server"
 METER_MHZ = "cpu_mhz"
 METER_MEMORY = "memory_mib"
+METER_TRAFFIC = "traffic_out_bytes"
 
 _GUEST = "guest"
 _DISK = "disk"
 _CHECK = "check"
+_VPN = "vpn"
 # A paused guest holds its memory and its place; its tenant pays for it as for one that runs.
 _USING = ("running", "paused")
+
+# More than the hosts that go silent at once have; those left over are looked at in the next round.
+GUESTS_MAX = 10_000
 
 # The rows are locked in the order of their ids, whatever order the host named them in. Disks and cards
 # plugged in, and states, count as changes; counters alone do not. What was reported gone stays gone: a report
@@ -76,6 +83,21 @@ _RECORD = text(
          OR g.hard_reboots <> b.hard_reboots) AS changed
     """
 )
+# The hosts are held: one that reports at this moment is either left alone, or opens its usage afterwards.
+_SILENT = text(
+    """
+    SELECT g.server_id, h.last_seen_at FROM hosts h JOIN guests g ON g.host_id = h.id
+    WHERE h.last_seen_at <= :silent AND g.gone_at IS NULL
+    ORDER BY h.id, g.server_id LIMIT :limit FOR UPDATE OF h
+    """
+)
+_RUNNING = text(
+    """
+    SELECT g.server_id, g.state, s.project_id, s.mhz, s.memory_mib FROM guests g
+    JOIN servers s ON s.id = g.server_id
+    WHERE g.host_id = :host_id AND g.gone_at IS NULL ORDER BY g.server_id LIMIT :limit
+    """
+)
 _GONE = text(
     """
     WITH gone AS (
@@ -97,21 +119,37 @@ def report(
 ) -> Received:
     """Store a host's report. It may come twice or late; an older one than the last is never sent, for the
     host sends one at a time."""
+    was_silent = placement.hosts.seen(tx, host_id)
     if observed.facts is not None:
         placement.hosts.record_facts(tx, host_id, observed.facts, overcommit)
         network.hosts_changed(tx)
-    else:
-        placement.hosts.seen(tx, host_id)
     if observed.strangers or observed.full:
         placement.hosts.record_strangers(tx, host_id, observed.strangers)
     _record_disks(tx, host_id, observed)
     _record_uploads(tx, host_id, observed)
     _record_backups(tx, host_id, observed)
     _record_checks(tx, host_id, observed)
+    _record_gateways(tx, host_id, observed)
     _record_guests(tx, host_id, [item for item in observed.items if isinstance(item, GuestObserved)])
+    guest_answers.answered(tx, host_id, observed.answers)
     gone = [item.id for item in observed.items if isinstance(item, Gone) and item.what == _GUEST]
     _record_gone(tx, host_id, gone)
+    if was_silent:
+        _use_again(tx, host_id)
     return Received()
+
+
+def end_usage_of_silent(tx: Tx) -> None:
+    """Servers on hosts that are silent are used until their host was last heard, as far as anyone knows, and
+    paid for no longer. What is found running when the host is back is used again from then on."""
+    keys = {"silent": tx.now - placement.hosts.SILENT_AFTER, "limit": GUESTS_MAX}
+    rows = tx.rows(_SILENT, keys)
+    metering.end_usage(tx, SERVER, {row.server_id: row.last_seen_at for row in rows})
+
+
+def _use_again(tx: Tx, host_id: str) -> None:
+    rows = tx.rows(_RUNNING, {"host_id": host_id, "limit": GUESTS_MAX})
+    metering.open_usage(tx, [usage for row in rows if row.state in _USING for usage in _usage(row)])
 
 
 def _record_disks(tx: Tx, host_id: str, observed: Observed) -> None:
@@ -143,6 +181,14 @@ def _record_checks(tx: Tx, host_id: str, observed: Observed) -> None:
     network.loadbalancer.record_gone(tx, host_id, gone)
 
 
+def _record_gateways(tx: Tx, host_id: str, observed: Observed) -> None:
+    items = [item for item in observed.items if isinstance(item, VpnObserved)]
+    if items:
+        network.vpn.record_observed(tx, host_id, items)
+    gone = [item.id for item in observed.items if isinstance(item, Gone) and item.what == _VPN]
+    network.vpn.record_gone(tx, host_id, gone)
+
+
 def _record_guests(tx: Tx, host_id: str, items: Sequence[GuestObserved]) -> None:
     if not items:
         return
@@ -154,7 +200,28 @@ def _record_guests(tx: Tx, host_id: str, items: Sequence[GuestObserved]) -> None
     for row in rows:
         if row.changed and row.caught_up:
             volume.record_plugged(tx, row.server_id, _plugged(tx, row))
+    _count_traffic(tx, {row.server_id: row.project_id for row in rows}, items)
     wake_many(tx, SERVER, [row.server_id for row in rows if row.changed])
+
+
+def _count_traffic(tx: Tx, projects: Mapping[str, str], items: Sequence[GuestObserved]) -> None:
+    """What the cards of these guests sent to the outside since the last report. A card is counted by itself:
+    it may move to another server, and a counter that begins anew says so."""
+    counters = [
+        Counter(
+            projects[item.id],
+            "port",
+            card.port_id,
+            METER_TRAFFIC,
+            card.outside_run,
+            Decimal(card.outside_bytes),
+        )
+        for item in items
+        if item.id in projects
+        for card in item.counters
+        if card.outside_run
+    ]
+    metering.count_usage(tx, counters)
 
 
 def _record_gone(tx: Tx, host_id: str, ids: Sequence[str]) -> None:

@@ -6,7 +6,7 @@ from volutus.console.api import Document, together
 from volutus.console.language import _
 from volutus.console.money import amount, kind_name, meter_name, meter_unit, mode_name, plain
 from volutus.console.rendering import Page, Renderer
-from volutus.console.shapes import CHOICES_MAX, Cell, Facts, Field, Form, Row, Sheet, Table, when
+from volutus.console.shapes import CHOICES_MAX, Cell, Facts, Field, Form, Link, Row, Sheet, Table, when
 from volutus.console.visits import Visit, see
 
 BILLING = "/billing/v1"
@@ -15,12 +15,14 @@ BILLING = "/billing/v1"
 async def show(renderer: Renderer, visit: Visit) -> Response:
     """Everything about the account at a glance."""
     api = visit.api
-    found, usage, statement, credits, notices = await together(
+    found, usage, statement, credits, notices, payments, providers = await together(
         api.get(f"{BILLING}/balance"),
         api.items(f"{BILLING}/usage", "usage"),
         api.get(f"{BILLING}/statement"),
         api.items(f"{BILLING}/credits", "credits"),
         api.items(f"{BILLING}/notices", "notices", limit=CHOICES_MAX),
+        api.items(f"{BILLING}/payments", "payments"),
+        api.get(f"{BILLING}/providers"),
     )
     balance, spent = found["balance"], statement["statement"]
     currency = balance["currency"]
@@ -33,6 +35,7 @@ async def show(renderer: Renderer, visit: Visit) -> Response:
             _usage_table(usage),
             _spent_table(spent["lines"], currency),
             _credits_table(credits, currency),
+            _payments_table(payments),
             Table(
                 (_("When"), _("What")),
                 [Row((Cell(when(one["at"])), Cell(one["kind"].replace("_", " ")))) for one in notices],
@@ -41,6 +44,7 @@ async def show(renderer: Renderer, visit: Visit) -> Response:
             ),
         ],
         create=[
+            *_pay_forms(visit, providers["providers"], currency),
             Form("redeem", _("Redeem a voucher"), [voucher], _("Redeem"), open=bool(visit.problem)),
         ],
         command=api_command(visit, "GET", "/balance") + "\n" + api_command(visit, "GET", "/statement"),
@@ -49,7 +53,11 @@ async def show(renderer: Renderer, visit: Visit) -> Response:
 
 
 async def act(_renderer: Renderer, visit: Visit) -> Response:
-    """Redeem a voucher."""
+    """Begin a payment, or redeem a voucher."""
+    if visit.sent("act") == "pay":
+        order = visit.chosen("amount", "provider")
+        await visit.api.post(f"{BILLING}/payments", {"payment": order})
+        return see("/costs", "created")
     await visit.api.post(f"{BILLING}/vouchers/redeem", {"voucher": {"code": visit.sent("code")}})
     return see("/costs", "changed")
 
@@ -62,6 +70,46 @@ def api_command(visit: Visit, method: str, path: str) -> str:
         f'curl{change} -H "X-Auth-Token: $(openstack token issue -f value -c id)"'
         f" {url.scheme}://{url.netloc}{BILLING}{path}"
     )
+
+
+def _pay_forms(visit: Visit, providers: list[str], currency: str) -> list[Form]:
+    """None where nobody takes money here."""
+    if not providers:
+        return []
+    choice = [(name, name.capitalize()) for name in providers]
+    fields = [
+        Field("amount", _("Amount"), "number", visit.sent("amount") or "50", currency, bounds=(1, None)),
+        Field("provider", _("By"), "select", visit.sent("provider"), options=choice),
+    ]
+    opened = bool(visit.problem and visit.sent("act") == "pay")
+    return [Form("pay", _("Top up"), fields, _("Go on to pay"), open=opened)]
+
+
+def _payments_table(payments: list[Document]) -> Table:
+    return Table(
+        (_("When"), _("By"), _("State"), _("Amount")),
+        [
+            Row(
+                (
+                    Cell(when(one["created_at"])),
+                    Cell(one["provider"]),
+                    Cell(one["status"], state=True),
+                    Cell(amount(one["amount"], one["currency"]), number=True),
+                ),
+                key=one["id"],
+                links=_pay_links(one),
+            )
+            for one in payments
+        ],
+        _("No payment yet."),
+        title=_("Payments"),
+    )
+
+
+def _pay_links(payment: Document) -> list[Link]:
+    """Where the provider takes the money; only a page of the web will do."""
+    url = str(payment["url"] or "")
+    return [Link(url, _("Pay"))] if url.startswith("https://") else []
 
 
 def _account_facts(balance: Document, spent: Document) -> Facts:

@@ -4,9 +4,11 @@ from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
+from volutus.console import quotes
 from volutus.console.api import ApiProblem, Document, together
 from volutus.console.language import _
 from volutus.console.rendering import Page, Renderer
+from volutus.console.server_create import spelled_flavor
 from volutus.console.servers import POWER, ROOT, shown_state
 from volutus.console.shapes import CHOICES_MAX, Field, Form, choices, hidden
 from volutus.console.states import is_busy
@@ -21,11 +23,12 @@ _SCREENS = {"vnc": ("vnc", "novnc"), "serial": ("serial", "serial")}
 async def show(renderer: Renderer, visit: Visit) -> Response:
     """One server."""
     server_id = visit.param("id")
-    found, attachments, actions, volumes = await together(
+    found, attachments, actions, volumes, ports = await together(
         visit.api.get(f"{ROOT}/{server_id}"),
         visit.api.items(f"{ROOT}/{server_id}/os-volume_attachments", "volumeAttachments"),
         visit.api.items(f"{ROOT}/{server_id}/os-instance-actions", "instanceActions", limit=ACTIONS_SHOWN),
         visit.api.maybe(f"/volume/v3/{visit.session.project_id}/volumes", "volumes", limit=CHOICES_MAX),
+        visit.api.maybe("/network/v2.0/ports", "ports", limit=CHOICES_MAX, device_id=server_id),
     )
     server = found["server"]
     steps = await together(
@@ -42,12 +45,13 @@ async def show(renderer: Renderer, visit: Visit) -> Response:
         "volumes": dict(choices(volumes)),
         "events": [step["instanceAction"] for step in steps],
         "power": _power_forms(server, state),
-        "others": _other_forms(server, state, volumes),
+        "others": _other_forms(server, state, volumes, ports),
+        "price": await _price(visit, server),
     }
     return renderer.page("server.html", visit, busy=is_busy(state), **values)
 
 
-async def act(_renderer: Renderer, visit: Visit) -> Response:
+async def act(renderer: Renderer, visit: Visit) -> Response:
     """Whatever a form of the page asks for."""
     server_id, wanted = visit.param("id"), visit.sent("act")
     path = f"{ROOT}/{server_id}"
@@ -60,6 +64,10 @@ async def act(_renderer: Renderer, visit: Visit) -> Response:
         await visit.api.post(f"{path}/action", POWER[wanted])
     elif wanted == "rename":
         await visit.api.put(path, {"server": {"name": visit.sent("name")}})
+    elif wanted == "resize":
+        await visit.api.post(f"{path}/action", {"resize": {"flavorRef": spelled_flavor(visit)}})
+    elif wanted == "trace":
+        return await _show_trace(renderer, visit)
     elif wanted == "image":
         await visit.api.post(f"{path}/action", {"createImage": {"name": visit.sent("name")}})
         return see("/images", "created")
@@ -110,6 +118,11 @@ def _power_forms(server: Document, state: str) -> list[Form]:
         ("hard-reboot", _("Power cycle"), ("ACTIVE", "SHUTOFF", "ERROR")),
         ("pause", _("Pause"), ("ACTIVE",)),
         ("unpause", _("Go on"), ("PAUSED",)),
+        ("resume", _("Go on"), ("SUSPENDED",)),
+        ("unrescue", _("End the rescue"), ("RESCUE",)),
+        ("unshelve", _("Take it back out"), ("SHELVED", "SHELVED_OFFLOADED")),
+        ("confirm", _("Keep the new size"), ("VERIFY_RESIZE",)),
+        ("revert", _("Back to the old size"), ("VERIFY_RESIZE",)),
     )
     forms = [Form(act, title, direct=True) for act, title, states in titles if server["status"] in states]
     if server["status"] == "ACTIVE":
@@ -120,7 +133,50 @@ def _power_forms(server: Document, state: str) -> list[Form]:
     return forms
 
 
-def _other_forms(server: Document, state: str, volumes: list[Document]) -> list[Form]:
+async def _price(visit: Visit, server: Document) -> Document | None:
+    """What it costs as it is, at the prices of now."""
+    flavor = server["flavor"]
+    amounts = {
+        "cpu_mhz": int(flavor["extra_specs"].get("volutus:mhz", 0)),
+        "memory_mib": int(flavor["ram"]),
+        "storage_gib": int(flavor["disk"]),
+    }
+    return await quotes.quote(visit, amounts)
+
+
+async def _show_trace(renderer: Renderer, visit: Visit) -> Response:
+    """Where a packet of the server would go."""
+    server = (await visit.api.get(f"{ROOT}/{visit.param('id')}"))["server"]
+    query = visit.chosen("to", "protocol", "port")
+    path = f"/network/v2.0/ports/{visit.sent('from')}/trace"
+    found = (await visit.api.get(path, **query))["trace"]
+    return renderer.page("trace.html", visit, server=server, trace=found, query=query)
+
+
+def _size_fields(server: Document) -> list[Field]:
+    flavor = server["flavor"]
+    mhz = str(flavor["extra_specs"].get("volutus:mhz", 1000))
+    return [
+        Field("mhz", _("CPU, MHz"), "number", mhz, bounds=(100, None)),
+        Field("cores", _("Cores"), "number", str(flavor["vcpus"]), bounds=(1, None)),
+        Field("memory", _("Memory, MiB"), "number", str(flavor["ram"]), bounds=(64, None)),
+        Field("disk", _("Disk, GiB"), "number", str(flavor["disk"]), bounds=(int(flavor["disk"]), None)),
+    ]
+
+
+def _trace_form(ports: list[Document]) -> Form:
+    sources = [(str(one["id"]), str(one["fixed_ips"][0]["ip_address"])) for one in ports if one["fixed_ips"]]
+    protocols = [("icmp", "ICMP"), ("tcp", "TCP"), ("udp", "UDP")]
+    fields = [
+        Field("from", _("From"), "select", options=sources),
+        Field("to", _("To the address")),
+        Field("protocol", _("Protocol"), "select", options=protocols),
+        Field("port", _("Port"), "number", required=False, bounds=(1, 65535)),
+    ]
+    return Form("trace", _("Trace a packet"), fields, _("Trace it"))
+
+
+def _other_forms(server: Document, state: str, volumes: list[Document], ports: list[Document]) -> list[Form]:
     name = str(server["name"])
     forms = [
         Form(
@@ -136,6 +192,17 @@ def _other_forms(server: Document, state: str, volumes: list[Document]) -> list[
             "name", _("Name of the image"), value=f"{name}-image", hint=_("Download it from there.")
         )
         forms.append(Form("image", _("Make an image"), [image], _("Make an image of %(name)s", name=name)))
+        if server["status"] in ("ACTIVE", "SHUTOFF"):
+            lost = _("It is stopped for a moment. Look whether all is well, then keep the new size.")
+            button = _("Resize %(name)s", name=name)
+            forms.append(Form("resize", _("Resize"), _size_fields(server), button, danger=lost))
+            forms += [
+                Form("suspend", _("Suspend"), button=_("Suspend %(name)s", name=name)),
+                Form("rescue", _("Rescue"), button=_("Rescue %(name)s", name=name)),
+                Form("shelve", _("Shelve"), button=_("Shelve %(name)s", name=name)),
+            ]
+        if any(one["fixed_ips"] for one in ports):
+            forms.append(_trace_form(ports))
         if free:
             choice = Field("volume", _("Volume"), "select", options=free)
             forms.append(Form("attach", _("Attach a volume"), [choice], _("Attach")))

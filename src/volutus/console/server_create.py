@@ -84,6 +84,11 @@ def flavor_of(visit: Visit) -> str:
     """The preset's id, or the name that spells the size. Raises ApiProblem."""
     if visit.sent("size") != "free":
         return visit.sent("flavor")
+    return spelled_flavor(visit)
+
+
+def spelled_flavor(visit: Visit) -> str:
+    """The name of a flavor that spells the sizes of the form. Raises ApiProblem."""
     mhz, cores, memory, disk = _sizes(visit)
     return f"{mhz}mhz-{cores}c-{memory}m" + (f"-{disk}g" if disk else "")
 

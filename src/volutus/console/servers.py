@@ -9,7 +9,7 @@ from volutus.console.api import Api, ApiProblem, Document, together
 from volutus.console.language import _
 from volutus.console.rendering import Page, Renderer
 from volutus.console.shapes import Cell, Field, Form, Link, Row, Search, Sheet, Table, page_of, when
-from volutus.console.states import is_busy
+from volutus.console.states import is_busy, state_name
 from volutus.console.visits import Visit, see
 
 ROOT = "/compute/v2.1/servers"
@@ -24,6 +24,14 @@ POWER: dict[str, Document] = {
     "unpause": {"unpause": None},
     "lock": {"lock": None},
     "unlock": {"unlock": None},
+    "suspend": {"suspend": None},
+    "resume": {"resume": None},
+    "rescue": {"rescue": None},
+    "unrescue": {"unrescue": None},
+    "shelve": {"shelve": None},
+    "unshelve": {"unshelve": None},
+    "confirm": {"confirmResize": None},
+    "revert": {"revertResize": None},
 }
 _STATES = ("ACTIVE", "SHUTOFF", "BUILD", "ERROR", "PAUSED")
 
@@ -98,7 +106,7 @@ def _query(visit: Visit) -> dict[str, str]:
 
 
 def _search() -> Search:
-    states = [("", _("any")), *[(state, state) for state in _STATES]]
+    states = [("", _("any")), *[(state, state_name(state)) for state in _STATES]]
     orders = [("created_at", _("newest first")), ("display_name", _("by name"))]
     return Search(
         _("Name has"),

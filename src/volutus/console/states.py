@@ -19,6 +19,8 @@ _NAMES = {
     "verify_resize": N_("VERIFY_RESIZE"),
     "rescue": N_("RESCUE"),
     "suspended": N_("SUSPENDED"),
+    "shelved": N_("SHELVED"),
+    "shelved_offloaded": N_("SHELVED_OFFLOADED"),
     "available": N_("available"),
     "in-use": N_("in use"),
     "creating": N_("creating"),

@@ -9,8 +9,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
 
-from volutus import compute, quota
-from volutus.billing import admission
+from volutus import compute, network, quota
+from volutus.billing import accounts, admission, money, notices, quotes
+from volutus.billing.meters import ordered
+from volutus.billing.quotes import QuoteItem, QuoteOrder
+from volutus.compute import ServerFilter
 from volutus.db import Tx
 from volutus.identity import Caller
 from volutus.identity.caller import CLOUD
@@ -31,6 +34,7 @@ ORDERS = frozenset(
 )
 # Acts after which a server runs that did not before.
 STARTS = frozenset({f"compute:servers:{act}" for act in ("reboot", "rebuild", "start", "unshelve")})
+CREATES = "compute:servers:create"
 # A quota's name to the meter that is charged by it; what has none is still looked at by itself.
 METERS = {
     "mhz": "cpu_mhz",
@@ -56,6 +60,8 @@ class PaidGate:
             before = quota.usage(tx, caller.project_id)
             yield
             _admit_growth(tx, caller.project_id, before)
+            if permission == CREATES:
+                _confirm(tx, caller)
         else:
             yield
 
@@ -75,3 +81,27 @@ def _admit_start(tx: Tx, server_id: str) -> None:
         runs = server.guest is not None and server.guest.state in ("running", "paused")
         more = {} if runs else {"cpu_mhz": Decimal(server.mhz), "memory_mib": Decimal(server.memory_mib)}
         admission.admit(tx, server.project_id, more)
+
+
+def _confirm(tx: Tx, caller: Caller) -> None:
+    """Tell the account what was just ordered, and what it will cost."""
+    account = accounts.mine(tx, caller)
+    made = compute.servers.ids_of(tx, caller, ServerFilter(created_at=tx.now))
+    found = [compute.servers.get(tx, caller, server_id) for server_id in made]
+    reserved = network.addresses(tx, made)
+    for server in found:
+        sizes = {
+            "cpu_mhz": server.mhz,
+            "memory_mib": server.memory_mib,
+            "storage_gib": server.root_volume_gib,
+        }
+        items = tuple(QuoteItem(meter, Decimal(size)) for meter, size in sizes.items() if size)
+        quoted = quotes.quote(tx, account, QuoteOrder(quotes.POSTPAID, items))
+        detail = {
+            "id": server.id,
+            "name": server.name,
+            "shape": ", ".join(ordered(item.meter, item.amount) for item in items),
+            "addresses": ", ".join(one.ip for one in reserved.get(server.id, [])),
+            "price": money.shown(quoted.total, quoted.currency),
+        }
+        notices.tell(tx, account.id, "server_ordered", f"server/{server.id}", detail)

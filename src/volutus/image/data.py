@@ -15,7 +15,7 @@ from volutus import audit, quota
 from volutus.db import Tx
 from volutus.errors import NotFound
 from volutus.identity import Caller
-from volutus.image import faults, images
+from volutus.image import faults, images, usage
 from volutus.image.inspection import inspect
 from volutus.image.models import Image
 from volutus.image.store import ImageStore, Incoming
@@ -95,6 +95,7 @@ def finish(tx: Tx, caller: Caller, upload: Upload, sums: Sums, virtual_size_byte
         raise _lost(upload)
     if row.owner is not None:
         quota.charge(tx, row.owner, {"image_bytes": sums.size_bytes})
+    usage.kept(tx, upload.image_id, row.owner, sums.size_bytes)
     audit.record(tx, caller, "stage" if upload.staging else "upload", images.KIND, upload.image_id)
 
 

@@ -11,7 +11,7 @@ from volutus.db import Tx
 from volutus.errors import Invalid
 from volutus.identity import Caller
 from volutus.identity.caller import CLOUD
-from volutus.image import faults
+from volutus.image import faults, usage
 from volutus.image.models import (
     CONTAINER_FORMATS,
     DISK_FORMATS,
@@ -147,6 +147,7 @@ def _delete(tx: Tx, image: Image) -> None:
     tx.execute(update(images).where(images.c.id == image.id).values(gone))
     if image.owner is not None:
         quota.release(tx, image.owner, _charged(image))
+    usage.kept(tx, image.id, None, None)
     wake(tx, KIND, image.id, after_s=DELETE_GRACE_S)
 
 
@@ -195,6 +196,7 @@ def _move(tx: Tx, image: Image, owner: str | None) -> None:
         quota.release(tx, image.owner, _charged(image))
     if owner is not None:
         quota.charge(tx, owner, _charged(image))
+    usage.kept(tx, image.id, owner, image.size_bytes)
 
 
 def _charged(image: Image) -> dict[str, int]:

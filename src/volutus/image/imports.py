@@ -15,7 +15,7 @@ from volutus import audit, quota
 from volutus.db import Tx
 from volutus.errors import Invalid
 from volutus.identity import Caller
-from volutus.image import conversion, faults, images, tasks
+from volutus.image import conversion, faults, images, tasks, usage
 from volutus.image.data import SILENT_S, Upload
 from volutus.image.models import Image, from_row
 from volutus.image.reach import Reach
@@ -168,6 +168,7 @@ def finish(tx: Tx, store: ImageStore, job: Job, content: Content) -> None:
     if row.owner is not None:
         quota.release(tx, row.owner, {"image_bytes": job.image.size_bytes or 0})
         quota.charge(tx, row.owner, {"image_bytes": content.sums.size_bytes})
+    usage.kept(tx, job.image.id, row.owner, content.sums.size_bytes)
     audit.record(tx, _asker(job.task), "activate", images.KIND, job.image.id)
     tasks.move(tx, job.task.id, "success")
     store.keep(store.incoming(job.upload.id), job.image.id)
@@ -185,6 +186,7 @@ def fail(tx: Tx, store: ImageStore, job: Job, message: str) -> None:
     _give_up(tx, job.image.id)
     if row.owner is not None and job.image.size_bytes:
         quota.release(tx, row.owner, {"image_bytes": job.image.size_bytes})
+    usage.kept(tx, job.image.id, None, None)
 
 
 def _give_up(tx: Tx, image_id: str) -> None:

@@ -5,6 +5,6 @@ Prices and charges are billing's; nothing here knows money.
 """
 
 from volutus.metering.counts import Counter, count_usage
-from volutus.metering.ranges import Usage, change_usage, close_usage, open_usage
+from volutus.metering.ranges import Usage, change_usage, close_usage, end_usage, open_usage
 
-__all__ = ["Counter", "Usage", "change_usage", "close_usage", "count_usage", "open_usage"]
+__all__ = ["Counter", "Usage", "change_usage", "close_usage", "count_usage", "end_usage", "open_usage"]

@@ -1,7 +1,8 @@
 """Opening and closing of usage ranges. Both are idempotent: a report that comes twice changes nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
 from sqlalchemy import text
@@ -44,6 +45,21 @@ _CLOSE = text(
     """
 )
 
+_END = text(
+    """
+    WITH told AS (
+        SELECT id, ends FROM unnest(CAST(:ids AS text[]), CAST(:ends AS timestamptz[])) AS t(id, ends)
+    ), gone AS (
+        DELETE FROM usage_ranges u USING told t
+        WHERE u.resource_kind = :kind AND u.resource_id = t.id AND upper_inf(u.during)
+            AND lower(u.during) >= t.ends
+    )
+    UPDATE usage_ranges u SET during = tstzrange(lower(u.during), t.ends) FROM told t
+    WHERE u.resource_kind = :kind AND u.resource_id = t.id AND upper_inf(u.during)
+        AND lower(u.during) < t.ends
+    """
+)
+
 
 def open_usage(tx: Tx, usages: Sequence[Usage]) -> None:
     """Usage begins now; what is open already stays as it is."""
@@ -71,3 +87,10 @@ def change_usage(tx: Tx, usage: Usage) -> None:
     """From now on the amount is another one."""
     close_usage(tx, usage.resource_kind, [usage.resource_id], usage.meter)
     open_usage(tx, [usage])
+
+
+def end_usage(tx: Tx, resource_kind: str, ended: Mapping[str, datetime]) -> None:
+    """Usage of these things, by id, ended at moments that are over: when they were last heard of."""
+    if ended:
+        keys = {"kind": resource_kind, "ids": list(ended), "ends": list(ended.values())}
+        tx.execute(_END, keys)

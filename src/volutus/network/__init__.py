@@ -4,7 +4,7 @@ reconcilers that have OVN do it.
 Below this package nobody knows of servers: compute asks for ports by the verbs listed here.
 """
 
-from volutus.network import loadbalancer
+from volutus.network import loadbalancer, vpn
 from volutus.network.bootstrap import FirstNetworks, bootstrap
 from volutus.network.servers import (
     NicMode,
@@ -43,4 +43,5 @@ __all__ = [
     "ports_ready",
     "release_ports",
     "security_groups_of",
+    "vpn",
 ]

@@ -245,3 +245,143 @@ class PolicyNotAuthorized(Forbidden):
 
 class NicRequestAmbiguous(Conflict):
     code = "network.server.ambiguous"
+
+
+class AddressScopeNotFound(NotFound):
+    code = "network.address_scope.not_found"
+
+
+class AddressScopeInUse(Conflict):
+    code = "network.address_scope.in_use"
+
+
+class AddressScopeUpdateError(Invalid):
+    code = "network.address_scope.stays_shared"
+
+
+class AddressGroupNotFound(NotFound):
+    code = "network.address_group.not_found"
+
+
+class AddressGroupInUse(Conflict):
+    code = "network.address_group.in_use"
+
+
+class AddressesAlreadyExist(Invalid):
+    code = "network.address_group.has_address"
+
+
+class AddressesNotFound(NotFound):
+    code = "network.address_group.no_address"
+
+
+class RbacPolicyNotFound(NotFound):
+    code = "network.rbac_policy.not_found"
+
+
+class RbacPolicyInUse(Conflict):
+    code = "network.rbac_policy.in_use"
+
+
+class DuplicateRbacPolicy(Conflict):
+    code = "network.rbac_policy.exists"
+
+
+class FlavorNotFound(NotFound):
+    code = "network.flavor.not_found"
+
+
+class FlavorInUse(Conflict):
+    code = "network.flavor.in_use"
+
+
+class ServiceProfileNotFound(NotFound):
+    code = "network.service_profile.not_found"
+
+
+class ServiceProfileInUse(Conflict):
+    code = "network.service_profile.in_use"
+
+
+class FlavorServiceProfileBindingExists(Conflict):
+    code = "network.flavor.has_profile"
+
+
+class FlavorServiceProfileBindingNotFound(NotFound):
+    code = "network.flavor.no_profile"
+
+
+class DefaultSecurityGroupRuleNotFound(NotFound):
+    code = "network.default_rule.not_found"
+
+
+class AutoAllocationFailure(Conflict):
+    code = "network.topology.not_possible"
+
+
+class QosPolicyNotFound(NotFound):
+    code = "network.qos_policy.not_found"
+
+
+class QosPolicyInUse(Conflict):
+    code = "network.qos_policy.in_use"
+
+
+class QosRuleNotFound(NotFound):
+    code = "network.qos_rule.not_found"
+
+
+class QoSRulesConflict(Conflict):
+    code = "network.qos_rule.exists"
+
+
+class QosRuleNotSupported(Conflict):
+    code = "network.qos_rule.not_supported"
+
+
+class TrunkNotFound(NotFound):
+    code = "network.trunk.not_found"
+
+
+class TrunkPortInUse(Conflict):
+    code = "network.trunk.port_in_use"
+
+
+class PortInUseAsSubPort(Conflict):
+    code = "network.trunk.sub_port_in_use"
+
+
+class DuplicateSubPort(Conflict):
+    code = "network.trunk.duplicate_segment"
+
+
+class SubPortNotFound(NotFound):
+    code = "network.trunk.sub_port_not_found"
+
+
+class TrunkDisabled(Conflict):
+    code = "network.trunk.disabled"
+
+
+class PortForwardingNotFound(NotFound):
+    code = "network.port_forwarding.not_found"
+
+
+class PortForwardingExists(Conflict):
+    code = "network.port_forwarding.exists"
+
+
+class FipInUseByPortForwarding(Conflict):
+    code = "network.port_forwarding.floating_ip_in_use"
+
+
+class SegmentNotFound(NotFound):
+    code = "network.segment.not_found"
+
+
+class SegmentInUse(Conflict):
+    code = "network.segment.in_use"
+
+
+class SubnetPoolsOverlap(Conflict):
+    code = "network.subnet_pool.overlap"

@@ -13,11 +13,12 @@ from sqlalchemy.dialects.postgresql import insert
 from volutus import audit, metering, quota
 from volutus.db import Tx
 from volutus.identity import Caller
-from volutus.network import allocation, networks, ports, units
-from volutus.network.allocation import FixedIpRequest, Space
+from volutus.network import allocation, dns_names, networks, objects, ports, qos_policies, units
+from volutus.network.allocation import FixedIp, FixedIpRequest, Space
 from volutus.network.changes import check_revision
 from volutus.network.errors import (
     ExternalGatewayForFloatingIPNotFound,
+    FipInUseByPortForwarding,
     FloatingIPNotFound,
     FloatingIPPortAlreadyAssociated,
     InvalidInput,
@@ -37,7 +38,7 @@ from volutus.network.listing import (
 from volutus.network.networks import Network
 from volutus.network.ovn.model import Kind
 from volutus.network.ports import FLOATING_IP, STATUS, Port, PortOrder
-from volutus.network.tables import floating_ips, network_units, port_addresses
+from volutus.network.tables import floating_ips, network_units, port_addresses, port_forwardings
 from volutus.network.tables import ports as port_rows
 
 METER = "address"
@@ -70,6 +71,9 @@ class FloatingIp:
     port_id: str | None
     fixed_address: str | None
     router_id: str | None
+    qos_policy_id: str | None
+    dns_name: str
+    dns_domain: str
     port_details: PortDetails | None
 
 
@@ -84,6 +88,9 @@ class FloatingIpOrder:
     port_id: str | None = None
     fixed_address: str | None = None
     description: str = ""
+    qos_policy_id: str | None = None
+    dns_name: str = ""
+    dns_domain: str = ""
 
 
 @dataclass(frozen=True)
@@ -93,6 +100,7 @@ class FloatingIpChanges:
     port_id: str | UnsetType | None = UNSET
     fixed_address: str | None = None
     description: str | UnsetType = UNSET
+    qos_policy_id: str | UnsetType | None = UNSET
 
 
 _UNIT = (network_units.c.kind == Kind.PORT.value) & (network_units.c.id == port_rows.c.id)
@@ -119,6 +127,7 @@ _FILTERS = common_filters(floating_ips) | {
     "fixed_address": address(floating_ips.c.fixed_ip),
     "port_id": optional(floating_ips.c.port_id),
     "router_id": optional(floating_ips.c.router_id),
+    "qos_policy_id": optional(floating_ips.c.qos_policy_id),
     "status": lambda values: (
         func.coalesce(floating_ips.c.port_id, "").in_([""])
         if values == ["DOWN"]
@@ -146,6 +155,8 @@ def create(tx: Tx, caller: Caller, order: FloatingIpOrder) -> FloatingIp:
             f"Bad floatingip request: Network {network.id} is not a valid external network.",
             field="floating_network_id",
         )
+    qos_policies.hold(tx, caller, order.qos_policy_id)
+    dns_names.check(order.dns_name, order.dns_domain)
     floating_id = tx.ids.uuid()
     own = _make_port(tx, caller, network, order, floating_id)
     tx.execute(
@@ -157,6 +168,9 @@ def create(tx: Tx, caller: Caller, order: FloatingIpOrder) -> FloatingIp:
             updated_at=tx.now,
             network_id=network.id,
             own_port_id=own.id,
+            qos_policy_id=order.qos_policy_id,
+            dns_name=order.dns_name,
+            dns_domain=order.dns_domain,
         )
     )
     if order.port_id is not None:
@@ -192,10 +206,16 @@ def change(
     before = get(tx, caller, floating_id, lock=True)
     check_revision(before.revision, if_revision)
     if changes.port_id is not UNSET:
+        if changes.port_id is not None:
+            _refuse_if_forwarding(tx, floating_id)
         _part(tx, before)
         if changes.port_id is not None:
             _associate(tx, caller, floating_id, before.network_id, changes.port_id, changes.fixed_address)
-    values = {} if changes.description is UNSET else {"description": changes.description}
+    qos_policies.hold(tx, caller, changes.qos_policy_id)
+    given = {"description": changes.description, "qos_policy_id": changes.qos_policy_id}
+    values = {name: value for name, value in given.items() if value is not UNSET}
+    if before.router_id is not None and changes.qos_policy_id is not UNSET:
+        units.touch(tx, Kind.ROUTER, [before.router_id])
     tx.execute(
         update(floating_ips)
         .where(floating_ips.c.id == floating_id)
@@ -209,6 +229,7 @@ def remove(tx: Tx, caller: Caller, floating_id: str, if_revision: int | None = N
     """Give the address back to the cloud."""
     floating = get(tx, caller, floating_id, lock=True)
     check_revision(floating.revision, if_revision)
+    _refuse_if_forwarding(tx, floating_id)
     gone = tx.value(
         delete(floating_ips).where(floating_ips.c.id == floating_id).returning(floating_ips.c.own_port_id)
     )
@@ -255,33 +276,41 @@ def _associate(
     port = ports.get(tx, caller, port_id, lock=True)
     if not caller.sees(port.project_id):
         raise PortNotFound(f"Port {port_id} could not be found.")
-    inside = _inside(port, fixed_address)
-    router_id = tx.value(_ROUTER, {"subnet_id": inside.subnet_id, "network_id": network_id})
-    if router_id is None:
-        raise ExternalGatewayForFloatingIPNotFound(
-            f"External network {network_id} is not reachable from subnet {inside.subnet_id}.  "
-            f"Therefore, cannot associate Port {port_id} with a Floating IP."
-        )
+    fixed = inside(port, fixed_address)
+    router_id = router_between(tx, port, fixed, network_id)
     other = select(floating_ips.c.id).where(
         floating_ips.c.port_id == port_id,
-        floating_ips.c.fixed_ip == inside.address,
+        floating_ips.c.fixed_ip == fixed.address,
         floating_ips.c.id != floating_id,
     )
     if tx.value(other) is not None:
         raise FloatingIPPortAlreadyAssociated(
             f"Cannot associate floating IP {floating_id} with port {port_id} using fixed IP "
-            f"{inside.address}, as that fixed IP already has a floating IP on external network {network_id}."
+            f"{fixed.address}, as that fixed IP already has a floating IP on external network {network_id}."
         )
     tx.execute(
         update(floating_ips)
         .where(floating_ips.c.id == floating_id)
-        .values(port_id=port_id, fixed_ip=inside.address, router_id=router_id)
+        .values(port_id=port_id, fixed_ip=fixed.address, router_id=router_id)
     )
     units.touch(tx, Kind.ROUTER, [router_id])
     units.touch_balancers_at(tx, [port_id])
 
 
-def _inside(port: Port, fixed_address: str | None) -> allocation.FixedIp:
+def router_between(tx: Tx, port: Port, fixed: FixedIp, network_id: str) -> str:
+    """The router that has the port's subnet inside and this network outside, held against deletion. Raises
+    ExternalGatewayForFloatingIPNotFound."""
+    router_id = tx.value(_ROUTER, {"subnet_id": fixed.subnet_id, "network_id": network_id})
+    if router_id is None:
+        raise ExternalGatewayForFloatingIPNotFound(
+            f"External network {network_id} is not reachable from subnet {fixed.subnet_id}.  "
+            f"Therefore, cannot associate Port {port.id} with a Floating IP."
+        )
+    return str(router_id)
+
+
+def inside(port: Port, fixed_address: str | None) -> FixedIp:
+    """The port's address that an address outside stands for: the one asked for, or the one there is."""
     fitting = [fixed for fixed in port.fixed_ips if ":" not in fixed.address]
     if fixed_address is not None:
         fitting = [fixed for fixed in fitting if fixed.address == fixed_address]
@@ -298,8 +327,14 @@ def _inside(port: Port, fixed_address: str | None) -> allocation.FixedIp:
     return fitting[0]
 
 
+def _refuse_if_forwarding(tx: Tx, floating_id: str) -> None:
+    forwarded = select(port_forwardings.c.id).where(port_forwardings.c.floating_ip_id == floating_id)
+    if tx.value(forwarded.limit(1)) is not None:
+        raise FipInUseByPortForwarding(f"Floating IP {floating_id} has port forwardings.")
+
+
 def _part(tx: Tx, floating: FloatingIp) -> None:
-    if floating.router_id is not None:
+    if floating.router_id is not None and floating.port_id is not None:
         tx.execute(
             update(floating_ips)
             .where(floating_ips.c.id == floating.id)
@@ -325,18 +360,4 @@ def _floating_ip(row: Row[Any]) -> FloatingIp:
             device_id=row.port_device_id,
             device_owner=row.port_device_owner,
         )
-    return FloatingIp(
-        id=row.id,
-        project_id=row.project_id,
-        description=row.description,
-        tags=tuple(row.tags),
-        revision=row.revision,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-        network_id=row.network_id,
-        address=row.address,
-        port_id=row.port_id,
-        fixed_address=row.fixed_address,
-        router_id=row.router_id,
-        port_details=details,
-    )
+    return objects.built(FloatingIp, row, port_details=details)

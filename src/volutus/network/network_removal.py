@@ -5,7 +5,7 @@ from sqlalchemy import delete, select
 from volutus import audit, quota
 from volutus.db import Tx
 from volutus.identity import Caller
-from volutus.network import floating_ips, networks, ports, units
+from volutus.network import floating_ips, networks, ports, sharing, units
 from volutus.network.changes import check_revision
 from volutus.network.errors import NetworkInUse
 from volutus.network.ovn.model import Kind
@@ -37,6 +37,7 @@ def remove(tx: Tx, caller: Caller, network_id: str, if_revision: int | None = No
     for subnet in tx.rows(gone.returning(subnet_rows.c.project_id)):  # bounded: one network's own
         quota.release(tx, subnet.project_id, {"subnet": 1})
     tx.execute(delete(network_rows).where(network_rows.c.id == network_id))
+    sharing.forget(tx, "network", network_id)
     units.bury(tx, Kind.NETWORK, [network_id])
     quota.release(tx, network.project_id, {"network": 1})
     audit.record(tx, caller, "delete", "network.network", network_id)

@@ -6,14 +6,14 @@ from datetime import datetime
 from typing import Any
 
 from msgspec import UNSET, UnsetType
-from sqlalchemy import ColumnElement, Row, Select, func, or_, select, update
+from sqlalchemy import Row, Select, func, select, update
 from sqlalchemy import Sequence as SqlSequence
 from sqlalchemy.dialects.postgresql import insert
 
 from volutus import audit, quota
 from volutus.db import Tx
 from volutus.identity import Caller
-from volutus.network import units
+from volutus.network import dns_names, objects, qos_policies, sharing, units
 from volutus.network.changes import check_revision, given
 from volutus.network.errors import (
     DefaultExternalNetworkExists,
@@ -25,6 +25,7 @@ from volutus.network.errors import (
     PolicyNotAuthorized,
 )
 from volutus.network.listing import (
+    Filter,
     Query,
     boolean,
     common_filters,
@@ -68,6 +69,8 @@ class Network:
     physical_network: str | None
     segmentation_id: int | None
     zone_hints: tuple[str, ...]
+    qos_policy_id: str | None
+    dns_domain: str
     subnet_ids: tuple[str, ...]
 
 
@@ -88,6 +91,8 @@ class NetworkOrder:
     physical_network: str | None = None
     segmentation_id: int | None = None
     zone_hints: tuple[str, ...] = ()
+    qos_policy_id: str | None = None
+    dns_domain: str = ""
 
 
 @dataclass(frozen=True)
@@ -100,6 +105,8 @@ class NetworkChanges:
     is_default: bool | UnsetType = UNSET
     mtu: int | UnsetType = UNSET
     port_security: bool | UnsetType = UNSET
+    qos_policy_id: str | UnsetType | None = UNSET
+    dns_domain: str | UnsetType = UNSET
 
 
 _SUBNET_IDS = (
@@ -109,19 +116,19 @@ _SUBNET_IDS = (
     .scalar_subquery()
     .label("subnet_ids")
 )
-_SELECT = select(networks, _SUBNET_IDS)
+_PLAIN = [column for column in networks.c if column.name not in ("shared", "external")]
 _FILTERS = common_filters(networks) | {
     "enabled": boolean(networks.c.enabled),
     # All that is written here is in OVN within moments or said to be failing: a network is never down.
     "status": lambda values: networks.c.id.isnot(None) if "ACTIVE" in values else networks.c.id.is_(None),
-    "shared": boolean(networks.c.shared),
-    "external": boolean(networks.c.external),
     "is_default": boolean(networks.c.is_default),
     "mtu": integer(networks.c.mtu),
     "port_security": boolean(networks.c.port_security),
     "network_type": equals(networks.c.network_type),
     "physical_network": optional(networks.c.physical_network),
     "segmentation_id": integer(networks.c.segmentation_id),
+    "qos_policy_id": optional(networks.c.qos_policy_id),
+    "dns_domain": equals(networks.c.dns_domain),
     "subnet_id": lambda values: networks.c.id.in_(
         select(subnets.c.network_id).where(subnets.c.id.in_(values))
     ),
@@ -132,6 +139,8 @@ _SORTABLE = sortable(networks)
 def create(tx: Tx, caller: Caller, order: NetworkOrder) -> Network:
     """A new network. Raises QuotaExceeded, InvalidInput for a segment that makes no sense."""
     _check_mtu(order.mtu or None)
+    dns_names.check("", order.dns_domain)
+    qos_policies.hold(tx, caller, order.qos_policy_id)
     quota.charge(tx, order.project_id, {"network": 1})
     network_type, segmentation_id = _segment(tx, order)
     if order.is_default:
@@ -143,6 +152,7 @@ def create(tx: Tx, caller: Caller, order: NetworkOrder) -> Network:
         "mtu": order.mtu or default_mtu,
         "network_type": network_type,
         "segmentation_id": segmentation_id,
+        "qos_policy_id": order.qos_policy_id or qos_policies.default_of(tx, order.project_id),
         "created_at": tx.now,
         "updated_at": tx.now,
     }
@@ -154,13 +164,15 @@ def create(tx: Tx, caller: Caller, order: NetworkOrder) -> Network:
             f"is in use with segment {segmentation_id or 'none'}."
         )
     audit.record(tx, caller, "create", "network.network", row.id, {"name": order.name})
+    made = _network(row, ())
+    _follow_sharing(tx, made, order.shared or UNSET, order.external or UNSET)
     units.touch(tx, Kind.NETWORK, [row.id])
-    return _network(row, ())
+    return made
 
 
 def get(tx: Tx, caller: Caller, network_id: str) -> Network:
     """A network of the caller's, a shared or an external one."""
-    row = tx.row(_SELECT.where(networks.c.id == network_id, *_visible(caller)))
+    row = tx.row(_select(caller).where(networks.c.id == network_id))
     if row is None:
         raise NetworkNotFound(f"Network {network_id} could not be found.")
     return _network(row, row.subnet_ids)
@@ -168,7 +180,7 @@ def get(tx: Tx, caller: Caller, network_id: str) -> Network:
 
 def list_(tx: Tx, caller: Caller, query: Query) -> list[Network]:
     """The networks that the caller may use."""
-    statement = selected(tx, _SELECT.where(*_visible(caller)), query, _FILTERS, _SORTABLE)
+    statement = selected(tx, _select(caller), query, _FILTERS | _seen(caller), _SORTABLE)
     return [_network(row, row.subnet_ids) for row in tx.rows(statement)]
 
 
@@ -179,6 +191,8 @@ def change(
     before = get_own(tx, caller, network_id, lock=True)
     check_revision(before.revision, if_revision)
     _check_mtu(changes.mtu)
+    dns_names.check("", changes.dns_domain or "")
+    qos_policies.hold(tx, caller, changes.qos_policy_id)
     values = given(changes)
     if before.shared and changes.shared is False:
         _refuse_unsharing(tx, before)
@@ -192,13 +206,14 @@ def change(
         .values(**values, revision=networks.c.revision + 1, updated_at=tx.now)
     )
     audit.record(tx, caller, "update", "network.network", network_id, {"fields": sorted(values)})
+    _follow_sharing(tx, before, changes.shared, changes.external)
     _touch_dependents(tx, network_id, changes)
     return get(tx, caller, network_id)
 
 
 def get_own(tx: Tx, caller: Caller, network_id: str, *, lock: bool = False) -> Network:
     """A network that the caller may change. Raises Forbidden for one that he may only use."""
-    statement = _SELECT.where(networks.c.id == network_id, *_visible(caller))
+    statement = _select(caller).where(networks.c.id == network_id)
     # Changes and new subnets take turns; ports go on being made meanwhile.
     row = tx.row(statement.with_for_update(of=networks, key_share=True) if lock else statement)
     if row is None:
@@ -210,7 +225,7 @@ def get_own(tx: Tx, caller: Caller, network_id: str, *, lock: bool = False) -> N
 
 def hold(tx: Tx, caller: Caller, network_id: str) -> Network:
     """Like `get`, and it cannot be deleted before this transaction ends."""
-    statement = _SELECT.where(networks.c.id == network_id, *_visible(caller))
+    statement = _select(caller).where(networks.c.id == network_id)
     row = tx.row(statement.with_for_update(of=networks, key_share=True, read=True))
     if row is None:
         raise NetworkNotFound(f"Network {network_id} could not be found.")
@@ -219,15 +234,24 @@ def hold(tx: Tx, caller: Caller, network_id: str) -> Network:
 
 def usable(tx: Tx, caller: Caller, limit: int) -> list[Network]:
     """The networks a new server could mean when none is named: the project's own and the shared ones."""
-    own = or_(networks.c.project_id == caller.own_project(), networks.c.shared)
-    statement: Select[Any] = _SELECT.where(own, networks.c.external.is_(False)).limit(limit)
+    caller.own_project()
+    usable = sharing.usable_networks(caller)
+    statement = _select(caller).where(usable, networks.c.external.is_(False)).limit(limit)
     return [_network(row, row.subnet_ids) for row in tx.rows(statement.order_by(networks.c.id))]
 
 
-def _visible(caller: Caller) -> Sequence[ColumnElement[bool]]:
-    if caller.is_admin:
-        return ()
-    return (or_(networks.c.project_id == (caller.project_id or ""), networks.c.shared, networks.c.external),)
+def _select(caller: Caller) -> Select[Any]:
+    """Networks that the caller may see, with `shared` and `external` as they are for it."""
+    shared = sharing.is_shared(networks, "network", caller).label("shared")
+    external = sharing.is_external(caller).label("external")
+    return select(*_PLAIN, shared, external, _SUBNET_IDS).where(*sharing.visible_networks(caller))
+
+
+def _seen(caller: Caller) -> dict[str, Filter]:
+    return {
+        "shared": boolean(sharing.is_shared(networks, "network", caller)),
+        "external": boolean(sharing.is_external(caller)),
+    }
 
 
 def _segment(tx: Tx, order: NetworkOrder) -> tuple[str, int | None]:
@@ -248,6 +272,12 @@ def _segment(tx: Tx, order: NetworkOrder) -> tuple[str, int | None]:
     if order.segmentation_id is None or not 1 <= order.segmentation_id <= 4094:
         raise InvalidInput("Invalid input for operation: segmentation_id must be from 1 to 4094 for vlan.")
     return network_type, order.segmentation_id
+
+
+def _follow_sharing(tx: Tx, network: Network, shared: bool | UnsetType, external: bool | UnsetType) -> None:
+    for action, allowed in ((sharing.SHARED, shared), (sharing.EXTERNAL, external)):
+        if allowed is not UNSET:
+            sharing.follow(tx, "network", network.id, network.project_id, action, allowed=allowed)
 
 
 def _refuse_second_default(tx: Tx) -> None:
@@ -284,31 +314,11 @@ def _check_mtu(mtu: int | UnsetType | None) -> None:
 
 def _touch_dependents(tx: Tx, network_id: str, changes: NetworkChanges) -> None:
     units.touch(tx, Kind.NETWORK, [network_id])
-    if changes.enabled is not UNSET:
+    if changes.enabled is not UNSET or changes.qos_policy_id is not UNSET or changes.mtu is not UNSET:
         units.touch_ports(tx, ports.c.network_id == network_id)
     if changes.mtu is not UNSET:
         units.touch_routers_on(tx, network_id)
 
 
 def _network(row: Row[Any], subnet_ids: Sequence[str]) -> Network:
-    return Network(
-        id=row.id,
-        project_id=row.project_id,
-        name=row.name,
-        description=row.description,
-        tags=tuple(row.tags),
-        revision=row.revision,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-        enabled=row.enabled,
-        shared=row.shared,
-        external=row.external,
-        is_default=row.is_default,
-        mtu=row.mtu,
-        port_security=row.port_security,
-        network_type=row.network_type,
-        physical_network=row.physical_network,
-        segmentation_id=row.segmentation_id,
-        zone_hints=tuple(row.zone_hints),
-        subnet_ids=tuple(sorted(subnet_ids)),
-    )
+    return objects.built(Network, row, subnet_ids=tuple(sorted(subnet_ids)))

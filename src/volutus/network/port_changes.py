@@ -10,9 +10,20 @@ from sqlalchemy import delete, exists, select, update
 from volutus import audit
 from volutus.db import Tx
 from volutus.identity import Caller
-from volutus.network import allocation, networks, ports, security_groups, units
+from volutus.network import (
+    allocation,
+    dhcp_options,
+    dns_names,
+    networks,
+    port_removal,
+    ports,
+    qos_policies,
+    security_groups,
+    units,
+)
 from volutus.network.allocation import Claimant, FixedIp, FixedIpRequest
 from volutus.network.changes import check_revision
+from volutus.network.dhcp_options import DhcpOption
 from volutus.network.errors import (
     AddressPairAndPortSecurityRequired,
     InvalidInput,
@@ -22,11 +33,13 @@ from volutus.network.errors import (
     PortSecurityAndIPRequiredForSecurityGroups,
     PortSecurityPortHasSecurityGroup,
     ServicePortInUse,
+    TrunkPortInUse,
 )
 from volutus.network.networks import Network
 from volutus.network.ovn.model import Kind
 from volutus.network.ports import AddressPair, Port
-from volutus.network.tables import floating_ips, port_security_groups, router_interfaces
+from volutus.network.tables import floating_ips, port_security_groups, router_interfaces, sub_ports, trunks
+from volutus.network.tables import port_forwardings as forwarding_rows
 from volutus.network.tables import ports as port_rows
 
 # What a router, floating IP or the network itself holds goes by their own verbs.
@@ -37,6 +50,7 @@ HELD = (
     ports.METADATA,
     ports.LOAD_BALANCER,
     ports.LOAD_BALANCER_PROBE,
+    ports.VPN,
 )
 
 
@@ -57,6 +71,10 @@ class PortChanges:
     host_name: str | UnsetType = UNSET
     vnic_type: str | UnsetType = UNSET
     binding_profile: Mapping[str, Any] | UnsetType = UNSET
+    qos_policy_id: str | UnsetType | None = UNSET
+    dhcp_options: tuple[DhcpOption, ...] | UnsetType = UNSET
+    dns_name: str | UnsetType = UNSET
+    dns_domain: str | UnsetType = UNSET
 
 
 # Copied as they are; the rest is more than a column.
@@ -70,6 +88,9 @@ _PLAIN = (
     "device_owner",
     "host_name",
     "vnic_type",
+    "qos_policy_id",
+    "dns_name",
+    "dns_domain",
 )
 
 
@@ -83,7 +104,13 @@ def change(
     network = networks.hold(tx, caller, port.network_id)
     _check_rights(caller, network, port, changes)
     _check_protection(port, changes)
+    dns_names.check(changes.dns_name or "", changes.dns_domain or "")
+    qos_policies.hold(tx, caller, changes.qos_policy_id)
     values = _values(changes)
+    if changes.dhcp_options is not UNSET:
+        wanted = dhcp_options.merged(port.dhcp_options, changes.dhcp_options)
+        dhcp_options.check(wanted)
+        values["dhcp_options"] = ports.stored_options(wanted)
     if changes.mac is not UNSET and changes.mac != port.mac:
         _refuse_taken_mac(tx, port, changes.mac)
     if changes.device_owner is not UNSET and changes.device_owner in HELD and port.device_owner not in HELD:
@@ -100,8 +127,12 @@ def change(
     if changes.security_group_ids is not UNSET:
         _regroup(tx, caller, port, changes.security_group_ids)
     audit.record(tx, caller, "update", "network.port", port_id, {"fields": sorted(values)})
+    changed = ports.get(tx, caller, port_id)
     _touch(tx, port)
-    return ports.get(tx, caller, port_id)
+    named = [one for one in (port, changed) if one.dns_name]
+    if named and (port.dns_name, port.fixed_ips) != (changed.dns_name, changed.fixed_ips):
+        units.touch(tx, Kind.NETWORK, [port.network_id])
+    return changed
 
 
 def remove(tx: Tx, caller: Caller, port_id: str, if_revision: int | None = None) -> None:
@@ -113,6 +144,7 @@ def remove(tx: Tx, caller: Caller, port_id: str, if_revision: int | None = None)
             f"Port {port_id} cannot be deleted directly via the port API: has device owner "
             f"{port.device_owner}."
         )
+    refuse_in_trunk(tx, port_id)
     ports.erase(tx, caller, [port])
 
 
@@ -199,11 +231,23 @@ def _readdress(tx: Tx, port: Port, requests: Sequence[FixedIpRequest]) -> None:
     gone = [f.address for f in port.fixed_ips if f not in kept]
     if gone:
         ports.free_floating_ips(tx, floating_ips.c.port_id == port.id, floating_ips.c.fixed_ip.in_(gone))
+        port_removal.drop_forwardings(
+            tx, forwarding_rows.c.port_id == port.id, forwarding_rows.c.internal_ip.in_(gone)
+        )
         allocation.release(tx, port.id, gone)
     # What is automatic came when the port was made or the subnet was: nothing is added to it here.
     have = {fixed.subnet_id for fixed in kept}
     claimant = Claimant(port.id, port.network_id, port.mac, port.device_owner)
     allocation.allocate(tx, claimant, new, [s for s in spaces if not (s.is_auto and s.subnet_id in have)])
+
+
+def refuse_in_trunk(tx: Tx, port_id: str) -> None:
+    """Raises TrunkPortInUse for a port that is a trunk's parent or in one."""
+    parent = select(trunks.c.id).where(trunks.c.port_id == port_id)
+    inside = select(sub_ports.c.trunk_id).where(sub_ports.c.port_id == port_id)
+    trunk_id = tx.value(parent.union(inside).limit(1))
+    if trunk_id is not None:
+        raise TrunkPortInUse(f"Port {port_id} is in use by trunk {trunk_id}.")
 
 
 def _fits(request: FixedIpRequest, fixed: FixedIp) -> bool:

@@ -23,8 +23,19 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 from volutus import audit, quota
 from volutus.db import Tx
 from volutus.identity import Caller
-from volutus.network import allocation, networks, security_groups, units
+from volutus.network import (
+    allocation,
+    dhcp_options,
+    dns_names,
+    networks,
+    objects,
+    port_removal,
+    qos_policies,
+    security_groups,
+    units,
+)
 from volutus.network.allocation import Claimant, FixedIp, FixedIpRequest
+from volutus.network.dhcp_options import DhcpOption
 from volutus.network.errors import (
     AddressPairAndPortSecurityRequired,
     InvalidInput,
@@ -39,6 +50,7 @@ from volutus.network.listing import (
     boolean,
     common_filters,
     equals,
+    optional,
     selected,
     sortable,
     visible,
@@ -62,8 +74,10 @@ METADATA = "network:distributed"
 # The port that holds a load balancer's address, and those that hold the addresses its members are asked from.
 LOAD_BALANCER = "Octavia"
 LOAD_BALANCER_PROBE = "network:loadbalancer_probe"
+# The port through which a VPN gateway is reached and reaches its network.
+VPN = "network:vpn"
 # Made by the cloud for itself: no tenant pays for them.
-UNCHARGED = (ROUTER_GATEWAY, FLOATING_IP, METADATA, LOAD_BALANCER_PROBE)
+UNCHARGED = (ROUTER_GATEWAY, FLOATING_IP, METADATA, LOAD_BALANCER_PROBE, VPN)
 
 MAC_PREFIX = "fa:16:3e"
 # 16 million addresses behind the prefix: a second guess is rare even in a full network.
@@ -101,6 +115,12 @@ class Port:
     binding_profile: Mapping[str, Any]
     address_pairs: tuple[AddressPair, ...]
     made_for_server: bool
+    qos_policy_id: str | None
+    network_qos_policy_id: str | None
+    dhcp_options: tuple[DhcpOption, ...]
+    dns_name: str
+    dns_domain: str
+    network_domain: str
     fixed_ips: tuple[FixedIp, ...]
     security_group_ids: tuple[str, ...]
     status: str
@@ -129,6 +149,10 @@ class PortOrder:
     made_for_server: bool = False
     nic_tag: str | None = None
     nic_order: int = 0
+    qos_policy_id: str | None = None
+    dhcp_options: tuple[DhcpOption, ...] = ()
+    dns_name: str = ""
+    dns_domain: str = ""
 
 
 _UNIT = and_(network_units.c.kind == Kind.PORT.value, network_units.c.id == ports.c.id)
@@ -172,7 +196,11 @@ _SELECT = select(
     type_coerce(_FIXED_IPS, JSONB).label("fixed_ips"),
     _GROUP_IDS.label("group_ids"),
     STATUS.label("status"),
-).select_from(ports.outerjoin(network_units, _UNIT))
+    network_rows.c.dns_domain.label("network_domain"),
+    network_rows.c.qos_policy_id.label("network_qos_policy_id"),
+).select_from(
+    ports.join(network_rows, network_rows.c.id == ports.c.network_id).outerjoin(network_units, _UNIT)
+)
 
 
 def _having_address(column: ColumnElement[Any], values: Sequence[Any]) -> ColumnElement[bool]:
@@ -185,6 +213,8 @@ _FILTERS = common_filters(ports) | {
     "enabled": boolean(ports.c.enabled),
     "port_security": boolean(ports.c.port_security),
     "device_id": equals(ports.c.device_id),
+    "dns_name": equals(ports.c.dns_name),
+    "qos_policy_id": optional(ports.c.qos_policy_id),
     "device_owner": equals(ports.c.device_owner),
     "host_name": equals(ports.c.host_name),
     "vnic_type": equals(ports.c.vnic_type),
@@ -223,6 +253,9 @@ def create_on(tx: Tx, caller: Caller, network: Network, order: PortOrder) -> Por
     own = order.device_owner.startswith("network:")
     groups = _groups(tx, caller, order, port_security=port_security and not own)
     _check_pairs(order, port_security=port_security)
+    dns_names.check(order.dns_name, order.dns_domain)
+    dhcp_options.check(order.dhcp_options)
+    qos_policies.hold(tx, caller, order.qos_policy_id)
     port_id, mac = _insert(tx, network, order, port_security=port_security and not own)
     claimant = Claimant(port_id, network.id, mac, order.device_owner)
     allocation.allocate(tx, claimant, order.fixed_ips, allocation.spaces(tx, network.id))
@@ -232,6 +265,8 @@ def create_on(tx: Tx, caller: Caller, network: Network, order: PortOrder) -> Por
     audit.record(tx, caller, "create", "network.port", port_id, {"network_id": network.id})
     if order.device_owner != FLOATING_IP:
         units.touch(tx, Kind.PORT, [port_id])
+    if order.dns_name:
+        units.touch(tx, Kind.NETWORK, [network.id])
     return fetch(tx, [port_id])[0]
 
 
@@ -275,6 +310,7 @@ def erase(tx: Tx, caller: Caller, gone: Sequence[Port]) -> None:
     if not ids:
         return
     free_floating_ips(tx, floating_ips.c.port_id.in_(ids))
+    port_removal.let_go(tx, ids)
     tx.execute(delete(ports).where(ports.c.id.in_(ids)))
     charged = [port for port in gone if port.device_owner not in UNCHARGED]
     for project_id in sorted({port.project_id for port in charged}):
@@ -282,6 +318,7 @@ def erase(tx: Tx, caller: Caller, gone: Sequence[Port]) -> None:
     for port in gone:
         audit.record(tx, caller, "delete", "network.port", port.id)
     units.bury(tx, Kind.PORT, [port.id for port in gone if port.device_owner != FLOATING_IP])
+    units.touch(tx, Kind.NETWORK, [port.network_id for port in gone if port.dns_name])
 
 
 def free_floating_ips(tx: Tx, *where: ColumnElement[bool]) -> None:
@@ -314,6 +351,11 @@ def join_groups(tx: Tx, port_id: str, group_ids: Sequence[str]) -> None:
             insert(port_security_groups).on_conflict_do_nothing(),
             [{"port_id": port_id, "group_id": group_id} for group_id in group_ids],
         )
+
+
+def stored_options(options: Sequence[DhcpOption]) -> list[list[Any]]:
+    """DHCP options as the column has them."""
+    return [[option.name, option.value, option.ip_version] for option in options]
 
 
 def is_network_owner(caller: Caller, network: Network) -> bool:
@@ -399,6 +441,10 @@ def _insert(tx: Tx, network: Network, order: PortOrder, *, port_security: bool) 
         "made_for_server": order.made_for_server,
         "nic_tag": order.nic_tag,
         "nic_order": order.nic_order,
+        "qos_policy_id": order.qos_policy_id,
+        "dhcp_options": stored_options(order.dhcp_options),
+        "dns_name": order.dns_name,
+        "dns_domain": order.dns_domain,
     }
     for _ in range(MAC_GUESSES if order.mac is None else 1):
         mac = order.mac or new_mac(tx)
@@ -417,28 +463,11 @@ def new_mac(tx: Tx) -> str:
 
 
 def _port(row: Row[Any]) -> Port:
-    return Port(
-        id=row.id,
-        project_id=row.project_id,
-        name=row.name,
-        description=row.description,
-        tags=tuple(row.tags),
-        revision=row.revision,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-        network_id=row.network_id,
-        mac=row.mac,
-        enabled=row.enabled,
-        port_security=row.port_security,
-        device_id=row.device_id,
-        device_owner=row.device_owner,
-        host_name=row.host_name,
-        chassis=row.chassis,
-        vnic_type=row.vnic_type,
-        binding_profile=row.binding_profile,
+    return objects.built(
+        Port,
+        row,
         address_pairs=tuple(AddressPair(*pair) for pair in row.address_pairs),
-        made_for_server=row.made_for_server,
+        dhcp_options=tuple(DhcpOption(*option) for option in row.dhcp_options),
         fixed_ips=tuple(FixedIp(*pair) for pair in row.fixed_ips),
         security_group_ids=tuple(sorted(row.group_ids)),
-        status=row.status,
     )

@@ -19,6 +19,7 @@ from volutus.network.ovn.northbound import Northbound
 from volutus.network.ovn.reconcile import OvnReconciler
 from volutus.network.ovn.reconcile import reconcilers as ovn_reconcilers
 from volutus.network.topology import SqlTopology
+from volutus.network.vpn import VpnReconciler
 from volutus.reconcile import Again, Done, Item, Outcome, Reconciler, wake_many
 
 log = logging.getLogger(__name__)
@@ -170,4 +171,4 @@ def reconcilers(database: Database, northbound: Northbound, clock: Clock) -> lis
     """One for each kind, over the tables of this database."""
     inner = ovn_reconcilers(SqlTopology(database), northbound, clock)
     networks = [NetworkReconciler(database, northbound, one) for one in inner]
-    return [*networks, HealthReconciler(database, northbound)]
+    return [*networks, HealthReconciler(database, northbound), VpnReconciler(database)]

@@ -25,7 +25,7 @@ from volutus.network.ovn.model import Kind
 from volutus.network.ports import ROUTER_INTERFACE, Port, PortOrder
 from volutus.network.routers import Router
 from volutus.network.subnets import Subnet
-from volutus.network.tables import floating_ips, router_interfaces
+from volutus.network.tables import floating_ips, port_forwardings, router_interfaces
 from volutus.network.tables import ports as port_rows
 
 
@@ -197,8 +197,16 @@ def _refuse_if_needed(tx: Tx, router: Router, found: Sequence[Joined]) -> None:
                 f"Router interface for subnet {one.subnet_id} on router {router.id} cannot be deleted, as it "
                 "is required by one or more routes."
             )
-    fixed_ips = select(floating_ips.c.fixed_ip).where(floating_ips.c.router_id == router.id)
-    used = [ipaddress.ip_address(str(row.fixed_ip)) for row in tx.rows(fixed_ips.limit(units.TOUCHED_MAX))]
+    fixed_ips = select(floating_ips.c.fixed_ip.label("ip")).where(
+        floating_ips.c.router_id == router.id, floating_ips.c.fixed_ip.isnot(None)
+    )
+    forwarded = (
+        select(port_forwardings.c.internal_ip)
+        .join(floating_ips, floating_ips.c.id == port_forwardings.c.floating_ip_id)
+        .where(floating_ips.c.router_id == router.id)
+    )
+    both = fixed_ips.union(forwarded).limit(units.TOUCHED_MAX)
+    used = [ipaddress.ip_address(str(row.ip)) for row in tx.rows(both)]
     for one in found:
         if any(address in one.cidr for address in used):
             raise RouterInterfaceInUseByFloatingIP(

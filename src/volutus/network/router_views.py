@@ -1,13 +1,14 @@
 """Routers as OVN's compiler wants them: ports, gateway, floating IPs, routes, hosts for the gateway."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import Row, text
 
 from volutus import placement
 from volutus.db import Page, Tx
+from volutus.network import qos_policies, qos_rules
 from volutus.network.loadbalancer.placing import listeners_on
 from volutus.network.ovn.model import (
     AddressMode,
@@ -16,16 +17,21 @@ from volutus.network.ovn.model import (
     GatewayView,
     HostRoute,
     Kind,
+    MeterView,
+    PortForwardingView,
+    QosView,
     RouterPortView,
     RouterView,
+    ScopedNetwork,
     View,
 )
+from volutus.network.vpn.reconciler import routes_of
 
 ROWS_MAX = 1_000_000
 
 _ROUTERS = text(
-    "SELECT id, enabled, gateway_port_id, enable_snat, routes FROM routers "
-    "WHERE id = ANY(CAST(:ids AS text[])) LIMIT :limit"
+    "SELECT r.id, r.enabled, r.gateway_port_id, r.enable_snat, r.routes, p.qos_policy_id FROM routers r "
+    "LEFT JOIN ports p ON p.id = r.gateway_port_id WHERE r.id = ANY(CAST(:ids AS text[])) LIMIT :limit"
 )
 # Interfaces and gateways alike: one row per address, told apart by whether it is the router's gateway.
 _ADDRESSES = text(
@@ -36,8 +42,10 @@ _ADDRESSES = text(
         SELECT id, gateway_port_id FROM routers
         WHERE id = ANY(CAST(:ids AS text[])) AND gateway_port_id IS NOT NULL
     )
-    SELECT held.router_id, p.id AS port_id, p.mac, n.mtu, host(a.ip) || '/' || masklen(s.cidr) AS network,
-        family(s.cidr) AS version, host(s.gateway) AS gateway, s.ra_mode, s.dns_servers
+    SELECT held.router_id, p.id AS port_id, p.network_id, p.mac, n.mtu,
+        host(a.ip) || '/' || masklen(s.cidr) AS network,
+        family(s.cidr) AS version, host(s.gateway) AS gateway, s.ra_mode, s.dns_servers, text(s.cidr) AS cidr,
+        (SELECT sp.address_scope_id FROM subnet_pools sp WHERE sp.id = s.subnet_pool_id) AS scope_id
     FROM held JOIN ports p ON p.id = held.port_id JOIN networks n ON n.id = p.network_id
     JOIN port_addresses a ON a.port_id = p.id JOIN subnets s ON s.id = a.subnet_id
     ORDER BY p.created_at, p.id, a.position, a.ip LIMIT :limit
@@ -46,10 +54,31 @@ _ADDRESSES = text(
 _FLOATING = text(
     """
     SELECT f.id, f.router_id, host(a.ip) AS address, p.mac, host(f.fixed_ip) AS fixed_address, f.port_id,
-        o.device_owner = 'Octavia' AS central
+        f.network_id, f.qos_policy_id, coalesce(o.device_owner = 'Octavia', false) AS central
     FROM floating_ips f JOIN ports p ON p.id = f.own_port_id JOIN port_addresses a ON a.port_id = p.id
-    JOIN ports o ON o.id = f.port_id
+    LEFT JOIN ports o ON o.id = f.port_id
     WHERE f.router_id = ANY(CAST(:ids AS text[])) ORDER BY f.id LIMIT :limit
+    """
+)
+_FORWARDED = text(
+    """
+    SELECT w.floating_ip_id, w.protocol, w.external_port, host(w.internal_ip) AS internal_ip, w.internal_port
+    FROM port_forwardings w WHERE w.floating_ip_id = ANY(CAST(:ids AS text[])) ORDER BY w.id LIMIT :limit
+    """
+)
+
+
+# The cards of servers on networks of the router, each with the addresses that it may send from.
+_METERS = text(
+    """
+    SELECT DISTINCT ON (i.router_id, g.id) i.router_id, g.id AS port_id, g.traffic_mark,
+        (SELECT array_agg(x.address ORDER BY x.address) FROM (
+            SELECT host(a.ip) AS address FROM port_addresses a WHERE a.port_id = g.id
+            UNION SELECT pair ->> 0 FROM jsonb_array_elements(g.address_pairs) AS pair) x) AS addresses
+    FROM router_interfaces i JOIN ports r ON r.id = i.port_id JOIN ports g ON g.network_id = r.network_id
+    WHERE i.router_id = ANY(CAST(:ids AS text[])) AND g.chassis <> '' AND g.device_owner LIKE 'compute:%'
+        AND EXISTS (SELECT 1 FROM port_addresses a WHERE a.port_id = g.id)
+    ORDER BY i.router_id, g.id LIMIT :limit
     """
 )
 
@@ -63,35 +92,82 @@ def router_views(tx: Tx, ids: list[str]) -> Sequence[View]:
     ports: dict[str, dict[str, list[Row[Any]]]] = {}
     for row in tx.rows(_ADDRESSES, parameters):
         ports.setdefault(row.router_id, {}).setdefault(row.port_id, []).append(row)
-    floating: dict[str, list[FloatingIpView]] = {}
-    for row in tx.rows(_FLOATING, parameters):
-        floating.setdefault(row.router_id, []).append(
-            FloatingIpView(row.id, row.address, row.mac, row.fixed_address, row.port_id, row.central)
-        )
+    rows = tx.rows(_FLOATING, parameters)
+    limits = _limits(tx, [*rows, *routers])
+    floating = _floating(tx, rows, limits)
     hosts = _gateway_hosts(tx)
+    nothing = _Floating()
     listeners = listeners_on(tx, Kind.ROUTER, ids)
-    views = [_view(row, ports.get(row.id, {}), tuple(floating.get(row.id, ())), hosts) for row in routers]
-    return [replace(view, listener_ids=listeners.get(view.id, ())) for view in views]
+    vpn = routes_of(tx, ids)
+    meters = _meters(tx, ids)
+    views = [
+        _view(row, ports.get(row.id, {}), floating.get(row.id, nothing), hosts, limits.get(row.qos_policy_id))
+        for row in routers
+    ]
+    return [
+        replace(
+            view,
+            listener_ids=listeners.get(view.id, ()),
+            meters=meters.get(view.id, ()),
+            routes=view.routes + vpn.get(view.id, ()),
+        )
+        for view in views
+    ]
+
+
+@dataclass
+class _Floating:
+    """What stands for something behind one router."""
+
+    ips: list[FloatingIpView] = field(default_factory=list)
+    forwarded: list[PortForwardingView] = field(default_factory=list)
+
+
+def _limits(tx: Tx, rows: Sequence[Row[Any]]) -> dict[str, QosView]:
+    wanted = sorted({row.qos_policy_id for row in rows if row.qos_policy_id})
+    return {policy: qos_rules.view(rules) for policy, rules in qos_policies.rules_of(tx, wanted).items()}
+
+
+def _floating(tx: Tx, rows: Sequence[Row[Any]], limits: Mapping[str, QosView]) -> dict[str, _Floating]:
+    alone = {row.id: row for row in rows if row.port_id is None}
+    found: dict[str, _Floating] = {}
+    for row in rows:
+        if row.port_id is not None:
+            ends = row.address, row.mac, row.fixed_address, row.port_id, row.network_id
+            ip = FloatingIpView(row.id, *ends, limits.get(row.qos_policy_id), row.central)
+            found.setdefault(row.router_id, _Floating()).ips.append(ip)
+    for one in tx.rows(_FORWARDED, {"ids": list(alone), "limit": ROWS_MAX}) if alone else ():
+        row = alone[one.floating_ip_id]
+        forwarding = PortForwardingView(
+            one.protocol, row.address, one.external_port, one.internal_ip, one.internal_port
+        )
+        found.setdefault(row.router_id, _Floating()).forwarded.append(forwarding)
+    return found
 
 
 def _view(
     row: Row[Any],
     ports: dict[str, list[Row[Any]]],
-    floating: tuple[FloatingIpView, ...],
+    floating: _Floating,
     hosts: tuple[str, ...],
+    qos: QosView | None,
 ) -> RouterView:
     outside = ports.get(row.gateway_port_id, [])
     gateway = None
     if outside:
         hops = tuple(dict.fromkeys(one.gateway for one in outside if one.gateway))
-        gateway = GatewayView(_port(outside, advertises=False), hops, row.enable_snat)
+        gateway = GatewayView(
+            _port(outside, advertises=False), hops, row.enable_snat, outside[0].network_id, qos
+        )
     return RouterView(
         id=row.id,
         enabled=row.enabled,
         ports=tuple(_port(rows) for port_id, rows in ports.items() if port_id != row.gateway_port_id),
         gateway=gateway,
         gateway_host_ids=hosts if gateway else (),
-        floating_ips=floating,
+        floating_ips=tuple(floating.ips),
+        port_forwardings=tuple(floating.forwarded),
+        scopes=tuple(ScopedNetwork(one.cidr, one.scope_id) for rows in ports.values() for one in rows),
         routes=tuple(HostRoute(*route) for route in row.routes),
     )
 
@@ -114,6 +190,15 @@ def _advertisement(rows: Sequence[Row[Any]]) -> AdvertisementView | None:
             servers = [server for server in row.dns_servers if ":" in server]
             return AdvertisementView(AddressMode(row.ra_mode), servers[0] if servers else None)
     return None
+
+
+def _meters(tx: Tx, ids: list[str]) -> dict[str, tuple[MeterView, ...]]:
+    found: dict[str, list[MeterView]] = {}
+    for row in tx.rows(_METERS, {"ids": ids, "limit": ROWS_MAX}):
+        found.setdefault(row.router_id, []).append(
+            MeterView(row.port_id, row.traffic_mark, tuple(row.addresses))
+        )
+    return {router_id: tuple(meters) for router_id, meters in found.items()}
 
 
 def _gateway_hosts(tx: Tx) -> tuple[str, ...]:

@@ -7,13 +7,13 @@ from datetime import datetime
 from typing import Any
 
 from msgspec import UNSET, UnsetType
-from sqlalchemy import Row, delete, select, text, type_coerce, update
+from sqlalchemy import Row, Text, delete, select, text, type_coerce, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from volutus import audit, quota
 from volutus.db import Tx
 from volutus.identity import Caller
-from volutus.network import networks, ports, units
+from volutus.network import flavors, networks, objects, ports, qos_policies, units
 from volutus.network.allocation import FixedIp, FixedIpRequest
 from volutus.network.changes import check_revision
 from volutus.network.errors import (
@@ -29,6 +29,7 @@ from volutus.network.ovn.model import Kind
 from volutus.network.ports import ROUTER_GATEWAY, PortOrder
 from volutus.network.subnets import HostRoute
 from volutus.network.tables import floating_ips, router_interfaces, routers
+from volutus.network.tables import ports as port_rows
 
 # Neutron's bound.
 ROUTES_MAX = 30
@@ -44,6 +45,7 @@ class Gateway:
     port_id: str
     enable_snat: bool
     fixed_ips: tuple[FixedIp, ...]
+    qos_policy_id: str | None
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ class Router:
     gateway: Gateway | None
     routes: tuple[HostRoute, ...]
     zone_hints: tuple[str, ...]
+    flavor_id: str | None
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,7 @@ class GatewayOrder:
     network_id: str
     enable_snat: bool | None = None
     fixed_ips: tuple[FixedIpRequest, ...] | None = None
+    qos_policy_id: str | UnsetType | None = UNSET
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,7 @@ class RouterOrder:
     enabled: bool = True
     gateway: GatewayOrder | None = None
     zone_hints: tuple[str, ...] = ()
+    flavor_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -94,7 +99,12 @@ _GATEWAY_IPS = text(
     "(SELECT coalesce(jsonb_agg(jsonb_build_array(a.subnet_id, host(a.ip)) ORDER BY a.position), '[]') "
     "FROM port_addresses a WHERE a.port_id = routers.gateway_port_id)"
 )
-_SELECT = select(routers, type_coerce(_GATEWAY_IPS, JSONB).label("gateway_ips"))
+_GATEWAY_QOS = text("(SELECT p.qos_policy_id FROM ports p WHERE p.id = routers.gateway_port_id)")
+_SELECT = select(
+    routers,
+    type_coerce(_GATEWAY_IPS, JSONB).label("gateway_ips"),
+    type_coerce(_GATEWAY_QOS, Text).label("gateway_qos"),
+)
 _FILTERS = common_filters(routers) | {
     "enabled": boolean(routers.c.enabled),
     "status": lambda values: routers.c.id.isnot(None) if "ACTIVE" in values else routers.c.id.is_(None),
@@ -112,6 +122,8 @@ _CIDRS = text(
 
 def create(tx: Tx, caller: Caller, order: RouterOrder) -> Router:
     """A new router, with its gateway if one is ordered."""
+    if order.flavor_id is not None and not flavors.get(tx, caller, order.flavor_id).enabled:
+        raise InvalidInput(f"Flavor {order.flavor_id} is not enabled.", field="flavor_id")
     quota.charge(tx, order.project_id, {"router": 1})
     router_id = tx.ids.uuid()
     tx.execute(
@@ -122,6 +134,7 @@ def create(tx: Tx, caller: Caller, order: RouterOrder) -> Router:
             description=order.description,
             enabled=order.enabled,
             zone_hints=list(order.zone_hints),
+            flavor_id=order.flavor_id,
             created_at=tx.now,
             updated_at=tx.now,
         )
@@ -230,6 +243,7 @@ def _make_gateway(tx: Tx, caller: Caller, router_id: str, order: GatewayOrder) -
         device_id=router_id,
         device_owner=ROUTER_GATEWAY,
         port_security=False,
+        qos_policy_id=order.qos_policy_id or None,
     )
     port = ports.create_on(tx, caller, network, wanted)
     if not port.fixed_ips:
@@ -256,9 +270,15 @@ def _change_gateway(tx: Tx, caller: Caller, router: Router, order: GatewayOrder 
                 tx.execute(
                     update(routers).where(routers.c.id == router.id).values(enable_snat=order.enable_snat)
                 )
+            if order.qos_policy_id is not UNSET:
+                qos_policies.hold(tx, caller, order.qos_policy_id)
+                limited = update(port_rows).where(port_rows.c.id == have.port_id)
+                tx.execute(limited.values(qos_policy_id=order.qos_policy_id))
             return
         if order.enable_snat is None:
             order = replace(order, enable_snat=have.enable_snat)
+        if order.qos_policy_id is UNSET:
+            order = replace(order, qos_policy_id=have.qos_policy_id)
     elif have is not None:
         _refuse_if_floating(tx, router)
     if have is not None:
@@ -321,18 +341,8 @@ def _router(row: Row[Any]) -> Router:
     gateway = None
     if row.gateway_port_id is not None:
         fixed_ips = tuple(FixedIp(*pair) for pair in row.gateway_ips)
-        gateway = Gateway(row.gateway_network_id, row.gateway_port_id, row.enable_snat, fixed_ips)
-    return Router(
-        id=row.id,
-        project_id=row.project_id,
-        name=row.name,
-        description=row.description,
-        tags=tuple(row.tags),
-        revision=row.revision,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-        enabled=row.enabled,
-        gateway=gateway,
-        routes=tuple(HostRoute(*route) for route in row.routes),
-        zone_hints=tuple(row.zone_hints),
-    )
+        gateway = Gateway(
+            row.gateway_network_id, row.gateway_port_id, row.enable_snat, fixed_ips, row.gateway_qos
+        )
+    routes = tuple(HostRoute(*route) for route in row.routes)
+    return objects.built(Router, row, gateway=gateway, routes=routes)

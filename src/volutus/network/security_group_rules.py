@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from volutus import audit, quota
 from volutus.db import Tx
 from volutus.identity import Caller
-from volutus.network import units
+from volutus.network import address_groups, objects, sharing, units
 from volutus.network.errors import (
     InvalidInput,
     SecurityGroupInvalidPortRange,
@@ -90,6 +90,7 @@ class Rule:
     port_max: int | None
     remote_prefix: str | None
     remote_group_id: str | None
+    remote_address_group_id: str | None
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,7 @@ class RuleOrder:
     port_max: int | None = None
     remote_prefix: str | None = None
     remote_group_id: str | None = None
+    remote_address_group_id: str | None = None
     description: str = ""
 
 
@@ -119,15 +121,18 @@ _FILTERS = common_filters(security_group_rules) | {
         [str(ipaddress.ip_network(value, strict=False)) for value in values]
     ),
     "remote_group_id": optional(security_group_rules.c.remote_group_id),
+    "remote_address_group_id": optional(security_group_rules.c.remote_address_group_id),
 }
 _SORTABLE = sortable(security_group_rules)
 
 
 def create(tx: Tx, caller: Caller, order: RuleOrder) -> Rule:
     """Admit something more. Raises SecurityGroupRuleExists when the group has the same rule."""
-    _hold_group(tx, caller, order.group_id)
+    _hold_group(tx, caller, order.group_id, own=True)
     if order.remote_group_id is not None and order.remote_group_id != order.group_id:
         _hold_group(tx, caller, order.remote_group_id)
+    if order.remote_address_group_id is not None:
+        address_groups.get(tx, caller, order.remote_address_group_id)
     (made,) = add(tx, [check(order)])
     audit.record(tx, caller, "create", "network.security_group_rule", made.id)
     _touch_group(tx, order.group_id)
@@ -164,36 +169,26 @@ def remove(tx: Tx, caller: Caller, rule_id: str) -> None:
 
 def add(tx: Tx, orders: Sequence[RuleOrder]) -> list[Rule]:
     """Insert checked rules of one project. Raises SecurityGroupRuleExists."""
-    made = []
-    for order in orders:
-        row = tx.row(
-            insert(security_group_rules)
-            .values(
-                id=tx.ids.uuid(),
-                created_at=tx.now,
-                updated_at=tx.now,
-                project_id=order.project_id,
-                group_id=order.group_id,
-                direction=order.direction,
-                ip_version=order.ip_version,
-                protocol=order.protocol,
-                protocol_key=_protocol_key(order),
-                port_min=order.port_min,
-                port_max=order.port_max,
-                remote_prefix=order.remote_prefix,
-                remote_group_id=order.remote_group_id,
-                description=order.description,
-            )
-            .on_conflict_do_nothing()
-            .returning(security_group_rules)
-        )
-        if row is None:
+    if not orders:
+        return []
+    values = [
+        {
+            **vars(order),
+            "id": tx.ids.uuid(),
+            "created_at": tx.now,
+            "updated_at": tx.now,
+            "protocol_key": _protocol_key(order),
+        }
+        for order in orders
+    ]
+    statement = insert(security_group_rules).values(values).on_conflict_do_nothing()
+    found = {row.id: row for row in tx.rows(statement.returning(security_group_rules))}  # bounded: orders
+    for value, order in zip(values, orders, strict=True):
+        if value["id"] not in found:
             same = tx.value(select(security_group_rules.c.id).where(_same(order)))
             raise SecurityGroupRuleExists(f"Security group rule already exists. Rule id is {same}.")
-        made.append(rule_of_row(row))
-    if orders:
-        quota.charge(tx, orders[0].project_id, {"security_group_rule": len(orders)})
-    return made
+    quota.charge(tx, orders[0].project_id, {"security_group_rule": len(orders)})
+    return [rule_of_row(found[str(value["id"])]) for value in values]
 
 
 def check(order: RuleOrder) -> RuleOrder:
@@ -201,8 +196,11 @@ def check(order: RuleOrder) -> RuleOrder:
     number = _number(order)
     if order.remote_prefix is not None:
         order = replace(order, remote_prefix=_prefix(order))
-        if order.remote_group_id is not None:
-            raise SecurityGroupRuleInvalid("Only remote_ip_prefix or remote_group_id may be provided.")
+    remotes = (order.remote_prefix, order.remote_group_id, order.remote_address_group_id)
+    if sum(remote is not None for remote in remotes) > 1:
+        raise SecurityGroupRuleInvalid(
+            "Only remote_ip_prefix or remote_group_id or remote_address_group_id may be provided."
+        )
     if order.protocol in ONLY_IPV6 and order.ip_version == 4:
         raise SecurityGroupRuleInvalid(
             f"Invalid ethertype IPv4 for protocol {order.protocol}.", field="ethertype"
@@ -216,23 +214,8 @@ def check(order: RuleOrder) -> RuleOrder:
 
 def rule_of_row(row: Row[Any]) -> Rule:
     """A row of the table as a value."""
-    return Rule(
-        id=row.id,
-        project_id=row.project_id,
-        description=row.description,
-        tags=tuple(row.tags),
-        revision=row.revision,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-        group_id=row.group_id,
-        direction=row.direction,
-        ip_version=row.ip_version,
-        protocol=row.protocol,
-        port_min=row.port_min,
-        port_max=row.port_max,
-        remote_prefix=None if row.remote_prefix is None else str(row.remote_prefix),
-        remote_group_id=row.remote_group_id,
-    )
+    prefix = None if row.remote_prefix is None else str(row.remote_prefix)
+    return objects.built(Rule, row, remote_prefix=prefix)
 
 
 def _number(order: RuleOrder) -> int | None:
@@ -307,10 +290,11 @@ def _check_ports(order: RuleOrder, number: int | None) -> None:
         )
 
 
-def _hold_group(tx: Tx, caller: Caller, group_id: str) -> None:
-    statement = select(security_groups.c.id).where(
-        security_groups.c.id == group_id, *visible(security_groups, caller)
-    )
+def _hold_group(tx: Tx, caller: Caller, group_id: str, *, own: bool = False) -> None:
+    """A group that the caller may name in a rule, or (`own`) that may get a rule by it."""
+    shared = sharing.visible(security_groups, "security_group", caller)
+    allowed = visible(security_groups, caller) if own else shared
+    statement = select(security_groups.c.id).where(security_groups.c.id == group_id, *allowed)
     if tx.value(statement.with_for_update(key_share=True, read=True)) is None:
         raise SecurityGroupNotFound(f"Security group {group_id} does not exist")
 
@@ -336,4 +320,5 @@ def _same(order: RuleOrder) -> ColumnElement[bool]:
         c.port_max.is_not_distinct_from(order.port_max),
         c.remote_prefix.is_not_distinct_from(order.remote_prefix),
         c.remote_group_id.is_not_distinct_from(order.remote_group_id),
+        c.remote_address_group_id.is_not_distinct_from(order.remote_address_group_id),
     )

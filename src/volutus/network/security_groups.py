@@ -6,15 +6,16 @@ from datetime import datetime
 from typing import Any
 
 from msgspec import UNSET, UnsetType
-from sqlalchemy import Row, delete, or_, select, update
+from sqlalchemy import Row, Select, delete, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from volutus import audit, quota
 from volutus.db import Tx
 from volutus.identity import Caller
-from volutus.network import units
+from volutus.network import default_rules, objects, sharing, units
 from volutus.network.changes import check_revision, given
 from volutus.network.errors import (
+    PolicyNotAuthorized,
     SecurityGroupCannotRemoveDefault,
     SecurityGroupCannotUpdateDefault,
     SecurityGroupDefaultAlreadyExists,
@@ -22,7 +23,7 @@ from volutus.network.errors import (
     SecurityGroupNameAmbiguous,
     SecurityGroupNotFound,
 )
-from volutus.network.listing import Query, boolean, common_filters, selected, sortable, visible
+from volutus.network.listing import Query, boolean, common_filters, selected, sortable
 from volutus.network.ovn.model import Kind
 from volutus.network.security_group_rules import RULES_PER_GROUP_MAX, Rule, RuleOrder, add, rule_of_row
 from volutus.network.tables import port_security_groups, security_group_rules, security_groups
@@ -44,6 +45,7 @@ class SecurityGroup:
     updated_at: datetime
     stateful: bool
     is_default: bool
+    shared: bool
     rules: tuple[Rule, ...]
 
 
@@ -65,18 +67,20 @@ class SecurityGroupChanges:
 _FILTERS = common_filters(security_groups) | {
     "stateful": boolean(security_groups.c.stateful),
     "is_default": boolean(security_groups.c.is_default),
+    "shared": boolean(security_groups.c.shared),
 }
 _SORTABLE = sortable(security_groups)
 _DEFAULT_ID = select(security_groups.c.id).where(security_groups.c.is_default)
 
 
 def create(tx: Tx, caller: Caller, order: SecurityGroupOrder) -> SecurityGroup:
-    """A new group, which lets everything out and nothing in."""
+    """A new group with the rules that the operator gives new groups: at first all out and nothing in."""
     if order.name == DEFAULT_NAME:
         raise SecurityGroupDefaultAlreadyExists("Default security group already exists.")
     ensure_default(tx, caller, order.project_id)
     group_id = tx.ids.uuid()
-    return _make(tx, caller, group_id, order, _egress(group_id, order.project_id))
+    rules = default_rules.rules_for(tx, group_id, order.project_id, is_default=False)
+    return _make(tx, caller, group_id, order, rules)
 
 
 def get(tx: Tx, caller: Caller, group_id: str) -> SecurityGroup:
@@ -89,7 +93,7 @@ def list_(tx: Tx, caller: Caller, query: Query) -> list[SecurityGroup]:
     """The caller's groups, with their rules: two statements however many there are."""
     if caller.project_id is not None:
         ensure_default(tx, caller, caller.project_id)
-    statement = select(security_groups).where(*visible(security_groups, caller))
+    statement = _select(caller)
     rows = tx.rows(selected(tx, statement, query, _FILTERS, _SORTABLE))
     rules = _rules_of(tx, [row.id for row in rows])
     return [_group(row, rules.get(row.id, [])) for row in rows]
@@ -99,7 +103,7 @@ def change(
     tx: Tx, caller: Caller, group_id: str, changes: SecurityGroupChanges, if_revision: int | None = None
 ) -> SecurityGroup:
     """Change what is given. The default group keeps its name."""
-    row = _row(tx, caller, group_id, lock=True)
+    row = _own(tx, caller, group_id)
     check_revision(row.revision, if_revision)
     if row.is_default and changes.name is not UNSET and changes.name != row.name:
         raise SecurityGroupCannotUpdateDefault("Updating default security group not allowed.")
@@ -120,7 +124,7 @@ def change(
 def remove(tx: Tx, caller: Caller, group_id: str, if_revision: int | None = None) -> None:
     """Delete a group and every rule that names it. Raises SecurityGroupInUse while a port is in it."""
     # Locked against ports that join, which hold a share of this row.
-    row = _row(tx, caller, group_id, lock=True)
+    row = _own(tx, caller, group_id)
     check_revision(row.revision, if_revision)
     if row.is_default and not caller.is_admin:
         raise SecurityGroupCannotRemoveDefault("Insufficient rights for removing default security group.")
@@ -139,6 +143,7 @@ def remove(tx: Tx, caller: Caller, group_id: str, if_revision: int | None = None
         count = sum(rule.project_id == project_id for rule in gone)
         quota.release(tx, project_id, {"security_group_rule": count})
     tx.execute(delete(security_groups).where(security_groups.c.id == group_id))
+    sharing.forget(tx, "security_group", group_id)
     quota.release(tx, row.project_id, {"security_group": 1})
     audit.record(tx, caller, "delete", "network.security_group", group_id)
     units.bury(tx, Kind.SECURITY_GROUP, [group_id])
@@ -154,22 +159,22 @@ def ensure_default(tx: Tx, caller: Caller, project_id: str) -> str:
     made = _reserve_default(tx, project_id)
     if made is None:
         return str(tx.value(_DEFAULT_ID.where(security_groups.c.project_id == project_id)))
-    rules = _egress(made, project_id) + [
-        RuleOrder(project_id, made, "ingress", version, remote_group_id=made) for version in (4, 6)
-    ]
-    _count_and_note(tx, caller, made, SecurityGroupOrder(project_id, DEFAULT_NAME), rules)
+    order = SecurityGroupOrder(project_id, DEFAULT_NAME)
+    _count_and_note(tx, caller, made, order, default_rules.rules_for(tx, made, project_id, is_default=True))
     return made
 
 
 def hold(tx: Tx, caller: Caller, group_ids: Sequence[str], project_id: str) -> list[str]:
-    """The ids, checked: groups of the port's own project (or any, for an administrator), which cannot be
-    deleted before this transaction ends."""
+    """The ids, checked: groups that the port's project may use (or any, for an administrator), held against
+    deletion until this transaction ends."""
     wanted = sorted(set(group_ids))
     if not wanted:
         return []
     statement = select(security_groups.c.id).where(security_groups.c.id.in_(wanted))
     if not caller.is_admin:
-        statement = statement.where(security_groups.c.project_id == project_id)
+        named = sharing.policies_of("security_group", project_id, sharing.SHARED)
+        own = security_groups.c.project_id == project_id
+        statement = statement.where(or_(own, security_groups.c.shared, security_groups.c.id.in_(named)))
     held = statement.order_by(security_groups.c.id).limit(GROUPS_PER_PORT_MAX)
     found = {row.id for row in tx.rows(held.with_for_update(key_share=True, read=True))}
     for group_id in wanted:
@@ -233,18 +238,26 @@ def _count_and_note(
     units.touch(tx, Kind.SECURITY_GROUP, [group_id])
 
 
-def _egress(group_id: str, project_id: str) -> list[RuleOrder]:
-    return [RuleOrder(project_id, group_id, "egress", version) for version in (4, 6)]
-
-
 def _row(tx: Tx, caller: Caller, group_id: str, *, lock: bool = False) -> Row[Any]:
-    statement = select(security_groups).where(
-        security_groups.c.id == group_id, *visible(security_groups, caller)
-    )
-    row = tx.row(statement.with_for_update() if lock else statement)
+    statement = _select(caller).where(security_groups.c.id == group_id)
+    row = tx.row(statement.with_for_update(of=security_groups) if lock else statement)
     if row is None:
         raise SecurityGroupNotFound(f"Security group {group_id} does not exist")
     return row
+
+
+def _own(tx: Tx, caller: Caller, group_id: str) -> Row[Any]:
+    row = _row(tx, caller, group_id, lock=True)
+    if not caller.sees(row.project_id):
+        raise PolicyNotAuthorized("Only the group's own project may change it.")
+    return row
+
+
+def _select(caller: Caller) -> Select[Any]:
+    """Groups that the caller may use, with `shared` as it is for it."""
+    columns = [column for column in security_groups.c if column.name != "shared"]
+    shared = sharing.is_shared(security_groups, "security_group", caller).label("shared")
+    return select(*columns, shared).where(*sharing.visible(security_groups, "security_group", caller))
 
 
 def _rules_of(tx: Tx, group_ids: Sequence[str]) -> dict[str, list[Rule]]:
@@ -263,16 +276,4 @@ def _rules_of(tx: Tx, group_ids: Sequence[str]) -> dict[str, list[Rule]]:
 
 
 def _group(row: Row[Any], rules: Sequence[Rule]) -> SecurityGroup:
-    return SecurityGroup(
-        id=row.id,
-        project_id=row.project_id,
-        name=row.name,
-        description=row.description,
-        tags=tuple(row.tags),
-        revision=row.revision,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-        stateful=row.stateful,
-        is_default=row.is_default,
-        rules=tuple(rules),
-    )
+    return objects.built(SecurityGroup, row, rules=tuple(rules))

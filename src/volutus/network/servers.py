@@ -14,7 +14,7 @@ from volutus.db import Tx
 from volutus.errors import Invalid
 from volutus.identity import Caller
 from volutus.identity.caller import CLOUD
-from volutus.network import metadata_ports, networks, ports, security_groups, units
+from volutus.network import metadata_ports, networks, ports, security_groups, trunks, units
 from volutus.network.allocation import FixedIpRequest
 from volutus.network.errors import NicRequestAmbiguous, PortInUse, PortNotFound
 from volutus.network.ovn.model import Kind
@@ -105,6 +105,7 @@ _NOT_READY = text(
         AND (u.written IS NULL OR u.written < u.wanted) LIMIT 1
     """
 )
+_MARKS = text("SELECT id, traffic_mark FROM ports WHERE id = ANY(CAST(:ids AS text[])) LIMIT :limit")
 _MTUS = text("SELECT id, mtu FROM networks WHERE id = ANY(CAST(:network_ids AS text[])) LIMIT :limit")
 
 
@@ -164,9 +165,14 @@ def bind_ports(tx: Tx, server_id: str, host_id: str) -> None:
         .values(
             chassis=chassis, host_name=host.hostname, revision=port_rows.c.revision + 1, updated_at=tx.now
         )
-        .returning(port_rows.c.id)
+        .returning(port_rows.c.id, port_rows.c.network_id)
     )
-    units.touch(tx, Kind.PORT, [row.id for row in rows])
+    bound = [row.id for row in rows]
+    units.touch(tx, Kind.PORT, bound)
+    trunks.follow_parents(tx, bound)
+    for network_id in sorted({row.network_id for row in rows}):
+        # Its packets to the outside are counted from the start.
+        units.touch_routers_on(tx, network_id)
 
 
 def hosts_changed(tx: Tx) -> None:
@@ -188,6 +194,8 @@ def guest_nics(tx: Tx, server_id: str) -> list[GuestNic]:
     metadata = metadata_ports.of_networks(tx, network_ids, METADATA_ADDRESSES_MAX)
     parameters = {"network_ids": network_ids, "limit": len(network_ids)}
     mtus = {row.id: row.mtu for row in tx.rows(_MTUS, parameters)}
+    ids = [port.id for port in plugged]
+    marks = {row.id: row.traffic_mark for row in tx.rows(_MARKS, {"ids": ids, "limit": len(ids)})}
     return [
         GuestNic(
             port_id=port.id,
@@ -195,6 +203,7 @@ def guest_nics(tx: Tx, server_id: str) -> list[GuestNic]:
             mac=port.mac,
             addresses=[fixed.address for fixed in port.fixed_ips],
             mtu=mtus[port.network_id],
+            traffic_mark=marks[port.id],
             metadata=_metadata_port(metadata.get(port.network_id, [])),
         )
         for port in plugged
@@ -282,6 +291,8 @@ def _adopt(tx: Tx, caller: Caller, order: ServerNics, request: NicRequest, posit
     port = ports.get(tx, caller, request.port_id or "", lock=True)
     if port.device_id:
         raise PortInUse(f"Port {port.id} is still in use.")
+    if int(port.mac[1], 16) & 1:
+        raise Invalid(f"Port {port.id} has a group's MAC address {port.mac}: no card can have it.")
     tx.execute(
         update(port_rows)
         .where(port_rows.c.id == port.id)
@@ -319,6 +330,7 @@ def _unplug(tx: Tx, caller: Caller, plugged: Sequence[Port]) -> None:
             updated_at=tx.now,
         )
     )
+    trunks.follow_parents(tx, adopted)
     for port_id in adopted:
         audit.record(tx, caller, "detach", "network.port", port_id)
     units.touch(tx, Kind.PORT, adopted)

@@ -7,12 +7,13 @@ from datetime import datetime
 from typing import Any
 
 from msgspec import UNSET, UnsetType
-from sqlalchemy import ColumnElement, Row, delete, or_, select, update
+from sqlalchemy import Row, Select, delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from volutus import audit, quota
 from volutus.db import Tx
 from volutus.identity import Caller
+from volutus.network import address_scopes, objects, sharing
 from volutus.network.changes import check_revision, given
 from volutus.network.errors import (
     InvalidInput,
@@ -21,6 +22,7 @@ from volutus.network.errors import (
     SubnetPoolInUse,
     SubnetPoolNotFound,
     SubnetPoolQuotaExceeded,
+    SubnetPoolsOverlap,
 )
 from volutus.network.listing import Query, boolean, common_filters, integer, selected, sortable
 from volutus.network.tables import subnet_pools, subnets
@@ -33,6 +35,7 @@ MAX_LENGTHS = {4: 32, 6: 128}
 PREFIXES_MAX = 100
 # Subnets of one pool that a new one is compared with.
 SUBNETS_MAX = 100_000
+POOLS_PER_SCOPE_MAX = 1000
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,7 @@ class SubnetPool:
     default_quota: int | None
     shared: bool
     is_default: bool
+    address_scope_id: str | None
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,7 @@ class SubnetPoolOrder:
     default_quota: int | None = None
     shared: bool = False
     is_default: bool = False
+    address_scope_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,7 @@ class SubnetPoolChanges:
     max_prefix_length: int | UnsetType = UNSET
     default_quota: int | UnsetType | None = UNSET
     is_default: bool | UnsetType = UNSET
+    address_scope_id: str | UnsetType | None = UNSET
 
 
 _FILTERS = common_filters(subnet_pools) | {
@@ -102,6 +108,7 @@ def create(tx: Tx, caller: Caller, order: SubnetPoolOrder) -> SubnetPool:
     longest = order.max_prefix_length or MAX_LENGTHS[version]
     usual = order.default_prefix_length or shortest
     _check_lengths(version, shortest, usual, longest)
+    _check_scope(tx, caller, order.address_scope_id, version, prefixes)
     quota.charge(tx, order.project_id, {"subnetpool": 1})
     values = given(order) | {
         "id": tx.ids.uuid(),
@@ -114,14 +121,16 @@ def create(tx: Tx, caller: Caller, order: SubnetPoolOrder) -> SubnetPool:
         "max_prefix_length": longest,
     }
     tx.execute(insert(subnet_pools).values(**values))
+    if order.shared:
+        sharing.follow(tx, "subnetpool", values["id"], order.project_id, sharing.SHARED, allowed=True)
     audit.record(tx, caller, "create", "network.subnetpool", values["id"], {"name": order.name})
     return get(tx, caller, values["id"])
 
 
 def get(tx: Tx, caller: Caller, pool_id: str, *, lock: bool = False) -> SubnetPool:
     """A pool of the caller's, or a shared one."""
-    statement = select(subnet_pools).where(subnet_pools.c.id == pool_id, *_visible(caller))
-    row = tx.row(statement.with_for_update() if lock else statement)
+    statement = _select(caller).where(subnet_pools.c.id == pool_id)
+    row = tx.row(statement.with_for_update(of=subnet_pools) if lock else statement)
     if row is None:
         raise SubnetPoolNotFound(f"Subnet pool {pool_id} could not be found.")
     return _pool(row)
@@ -129,8 +138,7 @@ def get(tx: Tx, caller: Caller, pool_id: str, *, lock: bool = False) -> SubnetPo
 
 def list_(tx: Tx, caller: Caller, query: Query) -> list[SubnetPool]:
     """The pools that the caller may cut from."""
-    statement = select(subnet_pools).where(*_visible(caller))
-    return [_pool(row) for row in tx.rows(selected(tx, statement, query, _FILTERS, _SORTABLE))]
+    return [_pool(row) for row in tx.rows(selected(tx, _select(caller), query, _FILTERS, _SORTABLE))]
 
 
 def change(
@@ -147,6 +155,9 @@ def change(
         for name in ("min_prefix_length", "default_prefix_length", "max_prefix_length")
     ]
     _check_lengths(before.ip_version, *lengths)
+    scope_id = values.get("address_scope_id", before.address_scope_id)
+    prefixes = [ipaddress.ip_network(prefix) for prefix in values.get("prefixes", before.prefixes)]
+    _check_scope(tx, caller, scope_id, before.ip_version, prefixes, pool_id)
     tx.execute(
         update(subnet_pools)
         .where(subnet_pools.c.id == pool_id)
@@ -165,6 +176,7 @@ def remove(tx: Tx, caller: Caller, pool_id: str, if_revision: int | None = None)
             f"Unable to delete subnet pool: Subnet pool {pool_id} has existing allocations."
         )
     tx.execute(delete(subnet_pools).where(subnet_pools.c.id == pool_id))
+    sharing.forget(tx, "subnetpool", pool_id)
     quota.release(tx, pool.project_id, {"subnetpool": 1})
     audit.record(tx, caller, "delete", "network.subnetpool", pool_id)
 
@@ -244,10 +256,11 @@ def _own(tx: Tx, caller: Caller, pool_id: str) -> SubnetPool:
     return pool
 
 
-def _visible(caller: Caller) -> Sequence[ColumnElement[bool]]:
-    if caller.is_admin:
-        return ()
-    return (or_(subnet_pools.c.project_id == (caller.project_id or ""), subnet_pools.c.shared),)
+def _select(caller: Caller) -> Select[Any]:
+    """Pools that the caller may cut from, with `shared` as it is for it."""
+    columns = [column for column in subnet_pools.c if column.name != "shared"]
+    shared = sharing.is_shared(subnet_pools, "subnetpool", caller).label("shared")
+    return select(*columns, shared).where(*sharing.visible(subnet_pools, "subnetpool", caller))
 
 
 def _parsed(prefixes: Sequence[str]) -> tuple[list[Cidr], int]:
@@ -271,6 +284,30 @@ def _grown(before: SubnetPool, prefixes: Sequence[str]) -> list[Cidr]:
     return merged
 
 
+def _check_scope(
+    tx: Tx, caller: Caller, scope_id: str | None, version: int, prefixes: Sequence[Cidr], own_id: str = ""
+) -> None:
+    """Within a scope no address is twice. Raises AddressScopeNotFound, InvalidInput, SubnetPoolsOverlap."""
+    if scope_id is None:
+        return
+    scope = address_scopes.get(tx, caller, scope_id)
+    if scope.ip_version != version:
+        raise InvalidInput(
+            f"Illegal subnetpool association: subnetpool cannot associate with address scope {scope_id} "
+            f"because subnetpool ip_version is not {scope.ip_version}.",
+            field="address_scope_id",
+        )
+    others = select(subnet_pools.c.id, subnet_pools.c.prefixes).where(
+        subnet_pools.c.address_scope_id == scope_id, subnet_pools.c.id != own_id
+    )
+    for row in tx.rows(others.limit(POOLS_PER_SCOPE_MAX)):
+        taken = [ipaddress.ip_network(str(prefix)) for prefix in row.prefixes]
+        if any(_overlap(one, other) for one in prefixes for other in taken):
+            raise SubnetPoolsOverlap(
+                f"The prefixes overlap with those of subnet pool {row.id} in address scope {scope_id}."
+            )
+
+
 def _check_lengths(version: int, shortest: int, usual: int, longest: int) -> None:
     if not 0 < shortest <= usual <= longest <= MAX_LENGTHS[version]:
         raise InvalidInput(
@@ -292,21 +329,4 @@ def _start(cidr: Cidr) -> int:
 
 
 def _pool(row: Row[Any]) -> SubnetPool:
-    return SubnetPool(
-        id=row.id,
-        project_id=row.project_id,
-        name=row.name,
-        description=row.description,
-        tags=tuple(row.tags),
-        revision=row.revision,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-        ip_version=row.ip_version,
-        prefixes=tuple(str(prefix) for prefix in row.prefixes),
-        default_prefix_length=row.default_prefix_length,
-        min_prefix_length=row.min_prefix_length,
-        max_prefix_length=row.max_prefix_length,
-        default_quota=row.default_quota,
-        shared=row.shared,
-        is_default=row.is_default,
-    )
+    return objects.built(SubnetPool, row)

@@ -13,7 +13,16 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 from volutus import audit, quota
 from volutus.db import Tx
 from volutus.identity import Caller
-from volutus.network import allocation, metadata_ports, networks, prefixes, subnet_pools, units
+from volutus.network import (
+    allocation,
+    metadata_ports,
+    networks,
+    objects,
+    prefixes,
+    sharing,
+    subnet_pools,
+    units,
+)
 from volutus.network.allocation import Pool, Space
 from volutus.network.changes import check_revision, given
 from volutus.network.errors import (
@@ -232,6 +241,7 @@ def change(
     _follow_dhcp(tx, caller, before, changes)
     units.touch(tx, Kind.NETWORK, [before.network_id])
     units.touch_routers_on(tx, before.network_id)
+    units.touch_ports(tx, ports.c.network_id == before.network_id, ports.c.dhcp_options != [])
     return get(tx, caller, subnet_id)
 
 
@@ -271,12 +281,10 @@ def _own(tx: Tx, caller: Caller, subnet_id: str) -> Subnet:
 def _visible(caller: Caller) -> Sequence[ColumnElement[bool]]:
     if caller.is_admin:
         return ()
-    project_id = caller.project_id or ""
     return (
         or_(
-            subnets.c.project_id == project_id,
-            network_rows.c.project_id == project_id,
-            network_rows.c.shared,
+            subnets.c.project_id == (caller.project_id or ""),
+            sharing.usable_networks(caller),
         ),
     )
 
@@ -426,25 +434,11 @@ def _cidr(value: str) -> str:
 
 
 def _subnet(row: Row[Any]) -> Subnet:
-    return Subnet(
-        id=row.id,
-        project_id=row.project_id,
-        name=row.name,
-        description=row.description,
-        tags=tuple(row.tags),
-        revision=row.revision,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-        network_id=row.network_id,
+    return objects.built(
+        Subnet,
+        row,
         cidr=str(row.cidr),
         gateway=row.gateway_text,
-        enable_dhcp=row.enable_dhcp,
-        address_mode=row.address_mode,
-        ra_mode=row.ra_mode,
-        dns_servers=tuple(row.dns_servers),
         host_routes=tuple(HostRoute(*route) for route in row.host_routes),
-        service_types=tuple(row.service_types),
-        subnet_pool_id=row.subnet_pool_id,
         pools=tuple(Pool(*pair) for pair in row.pools),
-        external=row.external,
     )

@@ -1,4 +1,4 @@
-"""The tables of the network domain as SQLAlchemy Core sees them; migration 0006 makes them."""
+"""The tables of the network domain as SQLAlchemy Core sees them; migrations 0006 and 0040 on make them."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -36,6 +36,8 @@ networks = Table(
     Column("physical_network", Text),
     Column("segmentation_id", Integer),
     Column("zone_hints", ARRAY(Text)),
+    Column("qos_policy_id", Text),
+    Column("dns_domain", Text),
 )
 subnets = Table(
     "subnets",
@@ -64,6 +66,7 @@ subnet_pools = Table(
     Column("default_quota", Integer),
     Column("shared", Boolean),
     Column("is_default", Boolean),
+    Column("address_scope_id", Text),
 )
 allocation_pools = Table(
     "allocation_pools",
@@ -90,6 +93,10 @@ ports = Table(
     Column("made_for_server", Boolean),
     Column("nic_tag", Text),
     Column("nic_order", Integer),
+    Column("qos_policy_id", Text),
+    Column("dhcp_options", JSONB),
+    Column("dns_name", Text),
+    Column("dns_domain", Text),
 )
 port_addresses = Table(
     "port_addresses",
@@ -115,6 +122,7 @@ routers = Table(
     Column("enable_snat", Boolean),
     Column("routes", JSONB),
     Column("zone_hints", ARRAY(Text)),
+    Column("flavor_id", Text),
 )
 router_interfaces = Table(
     "router_interfaces",
@@ -131,6 +139,23 @@ floating_ips = Table(
     Column("port_id", Text),
     Column("fixed_ip", INET),
     Column("router_id", Text),
+    Column("qos_policy_id", Text),
+    Column("dns_name", Text),
+    Column("dns_domain", Text),
+)
+port_forwardings = Table(
+    "port_forwardings",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("project_id", Text),
+    Column("floating_ip_id", Text),
+    Column("port_id", Text),
+    Column("internal_ip", INET),
+    Column("internal_port", Integer),
+    Column("external_port", Integer),
+    Column("protocol", Text),
+    Column("description", Text),
+    Column("created_at", DateTime(timezone=True)),
 )
 security_groups = Table(
     "security_groups",
@@ -138,6 +163,7 @@ security_groups = Table(
     *_common(),
     Column("stateful", Boolean),
     Column("is_default", Boolean),
+    Column("shared", Boolean),
 )
 security_group_rules = Table(
     "security_group_rules",
@@ -152,6 +178,108 @@ security_group_rules = Table(
     Column("port_max", Integer),
     Column("remote_prefix", CIDR),
     Column("remote_group_id", Text),
+    Column("remote_address_group_id", Text),
+)
+default_rules = Table(
+    "default_rules",
+    metadata,
+    *_common(),
+    Column("direction", Text),
+    Column("ip_version", Integer),
+    Column("protocol", Text),
+    Column("port_min", Integer),
+    Column("port_max", Integer),
+    Column("remote_prefix", CIDR),
+    Column("remote_group_id", Text),
+    Column("remote_address_group_id", Text),
+    Column("in_default_group", Boolean),
+    Column("in_other_groups", Boolean),
+)
+rbac_policies = Table(
+    "rbac_policies",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("project_id", Text),
+    Column("object_type", Text),
+    Column("object_id", Text),
+    Column("action", Text),
+    Column("target_project", Text),
+    Column("created_at", DateTime(timezone=True)),
+)
+auto_topologies = Table(
+    "auto_topologies",
+    metadata,
+    Column("project_id", Text, primary_key=True),
+    Column("network_id", Text),
+    Column("router_id", Text),
+)
+address_scopes = Table(
+    "address_scopes",
+    metadata,
+    *_common(),
+    Column("ip_version", Integer),
+    Column("shared", Boolean),
+)
+address_groups = Table(
+    "address_groups",
+    metadata,
+    *_common(),
+    Column("addresses", ARRAY(CIDR)),
+    Column("shared", Boolean),
+)
+router_flavors = Table(
+    "router_flavors",
+    metadata,
+    *_common(),
+    Column("service_type", Text),
+    Column("enabled", Boolean),
+)
+service_profiles = Table(
+    "service_profiles",
+    metadata,
+    *_common(),
+    Column("driver", Text),
+    Column("meta_info", Text),
+    Column("enabled", Boolean),
+)
+flavor_profiles = Table(
+    "flavor_profiles",
+    metadata,
+    Column("flavor_id", Text, primary_key=True),
+    Column("profile_id", Text, primary_key=True),
+)
+qos_policies = Table(
+    "qos_policies",
+    metadata,
+    *_common(),
+    Column("shared", Boolean),
+    Column("is_default", Boolean),
+)
+qos_rules = Table(
+    "qos_rules",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("policy_id", Text),
+    Column("kind", Text),
+    Column("direction", Text),
+    Column("max_kbps", BigInteger),
+    Column("max_burst_kbps", BigInteger),
+    Column("dscp_mark", Integer),
+)
+trunks = Table(
+    "trunks",
+    metadata,
+    *_common(),
+    Column("enabled", Boolean),
+    Column("port_id", Text),
+)
+sub_ports = Table(
+    "sub_ports",
+    metadata,
+    Column("port_id", Text, primary_key=True),
+    Column("trunk_id", Text),
+    Column("segmentation_type", Text),
+    Column("segmentation_id", Integer),
 )
 network_units = Table(
     "network_units",

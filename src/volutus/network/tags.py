@@ -9,15 +9,19 @@ from volutus import audit
 from volutus.db import Tx
 from volutus.identity import Caller
 from volutus.network import (
+    address_groups,
+    address_scopes,
     floating_ips,
     networks,
     ports,
+    qos_policies,
     routers,
     security_group_rules,
     security_groups,
     subnet_pools,
     subnets,
     tables,
+    trunks,
 )
 from volutus.network.errors import InvalidInput, PolicyNotAuthorized, TagNotFound
 
@@ -46,6 +50,10 @@ _KINDS: Mapping[str, tuple[Callable[[Tx, Caller, str], Tagged], Table]] = {
     "floatingip": (floating_ips.get, tables.floating_ips),
     "security_group": (security_groups.get, tables.security_groups),
     "security_group_rule": (security_group_rules.get, tables.security_group_rules),
+    "address_scope": (address_scopes.get, tables.address_scopes),
+    "address_group": (address_groups.get, tables.address_groups),
+    "qos_policy": (qos_policies.get, tables.qos_policies),
+    "trunk": (trunks.get, tables.trunks),
 }
 KINDS = tuple(_KINDS)
 

@@ -19,7 +19,11 @@ SILENT_AFTER = timedelta(seconds=60)
 # A host that was heard less long ago is not noted again: a busy one reports many times a second.
 HEARD_LATELY = timedelta(seconds=5)
 _SEEN = text(
-    "UPDATE hosts SET last_seen_at = :now WHERE id = :id AND (last_seen_at IS NULL OR last_seen_at < :lately)"
+    """
+    UPDATE hosts h SET last_seen_at = :now FROM hosts b WHERE h.id = :id AND b.id = h.id
+        AND (h.last_seen_at IS NULL OR h.last_seen_at < :lately)
+    RETURNING b.last_seen_at <= :silent
+    """
 )
 # In the order of their ids, as every statement that locks many of them.
 _SEEN_MANY = text(
@@ -148,9 +152,10 @@ def names(tx: Tx, host_ids: Sequence[str]) -> dict[str, str]:
     return {row.id: row.hostname for row in tx.rows(statement)}
 
 
-def seen(tx: Tx, host_id: str) -> None:
-    """The host was heard just now."""
-    tx.execute(_SEEN, {"id": host_id, "now": tx.now, "lately": tx.now - HEARD_LATELY})
+def seen(tx: Tx, host_id: str) -> bool:
+    """The host was heard just now; whether it was silent before."""
+    keys = {"id": host_id, "lately": tx.now - HEARD_LATELY, "silent": tx.now - SILENT_AFTER}
+    return bool(tx.value(_SEEN, {**keys, "now": tx.now}))
 
 
 def record_facts(tx: Tx, host_id: str, facts: HostFacts, overcommit: inventory.Overcommit) -> None:

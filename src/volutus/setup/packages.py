@@ -31,6 +31,7 @@ NEEDED = {
     "nftables": "guests' way to the outside",
     "iproute2": "network devices and namespaces",
     "dnsmasq-base": "names in virtual networks",
+    "wireguard-go": "VPN gateways",
     "ethtool": "offloads of virtual devices",
     "genisoimage": "config drives",
     "fonts-wqy-microhei": "invoices, in English and Chinese",

@@ -12,12 +12,14 @@ from volutus.wire.desired import (
     Assignment,
     BackupSpec,
     CheckSpec,
+    CommandKind,
     ConsoleKind,
     ConsoleRequest,
     Desired,
     DiskLimits,
     DiskSource,
     DiskSpec,
+    GuestCommand,
     GuestDisk,
     GuestNic,
     GuestSpec,
@@ -25,11 +27,14 @@ from volutus.wire.desired import (
     Power,
     Spec,
     UploadSpec,
+    VpnPeerSpec,
+    VpnSpec,
 )
 from volutus.wire.enrolment import Enrolled, Enrolment
 from volutus.wire.observed import (
     BackupObserved,
     CheckObserved,
+    CommandAnswer,
     DiskObserved,
     Gone,
     GuestObserved,
@@ -39,6 +44,7 @@ from volutus.wire.observed import (
     Observed,
     Received,
     UploadObserved,
+    VpnObserved,
 )
 
 __all__ = [
@@ -47,6 +53,8 @@ __all__ = [
     "BackupSpec",
     "CheckObserved",
     "CheckSpec",
+    "CommandAnswer",
+    "CommandKind",
     "ConsoleKind",
     "ConsoleRequest",
     "Desired",
@@ -57,6 +65,7 @@ __all__ = [
     "Enrolled",
     "Enrolment",
     "Gone",
+    "GuestCommand",
     "GuestDisk",
     "GuestNic",
     "GuestObserved",
@@ -71,4 +80,7 @@ __all__ = [
     "Spec",
     "UploadObserved",
     "UploadSpec",
+    "VpnObserved",
+    "VpnPeerSpec",
+    "VpnSpec",
 ]

@@ -129,7 +129,8 @@ class CheckSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, t
 
 class GuestNic(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A network card. The agent makes the tap and gives it to Open vSwitch with `iface-id=port_id`.
-    `addresses` are the fixed IPs without prefix: with `network_id` they tell whose metadata is asked for."""
+    `addresses` are the fixed IPs without prefix: with `network_id` they tell whose metadata is asked for.
+    Flows that set `traffic_mark` on packets carry what the card sends to the outside."""
 
     port_id: str
     network_id: str
@@ -137,6 +138,7 @@ class GuestNic(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     addresses: list[str]
     mtu: int = 1442
     metadata: MetadataPort | None = None
+    traffic_mark: int = 0
 
 
 class GuestSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="guest"):
@@ -166,7 +168,34 @@ class GuestSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, t
     kernel_command_line: str = ""
 
 
-Spec = GuestSpec | DiskSpec | UploadSpec | BackupSpec | CheckSpec
+class VpnPeerSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Who may connect: `allowed` are the networks it is and speaks for. With an `endpoint` the gateway
+    connects to it by itself."""
+
+    public_key: str
+    allowed: list[str]
+    preshared_key: str = ""
+    endpoint: str = ""
+    keepalive_s: int = 0
+
+
+class VpnSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="vpn"):
+    """A VPN gateway that should be on this host: WireGuard in a namespace with the port `port_id`. Addresses
+    are `ip/prefix`; `gateway` is the next hop to everything else; `mtu` is the tunnel's."""
+
+    id: str
+    port_id: str
+    mac: str
+    address: str
+    gateway: str
+    mtu: int
+    private_key: str
+    listen_port: int
+    tunnel_address: str
+    peers: list[VpnPeerSpec] = []
+
+
+Spec = GuestSpec | DiskSpec | UploadSpec | BackupSpec | CheckSpec | VpnSpec
 
 
 class Assignment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -198,6 +227,24 @@ class ConsoleRequest(msgspec.Struct, frozen=True, kw_only=True):
     kind: ConsoleKind
 
 
+class CommandKind(Enum):
+    """What can be asked of a guest at once: its agent to set a password, its kernel to dump its memory."""
+
+    SET_PASSWORD = "set_password"  # noqa: S105  (the name of what is asked)
+    INJECT_NMI = "inject_nmi"
+
+
+class GuestCommand(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Something to do once. Told once, for nobody knows how far a first try came. The agent answers with a
+    `CommandAnswer`."""
+
+    id: str
+    guest_id: str
+    kind: CommandKind
+    user: str = ""
+    password: str = ""
+
+
 class Desired(msgspec.Struct, frozen=True, kw_only=True):
     """All assignments newer than what the agent has seen; `full` when it is everything there is.
     `generation` is what to ask with next time."""
@@ -206,3 +253,4 @@ class Desired(msgspec.Struct, frozen=True, kw_only=True):
     full: bool
     assignments: list[Assignment]
     consoles: list[ConsoleRequest] = []
+    commands: list[GuestCommand] = []

@@ -40,13 +40,17 @@ class HostFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NicCounters(msgspec.Struct, frozen=True, kw_only=True):
-    """Bytes and packets as the guest sees them, ever growing over restarts of guest and agent."""
+    """Bytes and packets as the guest sees them, ever growing over restarts of guest and agent.
+    `outside_bytes` are those that left the cloud, counted since `outside_run` began: a host that has lost its
+    records counts anew under another name."""
 
     port_id: str
     received_bytes: int
     received_packets: int
     sent_bytes: int
     sent_packets: int
+    outside_run: str = ""
+    outside_bytes: int = 0
 
 
 class GuestObserved(
@@ -124,11 +128,31 @@ class CheckObserved(
     up: bool | None = None
 
 
+class VpnObserved(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="vpn"):
+    """One VPN gateway. `handshakes` is when each peer was last heard, in seconds of Unix time, by public key;
+    peers never heard are left out."""
+
+    id: str
+    generation: int
+    handshakes: dict[str, int] = {}
+    fault: str | None = None
+
+
 class Gone(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="gone"):
     """A tombstone was carried out: no process, tap, port or file of it is left."""
 
     what: str
     id: str
+
+
+class CommandAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What came of a `GuestCommand`; `fault` says why nothing did, in words a tenant can read."""
+
+    id: str
+    fault: str | None = None
+
+
+Item = GuestObserved | DiskObserved | UploadObserved | BackupObserved | CheckObserved | VpnObserved | Gone
 
 
 class Observed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -138,8 +162,9 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     seen: int
     full: bool = False
     facts: HostFacts | None = None
-    items: list[GuestObserved | DiskObserved | UploadObserved | BackupObserved | CheckObserved | Gone] = []
+    items: list[Item] = []
     strangers: list[str] = []
+    answers: list[CommandAnswer] = []
 
 
 class Received(msgspec.Struct, frozen=True, kw_only=True):

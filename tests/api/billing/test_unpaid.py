@@ -122,8 +122,15 @@ def test_warned_stopped_started_again_and_in_the_end_deleted(cloud, database, cl
     with database.begin() as tx:
         told = [notice.kind for notice in reversed(notices.list_(tx, "project-a"))]
         assert standing.get(tx, "project-a").state == "deleted"
+    kinds = [kind for kind in told if kind != "payment"]
     once = ["out_of_money_soon", "stop_servers"]
-    assert [kind for kind in told if kind != "payment"] == [*once, "servers_may_run", *once, "drives_deleted"]
+    assert kinds == ["server_ordered", *once, "servers_may_run", *once, "drives_deleted"]
+    with database.begin() as tx:
+        (confirmed,) = [one.detail for one in notices.list_(tx, "project-a") if one.kind == "server_ordered"]
+    assert confirmed["id"] == server
+    assert confirmed["shape"].startswith("1 GHz (cpu_mhz), 0.")
+    assert confirmed["addresses"].startswith("10.0.0.")
+    assert confirmed["price"].startswith("¥")
     put_in(database, 100)
     upkeep(database, clock, plane)
     assert cloud.post(SERVERS, ORDER).status_code == 202

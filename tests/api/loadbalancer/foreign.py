@@ -58,8 +58,10 @@ FOREIGN = Foreign(
         "pools/id": pool,
         "members/member_id": member,
         "healthmonitors/id": monitor,
+        "quotas/project_id": lambda _tx, _plane: THEM.own_project(),
     },
-    shared=frozenset({"project_id"}),
+    # Another project's quotas are hidden by 403, whether or not there is such a project.
+    refused=frozenset((method, f"{ROOT}/quotas/{{project_id}}") for method in ("GET", "PUT", "DELETE")),
     bodies={
         ("POST", f"{ROOT}/loadbalancers"): {"loadbalancer": {"vip_subnet_id": "x"}},
         ("PUT", f"{ROOT}/loadbalancers/{{id}}"): {"loadbalancer": {"name": "mine"}},

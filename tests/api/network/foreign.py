@@ -5,27 +5,45 @@ from typing import Any
 from tests.api.foreign import STRANGER, THEIR_ADMIN, THEM, Build, Foreign, Maker, filled
 from volutus.db import Tx
 from volutus.http.kernel import Plane
+from volutus.http.openstack.network.qos import NOT_SUPPORTED
 from volutus.http.openstack.network.tags import RESOURCES
 from volutus.identity import Caller
 from volutus.network import (
+    address_groups,
+    address_scopes,
     floating_ips,
     networks,
     ports,
+    qos_policies,
+    qos_rules,
+    rbac,
+    router_interfaces,
     routers,
     security_group_rules,
     security_groups,
     subnet_pools,
     subnets,
     tags,
+    trunks,
 )
+from volutus.network.address_groups import AddressGroupOrder
+from volutus.network.address_scopes import AddressScopeOrder
 from volutus.network.floating_ips import FloatingIpOrder
 from volutus.network.networks import NetworkOrder
 from volutus.network.ports import PortOrder
-from volutus.network.routers import RouterOrder
+from volutus.network.qos_policies import QosPolicyOrder
+from volutus.network.qos_rules import QosRuleOrder
+from volutus.network.rbac import RbacOrder
+from volutus.network.routers import GatewayOrder, RouterOrder
 from volutus.network.security_group_rules import RuleOrder
 from volutus.network.security_groups import SecurityGroupOrder
 from volutus.network.subnet_pools import SubnetPoolOrder
 from volutus.network.subnets import SubnetOrder
+from volutus.network.trunks import TrunkOrder
+from volutus.network.vpn import GatewayOrder as VpnGatewayOrder
+from volutus.network.vpn import PeerOrder
+from volutus.network.vpn import gateways as vpn_gateways
+from volutus.network.vpn import peers as vpn_peers
 
 ROOT = "/network/v2.0"
 _THEIR_CIDR = "10.20.0.0/24"
@@ -89,6 +107,50 @@ def floating_ip(tx: Tx, _plane: Plane | None = None, owner: Caller = THEM) -> st
     return str(floating_ips.create(tx, owner, FloatingIpOrder(owner.own_project(), public(tx))).id)
 
 
+def scope(tx: Tx, _plane: Plane | None = None, owner: Caller = THEM) -> str:
+    """An address scope."""
+    return str(address_scopes.create(tx, owner, AddressScopeOrder(owner.own_project(), 4)).id)
+
+
+def addresses(tx: Tx, _plane: Plane | None = None, owner: Caller = THEM) -> str:
+    """An address group."""
+    order = AddressGroupOrder(owner.own_project(), addresses=("10.0.0.0/24",))
+    return str(address_groups.create(tx, owner, order).id)
+
+
+def policy(tx: Tx, _plane: Plane | None = None, owner: Caller = THEM) -> str:
+    """A policy that shares a network with somebody else again."""
+    shared = network(tx, None, owner)
+    order = RbacOrder(owner.own_project(), "network", shared, "access_as_shared", "project-c")
+    return str(rbac.create(tx, owner, order).id)
+
+
+def limits(tx: Tx, _plane: Plane | None = None, owner: Caller = THEM) -> str:
+    """A QoS policy with one rule."""
+    made = qos_policies.create(tx, owner, QosPolicyOrder(owner.own_project()))
+    qos_rules.create(tx, owner, made.id, QosRuleOrder("bandwidth_limit", max_kbps=1000))
+    return str(made.id)
+
+
+def trunk(tx: Tx, _plane: Plane | None = None, owner: Caller = THEM) -> str:
+    """A trunk with nothing in it yet."""
+    order = TrunkOrder(owner.own_project(), port(tx, None, owner))
+    return str(trunks.create(tx, owner, order).id)
+
+
+def vpn_gateway(tx: Tx, _plane: Plane | None = None, owner: Caller = THEM) -> str:
+    """A VPN gateway of a new router between a network and the outside."""
+    project_id = owner.own_project()
+    made = routers.create(tx, owner, RouterOrder(project_id=project_id, gateway=GatewayOrder(public(tx))))
+    router_interfaces.add_by_subnet(tx, owner, made.id, subnet(tx, None, owner))
+    return str(vpn_gateways.create(tx, owner, VpnGatewayOrder(project_id, made.id)).id)
+
+
+def vpn_peer(tx: Tx, _plane: Plane | None = None, owner: Caller = THEM) -> str:
+    """A peer of a new gateway."""
+    return str(vpn_peers.create(tx, owner, PeerOrder(vpn_gateway(tx, None, owner))).id)
+
+
 _MAKERS: dict[str, Maker] = {
     "networks": network,
     "subnets": subnet,
@@ -98,6 +160,10 @@ _MAKERS: dict[str, Maker] = {
     "floatingips": floating_ip,
     "security-groups": group,
     "security-group-rules": rule,
+    "address-scopes": scope,
+    "address-groups": addresses,
+    "policies": limits,
+    "trunks": trunk,
 }
 
 
@@ -141,6 +207,14 @@ _RULE = {
     "port_range_max": 23,
 }
 
+
+def _forwarding(tx: Tx, plane: Plane) -> tuple[str, str, Any]:
+    """A port of one's own floating IP that would lead to another's."""
+    body = {"internal_port_id": port(tx), "internal_port": 80, "external_port": 8080, "protocol": "tcp"}
+    mine = floating_ip(tx, plane, STRANGER)
+    return "POST", f"{ROOT}/floatingips/{mine}/port_forwardings", {"port_forwarding": body}
+
+
 _REFERENCES: dict[str, Build] = {
     "network of a port": _posting("ports", "port", network_id=network),
     "subnet of a port": _posting(
@@ -161,6 +235,34 @@ _REFERENCES: dict[str, Build] = {
     "group of a rule": _posting(
         "security-group-rules", "security_group_rule", security_group_id=group, **_RULE
     ),
+    "address group of a rule": _posting(
+        "security-group-rules",
+        "security_group_rule",
+        security_group_id=_own(group),
+        remote_address_group_id=addresses,
+        **_RULE,
+    ),
+    "scope of a pool": _posting(
+        "subnetpools", "subnetpool", prefixes=["10.77.0.0/16"], address_scope_id=scope
+    ),
+    "object of a policy": _posting(
+        "rbac-policies",
+        "rbac_policy",
+        object_type="network",
+        object_id=network,
+        action="access_as_shared",
+        target_tenant="project-c",
+    ),
+    "limits of a port": _posting("ports", "port", network_id=_own(network), qos_policy_id=limits),
+    "limits of a network": _posting("networks", "network", qos_policy_id=limits),
+    "limits of a floating IP": _posting(
+        "floatingips", "floatingip", floating_network_id=public, qos_policy_id=limits
+    ),
+    "parent of a trunk": _posting("trunks", "trunk", port_id=port),
+    "sub-port of a trunk": _putting(
+        "trunks", None, trunk, "/add_subports", sub_ports=[{"port_id": port, "segmentation_id": 7}]
+    ),
+    "port of a port forwarding": _forwarding,
     "remote group of a rule": _posting(
         "security-group-rules",
         "security_group_rule",
@@ -177,6 +279,8 @@ _REFERENCES: dict[str, Build] = {
     "subnet of an interface": _putting("routers", None, router, "/add_router_interface", subnet_id=subnet),
     "port of an interface": _putting("routers", None, router, "/add_router_interface", port_id=port),
     "subnet to be left": _putting("routers", None, router, "/remove_router_interface", subnet_id=subnet),
+    "router of a VPN gateway": _posting("vpn/gateways", "gateway", router_id=router),
+    "gateway of a VPN peer": _posting("vpn/peers", "peer", gateway_id=vpn_gateway),
     "port to be left": _putting("routers", None, router, "/remove_router_interface", port_id=port),
 }
 
@@ -229,7 +333,9 @@ _BODIES: dict[tuple[str, str], Any] = {
             "device_id": "x",
             "device_owner": "me",
             "binding:host_id": "h",
-            "extra_dhcp_opts": [],
+            "extra_dhcp_opts": [{"opt_name": "tftp-server", "opt_value": "boot", "ip_version": 4}],
+            "dns_name": "one",
+            "dns_domain": "example.org.",
         }
     },
     ("PUT", "/v2.0/ports/{id}"): {
@@ -256,6 +362,60 @@ _BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/v2.0/security-group-rules"): {
         "security_group_rule": {"security_group_id": group, "remote_ip_prefix": "10.0.0.0/8", **_RULE}
     },
+    ("POST", "/v2.0/default-security-group-rules"): {"default_security_group_rule": _RULE},
+    ("POST", "/v2.0/address-scopes"): {"address_scope": {"name": "one", "ip_version": 4}},
+    ("PUT", "/v2.0/address-scopes/{id}"): {"address_scope": {"name": "mine", "description": "d"}},
+    ("POST", "/v2.0/address-groups"): {"address_group": {"name": "one", "addresses": ["10.0.0.0/8"]}},
+    ("PUT", "/v2.0/address-groups/{id}"): {"address_group": {"name": "mine", "description": "d"}},
+    ("PUT", "/v2.0/address-groups/{id}/add_addresses"): {"addresses": ["10.9.0.0/16"]},
+    ("PUT", "/v2.0/address-groups/{id}/remove_addresses"): {"addresses": ["10.0.0.0/24"]},
+    ("POST", "/v2.0/rbac-policies"): {
+        "rbac_policy": {
+            "object_type": "network",
+            "object_id": network,
+            "action": "access_as_shared",
+            "target_tenant": "project-c",
+        }
+    },
+    ("PUT", "/v2.0/rbac-policies/{id}"): {"rbac_policy": {"target_tenant": "mine"}},
+    ("POST", "/v2.0/flavors"): {"flavor": {"name": "one", "service_type": "L3_ROUTER_NAT"}},
+    ("PUT", "/v2.0/flavors/{id}"): {"flavor": {"name": "mine"}},
+    ("POST", "/v2.0/flavors/{id}/service_profiles"): {"service_profile": {"id": "x"}},
+    ("POST", "/v2.0/service_profiles"): {"service_profile": {"metainfo": "{}", "enabled": True}},
+    ("PUT", "/v2.0/service_profiles/{id}"): {"service_profile": {"description": "mine"}},
+    ("POST", "/v2.0/qos/policies"): {"policy": {"name": "one", "description": "d"}},
+    ("PUT", "/v2.0/qos/policies/{id}"): {"policy": {"name": "mine", "description": "d"}},
+    ("POST", "/v2.0/qos/policies/{policy_id}/bandwidth_limit_rules"): {
+        "bandwidth_limit_rule": {"max_kbps": 1000, "max_burst_kbps": 500, "direction": "ingress"}
+    },
+    ("PUT", "/v2.0/qos/policies/{policy_id}/bandwidth_limit_rules/{id}"): {
+        "bandwidth_limit_rule": {"max_kbps": 2000, "max_burst_kbps": 0}
+    },
+    ("POST", "/v2.0/qos/policies/{policy_id}/dscp_marking_rules"): {"dscp_marking_rule": {"dscp_mark": 10}},
+    ("PUT", "/v2.0/qos/policies/{policy_id}/dscp_marking_rules/{id}"): {
+        "dscp_marking_rule": {"dscp_mark": 12}
+    },
+    ("POST", "/v2.0/trunks"): {"trunk": {"port_id": port, "name": "one", "sub_ports": []}},
+    ("PUT", "/v2.0/trunks/{id}"): {"trunk": {"name": "mine", "description": "d"}},
+    ("PUT", "/v2.0/trunks/{id}/add_subports"): {
+        "sub_ports": [{"port_id": "x", "segmentation_type": "vlan", "segmentation_id": 7}]
+    },
+    ("PUT", "/v2.0/trunks/{id}/remove_subports"): {"sub_ports": [{"port_id": "x"}]},
+    ("POST", "/v2.0/floatingips/{floating_ip_id}/port_forwardings"): {
+        "port_forwarding": {
+            "internal_port_id": port,
+            "internal_port": 80,
+            "external_port": 8080,
+            "protocol": "tcp",
+            "description": "d",
+        }
+    },
+    ("PUT", "/v2.0/floatingips/{floating_ip_id}/port_forwardings/{id}"): {
+        "port_forwarding": {"external_port": 8081, "description": "mine"}
+    },
+    ("POST", "/v2.0/vpn/gateways"): {"gateway": {"router_id": router, "name": "one"}},
+    ("PUT", "/v2.0/vpn/gateways/{id}"): {"gateway": {"name": "mine"}},
+    ("POST", "/v2.0/vpn/peers"): {"peer": {"gateway_id": vpn_gateway, "name": "one"}},
     ("PUT", "/v2.0/quotas/{project_id}"): {"quota": {"port": 9, "network": 9}},
 }
 _BODIES |= {("PUT", f"/v2.0/{plural}/{{id}}/tags"): {"tags": ["mine"]} for plural in RESOURCES}
@@ -263,11 +423,32 @@ _BODIES |= {("PUT", f"/v2.0/{plural}/{{id}}/tags"): {"tags": ["mine"]} for plura
 FOREIGN = Foreign(
     objects={
         **{f"{plural}/id": _tagged(plural) for plural in _MAKERS},
+        "policies/policy_id": limits,
+        "floatingips/floating_ip_id": floating_ip,
+        "rbac-policies/id": policy,
+        "auto-allocated-topology/project_id": lambda _tx, _plane: THEM.own_project(),
         "quotas/project_id": lambda _tx, _plane: THEM.own_project(),
         "network-ip-availabilities/id": network,
+        "gateways/id": vpn_gateway,
+        "peers/id": vpn_peer,
     },
-    # Agents are the operator's.
-    shared=frozenset({"alias", "tag", "agents/id"}),
+    # Agents, flavors and the rules of new groups are the operator's.
+    shared=frozenset(
+        {
+            "alias",
+            "tag",
+            "agents/id",
+            "flavors/id",
+            "service_profiles/id",
+            "service_profiles/profile_id",
+            "default-security-group-rules/id",
+            "rule-types/kind",
+            # Below the object that they are of.
+            "bandwidth_limit_rules/id",
+            "dscp_marking_rules/id",
+            "port_forwardings/id",
+        }
+    ),
     bodies=_BODIES,
     # Neutron hides another project's quotas by 403, whether or not there is such a project.
     refused=frozenset(
@@ -276,6 +457,13 @@ FOREIGN = Foreign(
             for below in ("", "/default", "/details", "/details.json")
         }
         | {(method, "/v2.0/quotas/{project_id}") for method in ("PUT", "DELETE")}
+        | {("PUT", "/v2.0/qos/policies/{id}"), ("DELETE", "/v2.0/qos/policies/{id}")}
+        | {
+            (method, f"/v2.0/qos/policies/{{policy_id}}/{kind}_rules{below}")
+            for kind in (*qos_rules.KINDS, *NOT_SUPPORTED)
+            for method, below in (("POST", ""), ("PUT", "/{id}"), ("DELETE", "/{id}"))
+        }
+        | {(method, "/v2.0/auto-allocated-topology/{project_id}") for method in ("GET", "DELETE")}
         | {("GET", "/v2.0/network-ip-availabilities/{id}")}
     ),
     references=_REFERENCES,

@@ -1,6 +1,7 @@
 """From views to rows, without any process."""
 
 from dataclasses import replace
+from ipaddress import ip_address
 
 import pytest
 
@@ -12,8 +13,13 @@ from volutus.network.ovn import (
     Direction,
     FixedIpView,
     HostRoute,
+    OwnDhcpView,
+    ParentView,
+    PortForwardingView,
     PortUse,
     ProviderView,
+    QosView,
+    ScopedNetwork,
     compile_view,
 )
 from volutus.network.ovn.compile import drop_group
@@ -120,6 +126,7 @@ def test_dhcp_v4_options() -> None:
         "server_id": "10.0.1.1",
         "lease_time": "43200",
         "mtu": "1400",
+        "domain_name": '"example.org"',
         "router": "10.0.1.1",
         "dns_server": "{9.9.9.9, 8.8.8.8}",
         "classless_static_route": "{169.254.169.254/32,10.0.1.2, 10.9.0.0/16,10.0.1.9, 0.0.0.0/0,10.0.1.1}",
@@ -166,7 +173,7 @@ def test_provider_network_has_a_localnet_port(vlan: int | None, tag: tuple) -> N
 
 def test_guest_port() -> None:
     unit = compile_view(views.port())
-    (row,) = unit.rows
+    (row,) = of(unit, "Logical_Switch_Port")
     address = f"{views.mac(1)} 10.0.1.11"
     assert row.columns["name"] == (views.port_id(1),)
     assert row.columns["addresses"] == (address,)
@@ -282,7 +289,9 @@ def test_router() -> None:
     children = set(column(unit, "Logical_Router", "ports")) | set(column(unit, "Logical_Router", "nat"))
     children |= set(column(unit, "Logical_Router", "static_routes"))
     assert children == {
-        row.ref for row in unit.rows if row.table not in ("Logical_Router", "Gateway_Chassis")
+        row.ref
+        for row in unit.rows
+        if row.table not in ("Logical_Router", "Gateway_Chassis", "Load_Balancer")
     }
 
 
@@ -331,3 +340,82 @@ def test_equal_views_give_equal_digests(view: object) -> None:
 
 def test_membership_is_part_of_the_digest() -> None:
     assert compile_view(views.port()).digest() != compile_view(views.port(security_group_ids=())).digest()
+
+
+def test_limits_and_marks_of_a_port() -> None:
+    qos = QosView(egress_kbps=1000, ingress_kbps=2000, ingress_burst_kbits=500, dscp_mark=26)
+    sent, got = of(compile_view(views.port(qos=qos)), "QoS")
+    assert (sent.columns["direction"], got.columns["direction"]) == (("from-lport",), ("to-lport",))
+    assert sent.columns["match"] == (f'inport == "{views.port_id(1)}"',)
+    # Without a burst of its own a limit gets one of a second.
+    assert sent.columns["bandwidth"] == {"rate": 1000, "burst": 1000}
+    assert sent.columns["action"] == {"dscp": 26}
+    assert got.columns["bandwidth"] == {"rate": 2000, "burst": 500} and got.columns["action"] == {}
+    assert of(compile_view(views.port(qos=QosView())), "QoS") == []
+
+
+def test_a_floating_ip_has_limits_where_it_leaves() -> None:
+    ip = replace(views.floating_ip(), network_id=views.EXT, qos=QosView(egress_kbps=64))
+    (row,) = of(compile_view(views.router(floating_ips=(ip,))), "QoS")
+    assert row.switch_id == views.EXT
+    assert row.columns["match"] == (f'inport == "{views.port_id(2**21 + 1)}" && ip4.src == 172.24.4.101',)
+
+
+def test_ports_of_a_floating_ip_are_balancers_of_the_router() -> None:
+    web = PortForwardingView("tcp", "172.24.4.50", 8080, "10.0.1.11", 80)
+    names = PortForwardingView("udp", "172.24.4.50", 53, "10.0.1.12", 53)
+    tcp, udp = of(compile_view(views.router(port_forwardings=(web, names))), "Load_Balancer")
+    assert tcp.columns["vips"] == {"172.24.4.50:8080": "10.0.1.11:80"}
+    assert udp.columns["vips"] == {"172.24.4.50:53": "10.0.1.12:53"}
+    assert of(compile_view(views.router(port_forwardings=(web,), gateway=None)), "Load_Balancer") == []
+
+
+def test_what_one_port_is_told_by_dhcp() -> None:
+    network = views.network()
+    own = OwnDhcpView(network, (("tftp_server", '"boot"'), ("mtu", "1200")))
+    unit = compile_view(views.port(own_dhcp=own))
+    (row,) = of(unit, "DHCP_Options")
+    assert column(unit, "Logical_Switch_Port", "dhcpv4_options") == (row.ref,)
+    options = row.columns["options"]
+    assert (options["tftp_server"], options["mtu"], options["router"]) == ('"boot"', "1200", "10.0.1.1")
+
+
+def test_a_sub_port_is_behind_its_parent() -> None:
+    unit = compile_view(views.port(parent=ParentView("parent", 101)))
+    assert column(unit, "Logical_Switch_Port", "parent_name") == ("parent",)
+    assert column(unit, "Logical_Switch_Port", "tag") == (101,)
+
+
+def test_names_of_a_network() -> None:
+    unit = compile_view(views.network(names=(("Web", ("10.0.1.11", "fd01::11")),), domain="example.org"))
+    (row,) = of(unit, "DNS")
+    assert column(unit, "Logical_Switch", "dns_records") == (row.ref,)
+    assert row.columns["records"] == {
+        "web": "10.0.1.11 fd01::11",
+        "web.example.org": "10.0.1.11 fd01::11",
+        "11.1.0.10.in-addr.arpa": "web.example.org",
+        ip_address("fd01::11").reverse_pointer: "web.example.org",
+    }
+
+
+def test_within_a_scope_nothing_is_translated_and_scopes_are_apart() -> None:
+    one, other = ScopedNetwork("10.0.1.0/24", "s"), ScopedNetwork("172.24.4.0/24", "s")
+    unit = compile_view(views.router(scopes=(one, other)))
+    assert [row for row in of(unit, "NAT") if row.columns["type"] == ("snat",)] == []
+    inside = views.router().ports[0]
+    second = replace(inside, port_id="p2", networks=("10.0.2.1/24",))
+    scopes = (one, ScopedNetwork("10.0.2.0/24", None))
+    unit = compile_view(views.router(ports=(inside, second), scopes=scopes))
+    matches = {row.columns["match"] for row in of(unit, "Logical_Router_Policy")}
+    assert matches == {
+        ("ip4.src == 10.0.1.0/24 && ip4.dst == 10.0.2.0/24",),
+        ("ip4.src == 10.0.2.0/24 && ip4.dst == 10.0.1.0/24",),
+    }
+
+
+def test_an_address_group_is_a_set_for_each_version_that_rules_wait_for() -> None:
+    v4, v6 = of(compile_view(views.address_group()), "Address_Set")
+    assert v4.columns["addresses"] == ("10.8.0.0/16",) and v6.columns["addresses"] == ("fd08::/64",)
+    unit = compile_view(views.group(views.rule(remote_address_group_id=views.ADDRESSES)))
+    assert f"ip4.src == ${v4.name}" in column(unit, "ACL", "match")[0]
+    assert [need.uuid for need in unit.needs] == [v4.uuid]

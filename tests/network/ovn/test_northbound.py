@@ -28,6 +28,7 @@ W, U, B = Result.WRITTEN, Result.UNCHANGED, Result.BLOCKED
 def everything(ports: int = 3) -> list[Unit]:
     """A small cloud, in an order in which nothing waits."""
     shown = [views.network(), views.external(), views.group(), views.router(), views.metadata_port()]
+    shown += [views.address_group()]
     shown += [views.port(number) for number in range(1, ports + 1)]
     return [drop_group(), *map(compile_view, shown)]
 
@@ -163,6 +164,7 @@ def nbctl(ovsdb: OvsdbServer, *arguments: str) -> str:
 
 PORT = views.port_id(1)
 GROUP_NAME = "pg_" + views.GROUP.replace("-", "_")
+SET_NAME = "ag_" + views.ADDRESSES.replace("-", "_") + "_ip4"
 TAMPERING: list[tuple[str, Callable[[], list[str]], set[Kind]]] = [
     ("port deleted", lambda: ["lsp-del", PORT], {Kind.PORT}),
     ("port edited", lambda: ["lsp-set-addresses", PORT, "unknown"], {Kind.PORT}),
@@ -175,6 +177,10 @@ TAMPERING: list[tuple[str, Callable[[], list[str]], set[Kind]]] = [
     ("nat deleted", lambda: ["lr-nat-del", views.ROUTER, "snat"], {Kind.ROUTER}),
     ("nat added", lambda: ["lr-nat-add", views.ROUTER, "snat", "172.24.4.9", "10.7.0.0/24"], {Kind.ROUTER}),
     ("route added", lambda: ["lr-route-add", views.ROUTER, "10.66.0.0/24", "10.0.1.66"], {Kind.ROUTER}),
+    ("balancer taken off", lambda: ["lr-lb-del", views.ROUTER], {Kind.ROUTER}),
+    ("limit deleted", lambda: ["qos-del", views.NET], {Kind.PORT}),
+    ("name edited", lambda: ["clear", "logical_switch", views.NET, "dns_records"], {Kind.NETWORK}),
+    ("set emptied", lambda: ["clear", "address_set", SET_NAME, "addresses"], {Kind.ADDRESS_GROUP}),
     ("group deleted", lambda: ["pg-del", GROUP_NAME], {Kind.SECURITY_GROUP, Kind.PORT}),
     ("rules deleted", lambda: ["acl-del", GROUP_NAME], {Kind.SECURITY_GROUP}),
     ("rule added", lambda: ["acl-add", GROUP_NAME, "to-lport", "2000", "ip", "allow"], {Kind.SECURITY_GROUP}),

@@ -8,12 +8,14 @@ import pytest
 
 from tests.network.ovn.lab import Lab
 from tests.network.ovn.stack import OUTSIDE, PHYSICAL_NETWORK, OvnStack, wait_for
+from volutus.agent.network.flows import MarkedFlows
 from volutus.clock import SystemClock
 from volutus.network.ovn import (
     AddressPairView,
     Direction,
     FloatingIpView,
     Kind,
+    MeterView,
     Northbound,
     OvsdbClient,
     OvsdbNorthbound,
@@ -288,3 +290,37 @@ def test_lost_database_is_rebuilt_and_guests_go_on(lab: Lab) -> None:
     assert time.monotonic() - started < 10
     assert guest.reaches(OUTSIDE)
     assert late.lease()["ip"] == "10.0.1.12"
+
+
+def test_only_what_leaves_the_cloud_is_counted(lab: Lab) -> None:
+    group = lab.open_group()
+    front, back, outside = lab.network("10.0.1.0/24"), lab.network("10.0.2.0/24"), lab.external()
+    guest, neighbour = lab.guest(front, "10.0.1.11", group=group), lab.guest(back, "10.0.2.11", group=group)
+    meters = (MeterView(guest.port.id, 4711, (guest.address, "10.0.1.99")),)
+    router = lab.router(front, back, outside=outside, meters=meters)
+    lab.settle()
+    guest.configure("10.0.1.1")
+    neighbour.configure("10.0.2.1")
+    assert guest.reaches("10.0.2.11")
+    assert guest.reaches(OUTSIDE)
+    assert neighbour.reaches(OUTSIDE)
+    flows = MarkedFlows(lab.stack.directory / "br-int.mgmt")
+
+    def carried() -> int:
+        return sum((flows.carried() or {}).get(4711, {}).values())
+
+    def pinged(count: int, address: str) -> int:
+        # The switch tells its counters half a second late.
+        before = carried()
+        guest.do("ping", "-q", "-c", str(count), "-i", "0.05", "-s", "1000", address)
+        time.sleep(1.5)
+        return carried() - before
+
+    time.sleep(1.5)
+    assert pinged(10, "10.0.2.11") == 0
+    frame = 1000 + 8 + 20 + 14
+    assert pinged(10, OUTSIDE) == 10 * frame
+    # Whoever has no meter any more is not counted.
+    lab.put(Kind.ROUTER, replace(router, meters=()))
+    lab.settle()
+    wait_for(lambda: not (flows.carried() or {}).get(4711), "the flow to go")

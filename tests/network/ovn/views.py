@@ -1,6 +1,7 @@
 """Views the tests start from; `dataclasses.replace` makes the variations."""
 
 from volutus.network.ovn import (
+    AddressGroupView,
     AddressMode,
     AdvertisementView,
     Direction,
@@ -9,9 +10,11 @@ from volutus.network.ovn import (
     GatewayView,
     HostRoute,
     NetworkView,
+    PortForwardingView,
     PortUse,
     PortView,
     ProviderView,
+    QosView,
     RouterPortView,
     RouterView,
     SecurityGroupRuleView,
@@ -19,7 +22,7 @@ from volutus.network.ovn import (
     SubnetView,
 )
 
-NET, EXT, ROUTER, GROUP = (f"{n}0000000-0000-4000-8000-000000000000" for n in "abcd")
+NET, EXT, ROUTER, GROUP, ADDRESSES = (f"{n}0000000-0000-4000-8000-000000000000" for n in "abcdf")
 SUBNET4, SUBNET6 = (f"5000000{n}-0000-4000-8000-000000000000" for n in "46")
 
 
@@ -42,7 +45,8 @@ def subnet6(mode: AddressMode | None = AddressMode.SLAAC) -> SubnetView:
 
 
 def network(*subnets: SubnetView, **more: object) -> NetworkView:
-    return NetworkView(NET, subnets=subnets or (subnet4(),), **more)
+    options = {"names": (("first", ("10.0.1.11",)),), "domain": "example.org"}
+    return NetworkView(NET, subnets=subnets or (subnet4(),), **(options | more))
 
 
 def external() -> NetworkView:
@@ -52,6 +56,7 @@ def external() -> NetworkView:
 def port(number: int = 1, **more: object) -> PortView:
     fixed = (FixedIpView(f"10.0.{1 + (number + 10 >> 8)}.{number + 10 & 255}", SUBNET4),)
     options = {"fixed_ips": fixed, "security_group_ids": (GROUP,), "host_ids": ("h0",)}
+    options |= {"qos": QosView(egress_kbps=10_000, dscp_mark=10)}
     return PortView(port_id(number), NET, mac(number), **(options | more))
 
 
@@ -82,8 +87,13 @@ def router(**more: object) -> RouterView:
         "gateway_host_ids": ("h0",),
         "floating_ips": (floating_ip(),),
         "routes": (HostRoute("192.168.7.0/24", "10.0.1.77"),),
+        "port_forwardings": (PortForwardingView("tcp", "172.24.4.50", 8080, "10.0.1.11", 80),),
     }
     return RouterView(ROUTER, **(options | more))
+
+
+def address_group() -> AddressGroupView:
+    return AddressGroupView(ADDRESSES, ("10.8.0.0/16", "fd08::/64"))
 
 
 def floating_ip(number: int = 1) -> FloatingIpView:

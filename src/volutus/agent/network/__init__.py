@@ -7,21 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from volutus.agent.state import PortSeen
-from volutus.wire import CheckSpec, GuestNic, MetadataPort
+from volutus.agent.state import PortSeen, Traffic
+from volutus.wire import CheckSpec, GuestNic, MetadataPort, VpnSpec
 
 MetadataTrees = Mapping[tuple[str, str], Mapping[str, str]]
 """(network id, fixed address) to the metadata of the guest that has it: path to content."""
-
-
-@dataclass(frozen=True)
-class Traffic:
-    """One reading of a tap's counters, as the guest sees them; they start at 0 with each tap."""
-
-    received_bytes: int = 0
-    received_packets: int = 0
-    sent_bytes: int = 0
-    sent_packets: int = 0
 
 
 class Network(Protocol):
@@ -39,7 +29,9 @@ class Network(Protocol):
 
     def unplug(self, port_id: str) -> None: ...
 
-    def traffic(self, port_ids: frozenset[str]) -> dict[str, Traffic]: ...
+    def traffic(self, marks: Mapping[str, int]) -> dict[str, Traffic]:
+        """Counters of these ports, given with their traffic marks."""
+        ...
 
     def metadata(self) -> dict[str, MetadataPort]:
         """Networks whose metadata is served, by network id, with the port it is served through."""
@@ -59,6 +51,18 @@ class Network(Protocol):
 
     def checked(self) -> dict[str, bool]:
         """Which members answer, of those that were asked often enough."""
+        ...
+
+    def gateways(self) -> dict[str, VpnSpec | None]:
+        """VPN gateways that are here, as this process made them; None for what an earlier one left."""
+        ...
+
+    def serve_gateway(self, spec: VpnSpec) -> None: ...
+
+    def drop_gateway(self, gateway_id: str) -> None: ...
+
+    def handshakes(self) -> dict[str, dict[str, int]]:
+        """Gateway to its peers' public keys, and when each was last heard, in seconds of Unix time."""
         ...
 
     def close(self) -> None: ...

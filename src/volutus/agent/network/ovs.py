@@ -6,18 +6,20 @@ and an agent of another cloud on the same machine does not take it for its own.
 """
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from volutus.agent.faults import HostFault
-from volutus.agent.network import MetadataTrees, Traffic, links
+from volutus.agent.network import MetadataTrees, links
+from volutus.agent.network.flows import MarkedFlows
 from volutus.agent.network.health import HealthChecks
 from volutus.agent.network.metadata_server import MetadataServer
 from volutus.agent.network.namespaces import MetadataNamespaces
 from volutus.agent.network.ovsdb import SwitchDatabase
-from volutus.agent.state import PortSeen
-from volutus.wire import CheckSpec, GuestNic, MetadataPort
+from volutus.agent.network.vpn import VpnGateways
+from volutus.agent.state import PortSeen, Traffic
+from volutus.wire import CheckSpec, GuestNic, MetadataPort, VpnSpec
 
 TAP = "tap"
 _OWNER = "volutus-owner"
@@ -41,6 +43,8 @@ class OvsNetwork:
         self._switch = SwitchDatabase(access.database, access.bridge)
         self._server = MetadataServer()
         self._namespaces = MetadataNamespaces(access.instance, self._switch, self._server)
+        self._flows = MarkedFlows(access.database.parent / f"{access.bridge}.mgmt")
+        self._gateways = VpnGateways(access.instance, self._switch)
         self._checks = HealthChecks(self._namespaces.name, hint)
 
     def chassis(self) -> str:
@@ -85,10 +89,11 @@ class OvsNetwork:
         if name in links.interfaces():
             links.ip(["link", "del", "dev", name])
 
-    def traffic(self, port_ids: frozenset[str]) -> dict[str, Traffic]:
+    def traffic(self, marks: Mapping[str, int]) -> dict[str, Traffic]:
         readings = {}
+        outside = self._flows.carried() if marks else {}
         interfaces = links.interfaces()
-        for port_id in port_ids:
+        for port_id, mark in marks.items():
             tap = interfaces.get(self.tap(port_id))
             if tap is not None:
                 # What the host receives from the tap is what the guest sent.
@@ -97,6 +102,7 @@ class OvsNetwork:
                     received_packets=tap.sent_packets,
                     sent_bytes=tap.received_bytes,
                     sent_packets=tap.received_packets,
+                    outside=outside.get(mark, {}) if outside is not None else None,
                 )
         return readings
 
@@ -118,6 +124,18 @@ class OvsNetwork:
     def checked(self) -> dict[str, bool]:
         return self._checks.checked()
 
+    def gateways(self) -> dict[str, VpnSpec | None]:
+        return self._gateways.served()
+
+    def serve_gateway(self, spec: VpnSpec) -> None:
+        self._gateways.serve(spec)
+
+    def drop_gateway(self, gateway_id: str) -> None:
+        self._gateways.drop(gateway_id)
+
+    def handshakes(self) -> dict[str, dict[str, int]]:
+        return self._gateways.handshakes()
+
     def close(self) -> None:
         self._checks.close()
         self._server.close()
@@ -129,3 +147,6 @@ class OvsNetwork:
         for network_id in self._namespaces.made():
             with contextlib.suppress(HostFault):
                 self.drop_metadata(network_id)
+        for gateway_id in self.gateways():
+            with contextlib.suppress(HostFault):
+                self.drop_gateway(gateway_id)

@@ -1,12 +1,12 @@
 """Taps that are only pretended: same protocol, no interface."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from volutus.agent.hypervisor.simulated import never
-from volutus.agent.network import MetadataTrees, Traffic
-from volutus.agent.state import PortSeen
-from volutus.wire import CheckSpec, GuestNic, MetadataPort
+from volutus.agent.network import MetadataTrees
+from volutus.agent.state import PortSeen, Traffic
+from volutus.wire import CheckSpec, GuestNic, MetadataPort, VpnSpec
 
 
 @dataclass
@@ -18,6 +18,7 @@ class SimulatedNetwork:
     _ports: dict[str, PortSeen] = field(default_factory=dict)
     _metadata: dict[str, MetadataPort] = field(default_factory=dict)
     _checked: dict[str, bool] = field(default_factory=dict)
+    _gateways: dict[str, VpnSpec | None] = field(default_factory=dict)
 
     def ports(self) -> dict[str, PortSeen]:
         return dict(self._ports)
@@ -33,8 +34,8 @@ class SimulatedNetwork:
         self.trouble("unplug")
         self._ports.pop(port_id, None)
 
-    def traffic(self, port_ids: frozenset[str]) -> dict[str, Traffic]:
-        return {port_id: Traffic() for port_id in port_ids & self._ports.keys()}
+    def traffic(self, marks: Mapping[str, int]) -> dict[str, Traffic]:
+        return {port_id: Traffic(outside={}) for port_id in marks.keys() & self._ports.keys()}
 
     def metadata(self) -> dict[str, MetadataPort]:
         return dict(self._metadata)
@@ -56,6 +57,21 @@ class SimulatedNetwork:
 
     def checked(self) -> dict[str, bool]:
         return dict(self._checked)
+
+    def gateways(self) -> dict[str, VpnSpec | None]:
+        return dict(self._gateways)
+
+    def serve_gateway(self, spec: VpnSpec) -> None:
+        self.trouble("serve_gateway")
+        self._gateways[spec.id] = spec
+
+    def drop_gateway(self, gateway_id: str) -> None:
+        self.trouble("drop_gateway")
+        self._gateways.pop(gateway_id, None)
+
+    def handshakes(self) -> dict[str, dict[str, int]]:
+        """Nobody connects."""
+        return {}
 
     def close(self) -> None:
         """Nothing is open."""

@@ -1,7 +1,7 @@
 // The charts of a server: its counters, asked for every few seconds while the page is looked at.
 "use strict";
 
-const EVERY_MS = 3000, KEPT = 200;
+const EVERY_MS = 3000, KEPT = 200, STILL_S = 30;
 
 function charts(place) {
   const ink = getComputedStyle(document.body).color;
@@ -12,6 +12,8 @@ function charts(place) {
   let before = null;
 
   const draw = () => names.forEach((name) => {
+    // What the host does not count is not drawn.
+    if (values[name].at(-1) === null) return;
     if (!plots[name]) {
       const box = document.createElement("div");
       place.querySelector(".charts").append(box);
@@ -30,12 +32,14 @@ function charts(place) {
     const answer = await fetch(place.dataset.sample, { headers: { Accept: "application/json" } });
     const now = answer.ok ? counters(await answer.json()) : null;
     if (!now) { before = null; return; }
-    if (before && now.at > before.at) {
+    // The host counts every few seconds: between two counts nothing is new.
+    if (before && now.cpu === before.cpu && now.network === before.network && now.at - before.at < STILL_S) return;
+    if (before) {
       const seconds = now.at - before.at, rate = (name) => Math.max(0, now[name] - before[name]) / seconds;
       times.push(now.at);
       values.cpu.push((100 * rate("cpu")) / now.cores);
       values.memory.push(now.memory);
-      values.disk.push(rate("disk") / 1048576);
+      values.disk.push(now.disk === null ? null : rate("disk") / 1048576);
       values.network.push((8 * rate("network")) / 1e6);
       if (times.length > KEPT) [times, ...names.map((name) => values[name])].forEach((list) => list.shift());
       place.hidden = false;
@@ -53,10 +57,10 @@ function counters(found) {
   const sum = (list, ...keys) => (list || []).reduce((all, one) => all + keys.reduce((part, key) => part + (one[key] || 0), 0), 0);
   return {
     at: Date.now() / 1000,
-    cores: found.cpu_details.length || 1,
+    cores: found.num_cpus || 1,
     cpu: sum(found.cpu_details, "time") / 1e9,
-    memory: found.memory_details?.used || found.memory_details?.maximum || 0,
-    disk: sum(found.disk_details, "read_bytes", "write_bytes"),
+    memory: found.memory_details?.used ?? null,
+    disk: found.disk_details?.some((one) => one.read_bytes != null) ? sum(found.disk_details, "read_bytes", "write_bytes") : null,
     network: sum(found.nic_details, "rx_octets", "tx_octets"),
   };
 }

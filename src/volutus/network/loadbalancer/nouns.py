@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from msgspec import UNSET
 from sqlalchemy import Row, Table, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from volutus import audit, quota
+from volutus import audit, metering, quota
 from volutus.db import Tx
 from volutus.errors import NotFound
 from volutus.identity import Caller
@@ -40,15 +41,17 @@ from volutus.network.loadbalancer.trees import Tree
 
 @dataclass(frozen=True)
 class Noun:
-    """`quota` is what one counts as; `words` is its name for humans."""
+    """`quota` is what one counts as; `words` is its name for humans; `meter` is what one is paid for by,
+    where it is."""
 
     table: Table
     not_found: type[NotFound]
     quota: str
     words: str
+    meter: str | None = None
 
 
-BALANCER = Noun(load_balancers, LoadBalancerNotFound, "load_balancer", "load balancer")
+BALANCER = Noun(load_balancers, LoadBalancerNotFound, "load_balancer", "load balancer", "load_balancer")
 LISTENER = Noun(listeners, ListenerNotFound, "listener", "listener")
 POOL = Noun(pools, PoolNotFound, "pool", "pool")
 MEMBER = Noun(members, MemberNotFound, "member", "member")
@@ -88,6 +91,9 @@ def add(tx: Tx, caller: Caller, noun: Noun, values: Mapping[str, Any]) -> Row[An
     if tx.value(insert(noun.table).on_conflict_do_nothing().returning(noun.table.c.id), stamped) is None:
         raise Duplicate(f"Another {noun.words} has the same place already.")
     quota.charge(tx, values["project_id"], {noun.quota: 1})
+    if noun.meter is not None:
+        usage = metering.Usage(values["project_id"], noun.quota, object_id, noun.meter, Decimal(1))
+        metering.open_usage(tx, [usage])
     audit.record(tx, caller, "create", f"loadbalancer.{noun.quota}", object_id)
     touch(tx, values.get("load_balancer_id", object_id))
     return get(tx, caller, noun, object_id)
@@ -112,6 +118,8 @@ def drop(tx: Tx, caller: Caller, noun: Noun, rows: Sequence[Row[Any]]) -> None:
     touch(tx, _balancer_id(rows[0]))
     tx.execute(noun.table.delete().where(noun.table.c.id.in_(ids)))
     quota.release(tx, rows[0].project_id, {noun.quota: len(rows)})
+    if noun.meter is not None:
+        metering.close_usage(tx, noun.quota, ids)
     for object_id in ids:
         audit.record(tx, caller, "delete", f"loadbalancer.{noun.quota}", object_id)
 

@@ -10,6 +10,9 @@ The network domain makes views (`model`), implements `Topology` on its tables, a
     router, its interfaces or gateway, a floating IP     that router (both, when an address moves)
     network MTU                                          that network and the routers on it
     security group or a rule of it                       that group
+    address group                                        that group
+    QoS policy                                           the ports and routers it is for
+    port's DNS name                                      its network
     security group deleted                               it, and the groups whose rules named it
     load balancer, or what is below it                   it, its network, the routers of that, their networks
 
@@ -22,6 +25,7 @@ from volutus.network.ovn.client import OvsdbClient
 from volutus.network.ovn.compile import compile_view
 from volutus.network.ovn.memory import MemoryNorthbound
 from volutus.network.ovn.model import (
+    AddressGroupView,
     AddressMode,
     AddressPairView,
     AdvertisementView,
@@ -34,13 +38,19 @@ from volutus.network.ovn.model import (
     Kind,
     ListenerView,
     LoadBalancerView,
+    MeterView,
     MonitorView,
     NetworkView,
+    OwnDhcpView,
+    ParentView,
+    PortForwardingView,
     PortUse,
     PortView,
     ProviderView,
+    QosView,
     RouterPortView,
     RouterView,
+    ScopedNetwork,
     SecurityGroupRuleView,
     SecurityGroupView,
     SubnetView,
@@ -51,6 +61,7 @@ from volutus.network.ovn.ovsdb import OvsdbNorthbound
 from volutus.network.ovn.reconcile import OvnReconciler, Topology, reconcilers
 
 __all__ = [
+    "AddressGroupView",
     "AddressMode",
     "AddressPairView",
     "AdvertisementView",
@@ -64,17 +75,23 @@ __all__ = [
     "ListenerView",
     "LoadBalancerView",
     "MemoryNorthbound",
+    "MeterView",
     "MonitorView",
     "NetworkView",
     "Northbound",
     "OvnReconciler",
     "OvsdbClient",
     "OvsdbNorthbound",
+    "OwnDhcpView",
+    "ParentView",
+    "PortForwardingView",
     "PortUse",
     "PortView",
     "ProviderView",
+    "QosView",
     "RouterPortView",
     "RouterView",
+    "ScopedNetwork",
     "SecurityGroupRuleView",
     "SecurityGroupView",
     "SubnetView",

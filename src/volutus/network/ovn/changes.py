@@ -6,19 +6,27 @@ units, so that adding a thousand ports to one switch is one mutation of it.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from volutus.network.ovn.model import Kind
-from volutus.network.ovn.networks import localnet_name
+from volutus.network.ovn.names import (
+    FORWARDED_PROTOCOLS,
+    address_set_name,
+    forwarding_name,
+    localnet_name,
+    own_dhcp_name,
+    qos_names,
+)
 from volutus.network.ovn.rows import (
     GROUPS_TAG,
     ID_TAG,
     KIND_TAG,
     MAIN_TABLE,
-    MAP_COLUMNS,
     NETWORK_TAG,
     OWNED,
     ROOT_TABLES,
+    SWITCH_COLUMNS,
+    Key,
     Ref,
     Row,
     Unit,
@@ -29,6 +37,8 @@ from volutus.network.ovn.rows import (
 )
 
 TAG_PREFIX = "volutus:"
+# A subnet's options, the limits of floating IPs, listeners: what an object has many of.
+MARKED = {Kind.NETWORK: "DHCP_Options", Kind.ROUTER: "QoS", Kind.LOAD_BALANCER: "Load_Balancer"}
 Operation = dict[str, Any]
 
 
@@ -49,6 +59,14 @@ class FoundRow:
 Found = Mapping[str, FoundRow]
 
 
+class Place(NamedTuple):
+    """A column of a row that holds references to others."""
+
+    table: str
+    uuid: str
+    column: str
+
+
 @dataclass(slots=True)
 class Changes:
     """Operations in the making. Inserts stand first, then what refers to them."""
@@ -56,17 +74,17 @@ class Changes:
     inserts: list[Operation] = field(default_factory=list)
     updates: list[Operation] = field(default_factory=list)
     deletes: list[Operation] = field(default_factory=list)
-    # (table, uuid of the row that holds the set) to the ports that join it, or leave it.
-    joins: dict[tuple[str, str], set[str]] = field(default_factory=dict)
-    leaves: dict[tuple[str, str], set[str]] = field(default_factory=dict)
+    # The set that a row holds, to the rows that join it, or leave it.
+    joins: dict[Place, set[str]] = field(default_factory=dict)
+    leaves: dict[Place, set[str]] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         return bool(self.inserts or self.updates or self.deletes or self.joins or self.leaves)
 
     def operations(self) -> list[Operation]:
         """All of it in an order OVSDB can carry out."""
-        joins = [_mutate_ports(place, "insert", ports) for place, ports in self.joins.items()]
-        leaves = [_mutate_ports(place, "delete", ports) for place, ports in self.leaves.items()]
+        joins = [_mutate(place, "insert", rows) for place, rows in self.joins.items()]
+        leaves = [_mutate(place, "delete", rows) for place, rows in self.leaves.items()]
         return [*self.inserts, *self.updates, *joins, *leaves, *self.deletes]
 
     def went_astray(self, results: Sequence[Mapping[str, Any]]) -> bool:
@@ -100,7 +118,8 @@ class Changes:
         columns["external_ids"] = encode(tags(unit, row))
         self.inserts.append({"op": "insert", "table": row.table, "uuid": row.uuid, "row": columns})
         if row.switch_id is not None:
-            place = "Logical_Switch", row_uuid("Logical_Switch", row.switch_id)
+            switch = row_uuid("Logical_Switch", row.switch_id)
+            place = Place("Logical_Switch", switch, SWITCH_COLUMNS[row.table])
             self.joins.setdefault(place, set()).add(row.uuid)
 
     def _update(self, unit: Unit, row: Row, there: FoundRow) -> None:
@@ -118,14 +137,15 @@ class Changes:
     def _delete(self, there: FoundRow) -> None:
         if there.table in ROOT_TABLES:
             self.deletes.append({"op": "delete", "table": there.table, "where": where_uuid(there.uuid)})
-        elif there.table == "Logical_Switch_Port":
+        elif there.table in SWITCH_COLUMNS:
             network_id = there.external_ids.get(NETWORK_TAG)
+            column, ref = SWITCH_COLUMNS[there.table], ["uuid", there.uuid]
             where = (
                 where_uuid(row_uuid("Logical_Switch", network_id))
                 if network_id
-                else [["ports", "includes", ["uuid", there.uuid]]]
+                else [[column, "includes", ref]]
             )
-            mutation = ["ports", "delete", ["uuid", there.uuid]]
+            mutation = [column, "delete", ref]
             self.deletes.append(
                 {"op": "mutate", "table": "Logical_Switch", "where": where, "mutations": [mutation]}
             )
@@ -135,28 +155,42 @@ class Changes:
         there = found.get(port)
         before = set(there.group_ids) if there else set()
         for group in unit.group_ids:
-            self.joins.setdefault(("Port_Group", row_uuid("Port_Group", group)), set()).add(port)
+            self.joins.setdefault(_members(group), set()).add(port)
         for group in before.difference(unit.group_ids):
-            self.leaves.setdefault(("Port_Group", row_uuid("Port_Group", group)), set()).add(port)
+            self.leaves.setdefault(_members(group), set()).add(port)
 
     def _size(self) -> int:
         return len(self.inserts) + len(self.updates) + len(self.deletes)
 
 
 def selects(unit: Unit) -> list[Operation]:
-    """What to read before the unit's changes can be known."""
-    main = MAIN_TABLE[unit.key.kind]
-    places = {row_uuid(main, unit.key.id): main} | {row.uuid: row.table for row in unit.rows}
-    if unit.key.kind is Kind.NETWORK:
-        table = "Logical_Switch_Port"
-        places[row_uuid(table, localnet_name(unit.key.id))] = table
+    """What to read before the unit's changes can be known: what it wants, and what it may have had."""
+    key = unit.key
+    main = MAIN_TABLE[key.kind]
+    places = {row_uuid(main, key.id): main} | {row.uuid: row.table for row in unit.rows}
+    places |= {row_uuid(table, name): table for table, name in _perhaps(key)}
     operations = [_select(table, where_uuid(uuid)) for uuid, table in places.items()]
-    if unit.key.kind is Kind.LOAD_BALANCER:
-        operations.append(_select("Load_Balancer", _marked(unit)))
-    if unit.key.kind is Kind.NETWORK:
-        # Nothing refers to the options of a subnet that is gone, so they are asked for by their mark.
-        operations.append(_select("DHCP_Options", _marked(unit)))
+    # Nothing refers to these once what they were for is gone, and their names could not be known: they are
+    # asked for by their mark.
+    if key.kind in MARKED:
+        operations.append(_select(MARKED[key.kind], _marked(unit)))
     return operations
+
+
+def _perhaps(key: Key) -> list[tuple[str, str]]:
+    """Rows that such an object has at times, and that would stay if nobody looked for them."""
+    match key.kind:
+        case Kind.NETWORK:
+            return [("Logical_Switch_Port", localnet_name(key.id)), ("DNS", key.id)]
+        case Kind.PORT:
+            own_dhcp = [("DHCP_Options", own_dhcp_name(key.id, version)) for version in (4, 6)]
+            return own_dhcp + [("QoS", name) for name in qos_names(key.id)]
+        case Kind.ROUTER:
+            return [("Load_Balancer", forwarding_name(key.id, p)) for p in FORWARDED_PROTOCOLS]
+        case Kind.ADDRESS_GROUP:
+            return [("Address_Set", address_set_name(key.id, version)) for version in (4, 6)]
+        case _:
+            return []
 
 
 def select_all(table: str) -> Operation:
@@ -194,14 +228,17 @@ def where_uuid(uuid: str) -> list[Any]:
     return [["_uuid", "==", ["uuid", uuid]]]
 
 
-def _mutate_ports(place: tuple[str, str], verb: str, ports: set[str]) -> Operation:
-    table, uuid = place
-    members = ["set", [["uuid", port] for port in sorted(ports)]]
+def _members(group_id: str) -> Place:
+    return Place("Port_Group", row_uuid("Port_Group", group_id), "ports")
+
+
+def _mutate(place: Place, verb: str, rows: set[str]) -> Operation:
+    members = ["set", [["uuid", row] for row in sorted(rows)]]
     return {
         "op": "mutate",
-        "table": table,
-        "where": where_uuid(uuid),
-        "mutations": [["ports", verb, members]],
+        "table": place.table,
+        "where": where_uuid(place.uuid),
+        "mutations": [[place.column, verb, members]],
     }
 
 
@@ -211,9 +248,9 @@ def _select(table: str, where: list[Any]) -> Operation:
 
 
 def _value(column: str, value: Any) -> Value:
-    if column in MAP_COLUMNS:
-        return dict(value[1])
     if isinstance(value, list):
+        if value[0] == "map":
+            return dict(value[1])
         if value[0] == "set":
             return canonical(column, [Ref(*a) if isinstance(a, list) else a for a in value[1]])
         return (Ref(*value),)

@@ -1,7 +1,9 @@
 """From views to northbound rows. Pure: equal views give equal rows, and nothing is read or written."""
 
+from volutus.network.ovn.address_groups import compile_address_group
 from volutus.network.ovn.load_balancers import compile_load_balancer
 from volutus.network.ovn.model import (
+    AddressGroupView,
     LoadBalancerView,
     NetworkView,
     PortView,
@@ -29,5 +31,7 @@ def compile_view(view: View) -> Unit:
             return compile_router(view)
         case SecurityGroupView():
             return compile_security_group(view)
+        case AddressGroupView():
+            return compile_address_group(view)
         case LoadBalancerView():
             return compile_load_balancer(view)

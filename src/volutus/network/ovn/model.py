@@ -18,6 +18,7 @@ class Kind(Enum):
     PORT = "port"
     ROUTER = "router"
     SECURITY_GROUP = "security_group"
+    ADDRESS_GROUP = "address_group"
     LOAD_BALANCER = "load_balancer"
 
 
@@ -88,12 +89,15 @@ class ProviderView:
 
 @dataclass(frozen=True, slots=True)
 class NetworkView:
-    """A network. `listener_ids` are those of load balancers that its guests can reach."""
+    """`names` are host names with the addresses that they stand for, in the order that is answered.
+    `domain` is what they are below. `listener_ids` are those of load balancers that its guests can reach."""
 
     id: str
     mtu: int = 1442
     subnets: tuple[SubnetView, ...] = ()
     provider: ProviderView | None = None
+    domain: str = ""
+    names: tuple[tuple[str, tuple[str, ...]], ...] = ()
     listener_ids: tuple[str, ...] = ()
 
 
@@ -115,6 +119,35 @@ class AddressPairView:
 
 
 @dataclass(frozen=True, slots=True)
+class QosView:
+    """Limits of what is sent (`egress`) and got (`ingress`) in kbit/s, bursts in kbit, and the DSCP mark of
+    what is sent. None is no limit, or no mark."""
+
+    egress_kbps: int | None = None
+    egress_burst_kbits: int | None = None
+    ingress_kbps: int | None = None
+    ingress_burst_kbits: int | None = None
+    dscp_mark: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OwnDhcpView:
+    """What a port alone is told by DHCP, by OVN's names, beside what its network tells all."""
+
+    network: NetworkView
+    options_v4: tuple[tuple[str, str], ...] = ()
+    options_v6: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ParentView:
+    """The port whose guest carries this port's traffic, and the VLAN that it does so in."""
+
+    port_id: str
+    vlan: int
+
+
+@dataclass(frozen=True, slots=True)
 class PortView:
     """A port. `enabled` is its administrative state and its network's. `host_ids` are the hosts that may
     bind it, the present one first: one, or two during a migration; none leaves it to whoever has the tap."""
@@ -129,6 +162,9 @@ class PortView:
     security_group_ids: tuple[str, ...] = ()
     address_pairs: tuple[AddressPairView, ...] = ()
     host_ids: tuple[str, ...] = ()
+    qos: QosView | None = None
+    own_dhcp: OwnDhcpView | None = None
+    parent: ParentView | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +193,8 @@ class GatewayView:
     port: RouterPortView
     next_hops: tuple[str, ...]
     snat: bool = True
+    network_id: str = ""
+    qos: QosView | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,8 +206,38 @@ class FloatingIpView:
     mac: str
     fixed_address: str
     fixed_port_id: str
+    network_id: str = ""
+    qos: QosView | None = None
     # What it stands for is on no host: the gateway's host translates it.
     central: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PortForwardingView:
+    """One port of a floating IP, and the port inside that it stands for. `protocol` is `tcp` or `udp`."""
+
+    protocol: str
+    address: str
+    port: int
+    fixed_address: str
+    fixed_port: int
+
+
+@dataclass(frozen=True, slots=True)
+class ScopedNetwork:
+    """A prefix on one of the router's ports, and the address scope that it is of (None: of none)."""
+
+    cidr: str
+    scope_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class MeterView:
+    """A guest's port whose packets to the outside are counted: they get its `mark` while they pass."""
+
+    port_id: str
+    mark: int
+    addresses: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +254,10 @@ class RouterView:
     floating_ips: tuple[FloatingIpView, ...] = ()
     routes: tuple[HostRoute, ...] = ()
     distributed: bool = True
+    port_forwardings: tuple[PortForwardingView, ...] = ()
+    scopes: tuple[ScopedNetwork, ...] = ()
     listener_ids: tuple[str, ...] = ()
+    meters: tuple[MeterView, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +273,7 @@ class SecurityGroupRuleView:
     port_max: int | None = None
     remote_prefix: str | None = None
     remote_group_id: str | None = None
+    remote_address_group_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +281,14 @@ class SecurityGroupView:
     id: str
     rules: tuple[SecurityGroupRuleView, ...] = ()
     stateful: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class AddressGroupView:
+    """Prefixes of either IP version."""
+
+    id: str
+    addresses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,4 +340,4 @@ class LoadBalancerView:
     listeners: tuple[ListenerView, ...] = ()
 
 
-View = NetworkView | PortView | RouterView | SecurityGroupView | LoadBalancerView
+View = NetworkView | PortView | RouterView | SecurityGroupView | AddressGroupView | LoadBalancerView

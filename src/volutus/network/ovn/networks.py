@@ -1,10 +1,13 @@
 """A network as northbound rows: its switch, its DHCP answers, its way to the physical network."""
 
+from collections.abc import Mapping
 from hashlib import blake2b
 from ipaddress import ip_network
 
+from volutus.network.ovn.dns import dns_row
 from volutus.network.ovn.load_balancers import listener_refs, listeners_needed
 from volutus.network.ovn.model import AddressMode, Kind, NetworkView, SubnetView
+from volutus.network.ovn.names import localnet_name
 from volutus.network.ovn.rows import Key, Row, Unit, make_row, row_uuid
 
 METADATA_ADDRESS = "169.254.169.254/32"
@@ -16,20 +19,23 @@ MAC_PREFIX = "fa:16:3e"
 
 
 def compile_network(view: NetworkView) -> Unit:
-    """The switch, one row of DHCP options per subnet that offers DHCP, and for a provider network its
-    localnet port."""
+    """The switch, one row of DHCP options per subnet that offers DHCP, its names, and for a provider network
+    its localnet port."""
     key = Key(Kind.NETWORK, view.id)
     config = {"mcast_snoop": "false", "vlan-passthru": "false"}
+    names = dns_row(view)
     rows = [
         make_row(
             "Logical_Switch",
             view.id,
             name=view.id,
             other_config=config,
+            dns_records=[names.ref] if names else [],
             load_balancer=listener_refs(view.listener_ids),
         )
     ]
-    rows += [_dhcp_options(view, subnet) for subnet in view.subnets if subnet.offers_dhcp]
+    rows += [names] if names else []
+    rows += [dhcp_options(view, subnet, subnet.id) for subnet in view.subnets if subnet.offers_dhcp]
     if view.provider is not None:
         rows.append(
             make_row(
@@ -57,19 +63,19 @@ def dhcp_options_uuid(subnet_id: str) -> str:
     return row_uuid("DHCP_Options", subnet_id)
 
 
-def localnet_name(network_id: str) -> str:
-    return f"provnet-{network_id}"
-
-
 def server_mac(network_id: str) -> str:
     """The hardware address DHCP answers come from: the same on every host, different in every network."""
     tail = blake2b(network_id.encode(), digest_size=3).hexdigest()
     return ":".join((MAC_PREFIX, tail[0:2], tail[2:4], tail[4:6]))
 
 
-def _dhcp_options(network: NetworkView, subnet: SubnetView) -> Row:
+def dhcp_options(
+    network: NetworkView, subnet: SubnetView, name: str, own: Mapping[str, str] | None = None
+) -> Row:
+    """What DHCP tells in a subnet; `own` is told in place of it, or beside it, to one port."""
     answer = _options_v6 if subnet.ip_version == 6 else _options_v4
-    return make_row("DHCP_Options", subnet.id, cidr=subnet.cidr, options=answer(network, subnet))
+    options = {**answer(network, subnet), **(own or {})}
+    return make_row("DHCP_Options", name, cidr=subnet.cidr, options=options)
 
 
 def _options_v4(network: NetworkView, subnet: SubnetView) -> dict[str, str]:
@@ -92,6 +98,8 @@ def _options_v4(network: NetworkView, subnet: SubnetView) -> dict[str, str]:
         options["classless_static_route"] = "{" + ", ".join(routes) + "}"
     if subnet.dns_servers:
         options["dns_server"] = "{" + ", ".join(subnet.dns_servers) + "}"
+    if network.domain:
+        options["domain_name"] = f'"{network.domain}"'
     return options
 
 

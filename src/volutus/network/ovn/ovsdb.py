@@ -29,6 +29,7 @@ UNIQUE_NAMES: Mapping[str, tuple[str, str] | None] = {
     "Logical_Router_Port": ("Logical_Router", "ports"),
     "Gateway_Chassis": ("Logical_Router_Port", "gateway_chassis"),
     "Port_Group": None,
+    "Address_Set": None,
 }
 
 # Somebody else may remove a row between our reading and our writing, but hardly again and again.
@@ -184,8 +185,13 @@ def _memberships(groups: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
     for raw in groups:
         marks = dict(raw["external_ids"][1])
         group_id = marks.get("volutus:id")
-        ports = raw["ports"][1] if raw["ports"][0] == "set" else [raw["ports"]]
         if group_id is not None:
-            for _, port in ports:
+            for port in _uuids(raw["ports"]):
                 members[port].append(group_id)
     return members
+
+
+def _uuids(references: Any) -> list[str]:
+    """A column of references as OVSDB answers it: one alone comes without a set around it."""
+    kind, value = references
+    return [uuid for _, uuid in value] if kind == "set" else [value]

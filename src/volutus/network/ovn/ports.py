@@ -1,9 +1,10 @@
 """A port as a northbound row: addresses, what it may send, DHCP, where it may be bound, its groups."""
 
 from volutus.network.ovn.model import DROP_GROUP_ID, FixedIpView, Kind, PortUse, PortView
-from volutus.network.ovn.networks import dhcp_options_uuid, switch_uuid
-from volutus.network.ovn.routers import router_port_name
-from volutus.network.ovn.rows import Key, Needed, Ref, Unit, make_row
+from volutus.network.ovn.names import own_dhcp_name, router_port_name
+from volutus.network.ovn.networks import dhcp_options, dhcp_options_uuid, switch_uuid
+from volutus.network.ovn.qos import port_qos
+from volutus.network.ovn.rows import Key, Needed, Ref, Row, Unit, make_row
 from volutus.network.ovn.security_groups import port_group_uuid
 
 
@@ -46,18 +47,22 @@ def compile_port(view: PortView) -> Unit:
 def _guest_port(key: Key, view: PortView, switch: Needed) -> Unit:
     dhcp_v4 = _dhcp_subnet(view.fixed_ips, 4)
     dhcp_v6 = _dhcp_subnet(view.fixed_ips, 6)
+    own_dhcp = _own_dhcp(view, dhcp_v4, dhcp_v6)
+    parent = view.parent
     row = make_row(
         "Logical_Switch_Port",
         view.id,
         view.network_id,
         name=view.id,
         type="",
+        parent_name=parent.port_id if parent else None,
+        tag=parent.vlan if parent else None,
         addresses=_addresses(view),
         port_security=_allowed_sources(view),
         enabled=view.enabled,
         options={"requested-chassis": ",".join(view.host_ids)} if view.host_ids else {},
-        dhcpv4_options=Ref("uuid", dhcp_options_uuid(dhcp_v4)) if dhcp_v4 else None,
-        dhcpv6_options=Ref("uuid", dhcp_options_uuid(dhcp_v6)) if dhcp_v6 else None,
+        dhcpv4_options=_told(own_dhcp.get(4), dhcp_v4),
+        dhcpv6_options=_told(own_dhcp.get(6), dhcp_v6),
     )
     groups = (DROP_GROUP_ID, *sorted(set(view.security_group_ids))) if view.port_security else ()
     needs = [switch]
@@ -67,7 +72,28 @@ def _guest_port(key: Key, view: PortView, switch: Needed) -> Unit:
         if subnet
     ]
     needs += [Needed("Port_Group", port_group_uuid(group), f"security group {group}") for group in groups]
-    return Unit(key, (row,), groups, tuple(needs))
+    rows = (row, *own_dhcp.values(), *port_qos(view.id, view.network_id, view.qos))
+    return Unit(key, rows, groups, tuple(needs))
+
+
+def _own_dhcp(view: PortView, dhcp_v4: str | None, dhcp_v6: str | None) -> dict[int, Row]:
+    """IP version to the options that are this port's alone."""
+    own = view.own_dhcp
+    if own is None:
+        return {}
+    wanted = ((4, dhcp_v4, own.options_v4), (6, dhcp_v6, own.options_v6))
+    subnets = {subnet.id: subnet for subnet in own.network.subnets}
+    return {
+        version: dhcp_options(own.network, subnets[subnet_id], own_dhcp_name(view.id, version), dict(options))
+        for version, subnet_id, options in wanted
+        if subnet_id in subnets and options
+    }
+
+
+def _told(own: Row | None, subnet_id: str | None) -> Ref | None:
+    if own is not None:
+        return own.ref
+    return Ref("uuid", dhcp_options_uuid(subnet_id)) if subnet_id else None
 
 
 def _own_address(view: PortView) -> str:

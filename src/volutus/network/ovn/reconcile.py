@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 BATCH = 500
 # At 5,000 ports a scan is about 0.3 s of CPU, so this keeps it at one percent of a core.
 DRIFT_SCAN_S = 30.0
-# The four kinds are scanned one after the other and share one reading of the northbound database.
+# The kinds are scanned one after the other and share one reading of the northbound database.
 INDEX_AGE_MAX_S = 10.0
 PAGE = 1000
 # What is woken by one scan; the rest is found by the next.
@@ -151,7 +151,14 @@ class OvnReconciler:
 def reconcilers(topology: Topology, northbound: Northbound, clock: Clock) -> list[OvnReconciler]:
     """One for each kind, in the order in which they need each other."""
     index = DriftIndex(northbound, clock)
-    order = (Kind.LOAD_BALANCER, Kind.NETWORK, Kind.SECURITY_GROUP, Kind.PORT, Kind.ROUTER)
+    order = (
+        Kind.LOAD_BALANCER,
+        Kind.NETWORK,
+        Kind.ADDRESS_GROUP,
+        Kind.SECURITY_GROUP,
+        Kind.PORT,
+        Kind.ROUTER,
+    )
     return [OvnReconciler(kind, topology, northbound, index) for kind in order]
 
 

@@ -37,16 +37,17 @@ class Ref(NamedTuple):
 
 Atom = str | int | bool | Ref
 # A set is a sorted tuple (a scalar a tuple of one), a map a dict: the two forms every column has.
-Value = tuple[Atom, ...] | Mapping[str, str]
+Value = tuple[Atom, ...] | Mapping[str, str | int]
 
 # The columns that are ours: compared, written and mended. What is not listed belongs to northd or to nobody.
 OWNED: Mapping[str, tuple[str, ...]] = {
-    "Logical_Switch": ("name", "other_config", "load_balancer"),
+    "Logical_Switch": ("name", "other_config", "dns_records", "load_balancer"),
     "Logical_Switch_Port": (
         "name",
         "type",
         "options",
         "tag",
+        "parent_name",
         "addresses",
         "port_security",
         "enabled",
@@ -54,13 +55,26 @@ OWNED: Mapping[str, tuple[str, ...]] = {
         "dhcpv6_options",
     ),
     "DHCP_Options": ("cidr", "options"),
-    "Logical_Router": ("name", "enabled", "options", "ports", "static_routes", "nat", "load_balancer"),
+    "DNS": ("records",),
+    "QoS": ("direction", "priority", "match", "action", "bandwidth"),
+    "Logical_Router": (
+        "name",
+        "enabled",
+        "options",
+        "ports",
+        "static_routes",
+        "policies",
+        "nat",
+        "load_balancer",
+    ),
     "Logical_Router_Port": ("name", "mac", "networks", "options", "ipv6_ra_configs", "gateway_chassis"),
     "Gateway_Chassis": ("name", "chassis_name", "priority"),
     "Logical_Router_Static_Route": ("ip_prefix", "nexthop", "output_port", "policy"),
+    "Logical_Router_Policy": ("priority", "match", "action", "options"),
     "NAT": ("type", "external_ip", "external_mac", "logical_ip", "logical_port"),
     "Port_Group": ("name", "acls"),
     "ACL": ("direction", "priority", "match", "action"),
+    "Address_Set": ("name", "addresses"),
     "Load_Balancer": (
         "name",
         "protocol",
@@ -73,15 +87,28 @@ OWNED: Mapping[str, tuple[str, ...]] = {
     "Load_Balancer_Health_Check": ("vip", "options"),
 }
 MAP_COLUMNS = frozenset(
-    {"options", "other_config", "ipv6_ra_configs", "external_ids", "vips", "ip_port_mappings"}
+    {"options", "other_config", "ipv6_ra_configs", "external_ids", "records", "vips", "ip_port_mappings"}
 )
 # Tables whose rows live without being referred to; the rest vanish with the last reference.
-ROOT_TABLES = frozenset({"Logical_Switch", "DHCP_Options", "Logical_Router", "Port_Group", "Load_Balancer"})
+ROOT_TABLES = frozenset(
+    {
+        "Logical_Switch",
+        "DHCP_Options",
+        "DNS",
+        "Logical_Router",
+        "Load_Balancer",
+        "Port_Group",
+        "Address_Set",
+    }
+)
+# Rows that a switch holds though they belong to another object than the network, and the column it does in.
+SWITCH_COLUMNS: Mapping[str, str] = {"Logical_Switch_Port": "ports", "QoS": "qos_rules"}
 MAIN_TABLE: Mapping[Kind, str] = {
     Kind.NETWORK: "Logical_Switch",
     Kind.PORT: "Logical_Switch_Port",
     Kind.ROUTER: "Logical_Router",
     Kind.SECURITY_GROUP: "Port_Group",
+    Kind.ADDRESS_GROUP: "Address_Set",
     # Its own small router, which answers for its address.
     Kind.LOAD_BALANCER: "Logical_Router",
 }
@@ -97,7 +124,7 @@ class Key(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Row:
     """A wanted row. `columns` has every owned column of its table; `switch_id` names the network whose
-    switch holds it, for the ports of a switch (other references stand in the referring row's columns)."""
+    switch holds it, for what `SWITCH_COLUMNS` has (other references stand in the referring row's columns)."""
 
     table: str
     name: str
@@ -153,10 +180,10 @@ def make_row(table: str, name: str, switch_id: str | None = None, /, **columns: 
 
 def canonical(column: str, value: object) -> Value:
     """Bring a value to the form in which equal means equal."""
-    if column in MAP_COLUMNS:
-        return dict(value) if isinstance(value, Mapping) else {}
+    if isinstance(value, Mapping):
+        return dict(value)
     if value is None:
-        return ()
+        return {} if column in MAP_COLUMNS else ()
     if isinstance(value, (Ref, str, int)):
         return (value,)
     if isinstance(value, Iterable):

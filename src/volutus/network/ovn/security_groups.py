@@ -4,6 +4,8 @@ Ports join and leave by themselves (see `ports`), so a group's change touches on
 it has. What nothing admits is dropped by the one group that all ports with port security are in.
 """
 
+from collections.abc import Sequence
+
 from volutus.errors import Invalid
 from volutus.network.ovn.model import (
     DROP_GROUP_ID,
@@ -12,7 +14,8 @@ from volutus.network.ovn.model import (
     SecurityGroupRuleView,
     SecurityGroupView,
 )
-from volutus.network.ovn.rows import Key, Row, Unit, make_row, row_uuid
+from volutus.network.ovn.names import address_set_name, port_group_name
+from volutus.network.ovn.rows import Key, Needed, Row, Unit, make_row, row_uuid
 
 DROP_PRIORITY = 1001
 ALLOW_PRIORITY = 1002
@@ -46,7 +49,15 @@ def compile_security_group(view: SecurityGroupView) -> Unit:
     """The port group and its access rules. Its members are no part of it."""
     action = "allow-related" if view.stateful else "allow-stateless"
     acls = [_acl(view.id, rule, action) for rule in view.rules]
-    return _unit(view.id, acls)
+    sets = {
+        (rule.remote_address_group_id, rule.ip_version) for rule in view.rules if rule.remote_address_group_id
+    }
+    # A rule that names a set which is not there yet would be left out by every host, and told nobody.
+    needs = [
+        Needed("Address_Set", row_uuid("Address_Set", address_set_name(*one)), f"address group {one[0]}")
+        for one in sorted(sets)
+    ]
+    return _unit(view.id, acls, needs)
 
 
 def drop_group() -> Unit:
@@ -55,44 +66,21 @@ def drop_group() -> Unit:
     is let through by northd wherever a rule is stateful, as one here is."""
     group = port_group_name(DROP_GROUP_ID)
     guest, arriving = f"inport == @{group}", f"outport == @{group}"
+    asks_v4 = "ip4 && udp && udp.src == 68 && udp.dst == 67"
+    asks_v6 = "ip6 && udp && udp.src == 546 && udp.dst == 547"
+    answers_v4 = "ip4 && udp && udp.src == 67 && udp.dst == 68"
+    answers_v6 = "ip6 && udp && udp.src == 547 && udp.dst == 546"
+    metadata_v4 = "ip4 && ip4.dst == 169.254.169.254 && tcp && tcp.dst == 80"
+    metadata_v6 = "ip6 && ip6.dst == fe80::a9fe:a9fe && tcp && tcp.dst == 80"
     rules = [
         ("drop-from", "from-lport", DROP_PRIORITY, f"{guest} && ip", "drop"),
         ("drop-to", "to-lport", DROP_PRIORITY, f"{arriving} && ip", "drop"),
-        (
-            "dhcp4",
-            "from-lport",
-            ALLOW_PRIORITY,
-            f"{guest} && ip4 && udp && udp.src == 68 && udp.dst == 67",
-            "allow",
-        ),
-        (
-            "dhcp6",
-            "from-lport",
-            ALLOW_PRIORITY,
-            f"{guest} && ip6 && udp && udp.src == 546 && udp.dst == 547",
-            "allow",
-        ),
-        (
-            "metadata",
-            "from-lport",
-            ALLOW_PRIORITY,
-            f"{guest} && ip4 && ip4.dst == 169.254.169.254 && tcp && tcp.dst == 80",
-            "allow-related",
-        ),
-        (
-            "dhcp4-server",
-            "from-lport",
-            DENY_PRIORITY,
-            f"{guest} && ip4 && udp && udp.src == 67 && udp.dst == 68",
-            "drop",
-        ),
-        (
-            "dhcp6-server",
-            "from-lport",
-            DENY_PRIORITY,
-            f"{guest} && ip6 && udp && udp.src == 547 && udp.dst == 546",
-            "drop",
-        ),
+        ("dhcp4", "from-lport", ALLOW_PRIORITY, f"{guest} && {asks_v4}", "allow"),
+        ("dhcp6", "from-lport", ALLOW_PRIORITY, f"{guest} && {asks_v6}", "allow"),
+        ("metadata", "from-lport", ALLOW_PRIORITY, f"{guest} && {metadata_v4}", "allow-related"),
+        ("metadata6", "from-lport", ALLOW_PRIORITY, f"{guest} && {metadata_v6}", "allow-related"),
+        ("dhcp4-server", "from-lport", DENY_PRIORITY, f"{guest} && {answers_v4}", "drop"),
+        ("dhcp6-server", "from-lport", DENY_PRIORITY, f"{guest} && {answers_v6}", "drop"),
     ]
     acls = [
         make_row(
@@ -108,11 +96,6 @@ def drop_group() -> Unit:
     return _unit(DROP_GROUP_ID, acls)
 
 
-def port_group_name(group_id: str) -> str:
-    """A name OVN can use in expressions, which have no hyphen; `$NAME_ip4` are its members' addresses."""
-    return "pg_" + group_id.replace("-", "_")
-
-
 def port_group_uuid(group_id: str) -> str:
     """Where the group is, whether it exists or not."""
     return row_uuid("Port_Group", group_id)
@@ -126,6 +109,8 @@ def match_of(group_id: str, rule: SecurityGroupRuleView) -> str:
     side = f"{family}.{'src' if arriving else 'dst'}"
     if rule.remote_prefix and not rule.remote_prefix.endswith("/0"):
         terms.append(f"{side} == {rule.remote_prefix}")
+    if rule.remote_address_group_id:
+        terms.append(f"{side} == ${address_set_name(rule.remote_address_group_id, rule.ip_version)}")
     if rule.remote_group_id:
         terms.append(f"{side} == ${port_group_name(rule.remote_group_id)}_{family}")
     return " && ".join(terms + _protocol_terms(rule))
@@ -171,6 +156,6 @@ def _acl(group_id: str, rule: SecurityGroupRuleView, action: str) -> Row:
     )
 
 
-def _unit(group_id: str, acls: list[Row]) -> Unit:
+def _unit(group_id: str, acls: list[Row], needs: Sequence[Needed] = ()) -> Unit:
     group = make_row("Port_Group", group_id, name=port_group_name(group_id), acls=[row.ref for row in acls])
-    return Unit(Key(Kind.SECURITY_GROUP, group_id), (group, *acls))
+    return Unit(Key(Kind.SECURITY_GROUP, group_id), (group, *acls), needs=tuple(needs))

@@ -53,6 +53,13 @@ def statement_of(request: Request) -> Response:
     return _statement(request, accounts.get(request.tx, request.caller, request.params["account_id"]))
 
 
+def forecast(request: Request) -> Response:
+    """What this month will have cost at the present pace."""
+    account = accounts.mine(request.tx, request.caller)
+    found = views.shown(statements.forecast(request.tx, account.id))
+    return document({"forecast": {**found, "currency": account.currency}})
+
+
 def notices_mine(request: Request) -> Response:
     """What the account was told."""
     account = accounts.mine(request.tx, request.caller)

@@ -20,6 +20,7 @@ _MINE = (
     Route("GET", "/v1/ledger", accounts.ledger_mine, _READ),
     Route("GET", "/v1/usage", accounts.usage, _READ),
     Route("GET", "/v1/statement", accounts.statement_mine, _READ),
+    Route("GET", "/v1/forecast", accounts.forecast, _READ),
     Route("GET", "/v1/notices", accounts.notices_mine, _READ),
     Route("GET", "/v1/accounts/{account_id}", accounts.show, _READ),
     Route("GET", "/v1/accounts/{account_id}/ledger", accounts.ledger_of, _READ),

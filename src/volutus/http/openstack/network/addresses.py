@@ -34,9 +34,9 @@ def one_or_network(text: str, field: str) -> str:
 
 
 def mac(text: str, field: str) -> str:
-    """A hardware address that one card can have: not a group's and not all zeros."""
+    """A hardware address. A group's (its first octet odd) is one that no server's port can have."""
     lowered = text.strip().lower().replace("-", ":")
-    if not _MAC.fullmatch(lowered) or int(lowered[1], 16) & 1 or lowered == "00:00:00:00:00:00":
+    if not _MAC.fullmatch(lowered) or lowered == "00:00:00:00:00:00":
         raise InvalidInput(
             f"Invalid input for {field}. Reason: '{text}' is not a valid MAC address.", field=field
         )

@@ -1,5 +1,8 @@
 """`/v2.0/floatingips`: addresses of an external network, and what each stands for."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from msgspec import UNSET
 from starlette.responses import Response
 
@@ -14,9 +17,9 @@ from volutus.http.openstack.network.bodies import (
     value_or,
 )
 from volutus.http.openstack.network.schemas import FloatingIpBody
-from volutus.network import floating_ips
+from volutus.network import floating_ips, port_forwardings
 from volutus.network.errors import InvalidInput
-from volutus.network.floating_ips import FloatingIpChanges, FloatingIpOrder
+from volutus.network.floating_ips import FloatingIp, FloatingIpChanges, FloatingIpOrder
 
 _NAMES = {name: value for name, value in lists.COMMON_NAMES.items() if name != "name"} | {
     "floating_network_id": "network_id",
@@ -25,6 +28,7 @@ _NAMES = {name: value for name, value in lists.COMMON_NAMES.items() if name != "
     "port_id": "port_id",
     "router_id": "router_id",
     "status": "status",
+    "qos_policy_id": "qos_policy_id",
 }
 _PERMISSIONS = {"floating_ip_address": "network:floating_ips:set_address"}
 
@@ -32,24 +36,24 @@ _PERMISSIONS = {"floating_ip_address": "network:floating_ips:set_address"}
 def create(request: Request) -> Response:
     bodies, bulk = read_many(request, "floatingip", "floatingips", FloatingIpBody)
     made = [floating_ips.create(request.tx, request.caller, _order(request, body)) for body in bodies]
-    shown = [views.floating_ip(one) for one in made]
+    shown = _views(request, made)
     return created(lists.many("floatingips", "floatingip", shown, bulk=bulk))
 
 
 def index(request: Request) -> Response:
     asked = lists.parse(request, _NAMES)
     found = floating_ips.list_(request.tx, request.caller, asked.query)
-    return lists.answer(request, "floatingips", asked, [views.floating_ip(one) for one in found])
+    return lists.answer(request, "floatingips", asked, _views(request, found))
 
 
 def show(request: Request) -> Response:
     found = floating_ips.get(request.tx, request.caller, request.params["id"])
-    return lists.one(request, "floatingip", views.floating_ip(found))
+    return lists.one(request, "floatingip", _views(request, [found])[0])
 
 
 def change(request: Request) -> Response:
     body = read_one(request, "floatingip", FloatingIpBody)
-    for name in ("floating_network_id", "floating_ip_address", "subnet_id"):
+    for name in ("floating_network_id", "floating_ip_address", "subnet_id", "dns_name", "dns_domain"):
         if getattr(body, name) is not UNSET:
             raise InvalidInput(f"Cannot update read-only attribute {name}", field=name)
     fixed_address = value_or(body.fixed_ip_address, "")
@@ -57,16 +61,22 @@ def change(request: Request) -> Response:
         port_id=body.port_id,
         fixed_address=addresses.one(fixed_address, "fixed_ip_address") if fixed_address else None,
         description=body.description,
+        qos_policy_id=body.qos_policy_id,
     )
     changed = floating_ips.change(
         request.tx, request.caller, request.params["id"], changes, if_revision(request)
     )
-    return lists.one(request, "floatingip", views.floating_ip(changed))
+    return lists.one(request, "floatingip", _views(request, [changed])[0])
 
 
 def delete(request: Request) -> Response:
     floating_ips.remove(request.tx, request.caller, request.params["id"], if_revision(request))
     return no_content()
+
+
+def _views(request: Request, found: Sequence[FloatingIp]) -> list[dict[str, Any]]:
+    forwarded = port_forwardings.of_floating_ips(request.tx, [one.id for one in found])
+    return [views.floating_ip(one, forwarded.get(one.id, ())) for one in found]
 
 
 def _order(request: Request, body: FloatingIpBody) -> FloatingIpOrder:
@@ -84,4 +94,7 @@ def _order(request: Request, body: FloatingIpBody) -> FloatingIpOrder:
         port_id=value_or(body.port_id, "") or None,
         fixed_address=addresses.one(fixed_address, "fixed_ip_address") if fixed_address else None,
         description=value_or(body.description, ""),
+        qos_policy_id=value_or(body.qos_policy_id, "") or None,
+        dns_name=value_or(body.dns_name, ""),
+        dns_domain=value_or(body.dns_domain, ""),
     )

@@ -32,6 +32,8 @@ _NAMES = lists.COMMON_NAMES | {
     "provider:physical_network": "physical_network",
     "provider:segmentation_id": "segmentation_id",
     "subnets": "subnet_id",
+    "qos_policy_id": "qos_policy_id",
+    "dns_domain": "dns_domain",
 }
 _PERMISSIONS = {
     "shared": "network:networks:set_shared",
@@ -76,6 +78,8 @@ def change(request: Request) -> Response:
         is_default=body.is_default,
         mtu=body.mtu,
         port_security=body.port_security_enabled,
+        qos_policy_id=body.qos_policy_id,
+        dns_domain=body.dns_domain or "" if body.dns_domain is not UNSET else UNSET,
     )
     changed = networks.change(request.tx, request.caller, request.params["id"], changes, if_revision(request))
     return lists.one(request, "network", _view(request, changed))
@@ -102,6 +106,8 @@ def _order(request: Request, body: NetworkBody) -> NetworkOrder:
         physical_network=value_or(body.physical_network, "") or None,
         segmentation_id=value_or(body.segmentation_id, 0) or None,
         zone_hints=tuple(value_or(body.availability_zone_hints, [])),
+        qos_policy_id=value_or(body.qos_policy_id, "") or None,
+        dns_domain=value_or(body.dns_domain, ""),
     )
 
 

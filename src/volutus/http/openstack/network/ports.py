@@ -16,9 +16,10 @@ from volutus.http.openstack.network.bodies import (
     require_attributes,
     value_or,
 )
-from volutus.http.openstack.network.schemas import AddressPairPart, FixedIpPart, PortBody
-from volutus.network import port_changes, ports
+from volutus.http.openstack.network.schemas import AddressPairPart, DhcpOptionPart, FixedIpPart, PortBody
+from volutus.network import port_changes, ports, trunks
 from volutus.network.allocation import FixedIpRequest
+from volutus.network.dhcp_options import DhcpOption
 from volutus.network.errors import InvalidInput
 from volutus.network.listing import Query
 from volutus.network.port_changes import PortChanges
@@ -40,6 +41,8 @@ _NAMES = lists.COMMON_NAMES | {
     "security_groups": "security_group_id",
     "security_group_ids": "security_group_id",
     "router_id": "router_id",
+    "dns_name": "dns_name",
+    "qos_policy_id": "qos_policy_id",
 }
 # `fixed_ips=ip_address=10.0.0.5` is a filter within a filter.
 _FIXED_IP_NAMES = {"ip_address": "address", "subnet_id": "subnet_id", "ip_address_substr": "address_part"}
@@ -53,7 +56,7 @@ _VNIC_TYPES = ("normal",)
 def create(request: Request) -> Response:
     bodies, bulk = read_many(request, "port", "ports", PortBody)
     made = [ports.create(request.tx, request.caller, _order(request, body)) for body in bodies]
-    return created(lists.many("ports", "port", [_view(request, one) for one in made], bulk=bulk))
+    return created(lists.many("ports", "port", _views(request, made), bulk=bulk))
 
 
 def index(request: Request) -> Response:
@@ -66,18 +69,17 @@ def index(request: Request) -> Response:
         filters[_FIXED_IP_NAMES[name]] = [*filters.get(_FIXED_IP_NAMES[name], ()), value]
     query = Query(filters, asked.query.page)
     found = ports.list_(request.tx, request.caller, query)
-    return lists.answer(request, "ports", asked, [_view(request, one) for one in found])
+    return lists.answer(request, "ports", asked, _views(request, found))
 
 
 def show(request: Request) -> Response:
     found = ports.get(request.tx, request.caller, request.params["id"])
-    return lists.one(request, "port", _view(request, found))
+    return lists.one(request, "port", _views(request, [found])[0])
 
 
 def change(request: Request) -> Response:
     body = read_one(request, "port", PortBody)
     require_attributes(request, body, _PERMISSIONS)
-    _refuse_dhcp_options(body)
     if body.network_id is not UNSET:
         raise InvalidInput("Cannot update read-only attribute network_id", field="network_id")
     changes = PortChanges(
@@ -94,11 +96,15 @@ def change(request: Request) -> Response:
         host_name=body.host_id if body.host_id is UNSET else body.host_id or "",
         vnic_type=_vnic_type(body),
         binding_profile=UNSET if body.profile is UNSET else body.profile or {},
+        qos_policy_id=body.qos_policy_id,
+        dhcp_options=UNSET if body.extra_dhcp_opts is UNSET else _dhcp_options(body.extra_dhcp_opts),
+        dns_name=body.dns_name if body.dns_name is UNSET else body.dns_name or "",
+        dns_domain=body.dns_domain if body.dns_domain is UNSET else body.dns_domain or "",
     )
     changed = port_changes.change(
         request.tx, request.caller, request.params["id"], changes, if_revision(request)
     )
-    return lists.one(request, "port", _view(request, changed))
+    return lists.one(request, "port", _views(request, [changed])[0])
 
 
 def delete(request: Request) -> Response:
@@ -118,7 +124,6 @@ def fixed_ips(parts: Sequence[FixedIpPart] | None) -> tuple[FixedIpRequest, ...]
 
 def _order(request: Request, body: PortBody) -> PortOrder:
     require_attributes(request, body, _PERMISSIONS)
-    _refuse_dhcp_options(body)
     if body.network_id is UNSET:
         raise InvalidInput("Failed to parse request. Required attribute 'network_id' not specified")
     mac = _mac(body)
@@ -139,13 +144,15 @@ def _order(request: Request, body: PortBody) -> PortOrder:
         host_name=value_or(body.host_id, ""),
         vnic_type=value_or(_vnic_type(body), "normal"),
         binding_profile=value_or(body.profile, {}),
+        qos_policy_id=value_or(body.qos_policy_id, "") or None,
+        dhcp_options=tuple(one for one in _dhcp_options(value_or(body.extra_dhcp_opts, [])) if one.value),
+        dns_name=value_or(body.dns_name, ""),
+        dns_domain=value_or(body.dns_domain, ""),
     )
 
 
-def _refuse_dhcp_options(body: PortBody) -> None:
-    """Clients send the empty list; a lease's options are its subnet's, so none of a port's own would do."""
-    if body.extra_dhcp_opts is not UNSET and body.extra_dhcp_opts:
-        raise InvalidInput("Ports have no DHCP options of their own here.", field="extra_dhcp_opts")
+def _dhcp_options(parts: Sequence[DhcpOptionPart] | None) -> tuple[DhcpOption, ...]:
+    return tuple(DhcpOption(part.opt_name, part.opt_value, part.ip_version) for part in parts or ())
 
 
 def _mac(body: PortBody) -> str | UnsetType:
@@ -176,6 +183,7 @@ def _pairs(parts: Sequence[AddressPairPart] | None) -> tuple[AddressPair, ...]:
     return pairs
 
 
-def _view(request: Request, it: Port) -> dict[str, Any]:
+def _views(request: Request, found: Sequence[Port]) -> list[dict[str, Any]]:
     binding = request.plane.policy.allows("network:ports:see_binding", request.caller)
-    return views.port(it, binding=binding)
+    parents = trunks.of_ports(request.tx, [one.id for one in found])
+    return [views.port(one, parents.get(one.id), binding=binding) for one in found]

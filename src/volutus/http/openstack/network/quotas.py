@@ -20,6 +20,7 @@ RESOURCES = (
     "floatingip",
     "security_group",
     "security_group_rule",
+    "rbac_policy",
 )
 _LISTED_MAX = 1000
 

@@ -114,6 +114,7 @@ def _order(request: Request, body: RouterBody) -> RouterOrder:
         enabled=value_or(body.admin_state_up, True),
         gateway=None if gateway is UNSET else gateway,
         zone_hints=tuple(value_or(body.availability_zone_hints, [])),
+        flavor_id=value_or(body.flavor_id, "") or None,
     )
 
 
@@ -130,6 +131,7 @@ def _gateway(request: Request, body: RouterBody) -> GatewayOrder | UnsetType | N
         None
         if isinstance(part.external_fixed_ips, msgspec.UnsetType)
         else fixed_ips(part.external_fixed_ips),
+        part.qos_policy_id,
     )
 
 

@@ -1,29 +1,58 @@
 """The paths of the network service: method, path, handler, permission."""
 
 from collections.abc import Callable
-from types import ModuleType
+from typing import Protocol
 
-from volutus.http.kernel import Route
+from starlette.responses import Response
+
+from volutus.http.kernel import Request, Route
 from volutus.http.openstack.network import (
+    address_groups,
+    address_scopes,
+    default_rules,
+    flavors,
     floating_ips,
     ip_availability,
     networks,
+    port_forwardings,
     ports,
+    qos,
     quotas,
+    rbac,
     routers,
     security_groups,
     service,
     subnet_pools,
     subnets,
     tags,
+    topologies,
     traces,
+    trunks,
+    vpn_gateways,
+    vpn_peers,
 )
+from volutus.network import qos_rules
 
 # A bulk order of some hundred ports with all their attributes.
 _BULK_MAX_BYTES = 4 << 20
 
 
-def _five(path: str, noun: str, module: ModuleType) -> tuple[Route, ...]:
+class Noun(Protocol):
+    """The handlers of a kind of object: a module, or a `Resource`."""
+
+    @property
+    def create(self) -> Callable[[Request], Response]: ...
+    @property
+    def index(self) -> Callable[[Request], Response]: ...
+    @property
+    def show(self) -> Callable[[Request], Response]: ...
+    @property
+    def change(self) -> Callable[[Request], Response]: ...
+    @property
+    def delete(self) -> Callable[[Request], Response]: ...
+
+
+def _five(path: str, noun: str, module: Noun) -> tuple[Route, ...]:
     """What can be done with every kind of object."""
     return (
         Route("POST", path, module.create, f"{noun}:create", body_max_bytes=_BULK_MAX_BYTES),
@@ -66,11 +95,76 @@ def _router_actions() -> tuple[Route, ...]:
 
 def _rules() -> tuple[Route, ...]:
     path, noun = "/v2.0/security-group-rules", "network:security_group_rules"
+    defaults = "/v2.0/default-security-group-rules", "network:default_rules"
     return (
         Route("POST", path, security_groups.create_rule, f"{noun}:create", body_max_bytes=_BULK_MAX_BYTES),
         Route("GET", path, security_groups.list_rules, f"{noun}:list"),
         Route("GET", f"{path}/{{id}}", security_groups.show_rule, f"{noun}:show"),
         Route("DELETE", f"{path}/{{id}}", security_groups.delete_rule, f"{noun}:delete"),
+        Route("POST", defaults[0], default_rules.create, f"{defaults[1]}:create"),
+        Route("GET", defaults[0], default_rules.index, f"{defaults[1]}:list"),
+        Route("GET", f"{defaults[0]}/{{id}}", default_rules.show, f"{defaults[1]}:list"),
+        Route("DELETE", f"{defaults[0]}/{{id}}", default_rules.delete, f"{defaults[1]}:delete"),
+    )
+
+
+def _address_groups() -> tuple[Route, ...]:
+    path, noun = "/v2.0/address-groups", "network:address_groups"
+    return (
+        *_five(path, noun, address_groups.GROUPS),
+        Route("PUT", f"{path}/{{id}}/add_addresses", address_groups.add_addresses, f"{noun}:update"),
+        Route("PUT", f"{path}/{{id}}/remove_addresses", address_groups.remove_addresses, f"{noun}:update"),
+    )
+
+
+def _flavors() -> tuple[Route, ...]:
+    path, noun = "/v2.0/flavors/{id}/service_profiles", "network:flavors"
+    return (
+        *_five("/v2.0/flavors", noun, flavors.FLAVORS),
+        *_five("/v2.0/service_profiles", "network:service_profiles", flavors.PROFILES),
+        Route("POST", path, flavors.add_profile, f"{noun}:update"),
+        Route("DELETE", f"{path}/{{profile_id}}", flavors.remove_profile, f"{noun}:update"),
+    )
+
+
+def _qos() -> tuple[Route, ...]:
+    base, noun = "/v2.0/qos/policies/{policy_id}", "network:qos_policies"
+    routes = [
+        Route("GET", "/v2.0/qos/rule-types", qos.rule_types, f"{noun}:list"),
+        Route("GET", "/v2.0/qos/rule-types/{kind}", qos.rule_type, f"{noun}:list"),
+    ]
+    for kind in qos_rules.KINDS:
+        path = f"{base}/{kind}_rules"
+        routes += [
+            Route("POST", path, qos.create_rule(kind), f"{noun}:update"),
+            Route("GET", path, qos.list_rules(kind), f"{noun}:show"),
+            Route("GET", f"{path}/{{id}}", qos.show_rule(kind), f"{noun}:show"),
+            Route("PUT", f"{path}/{{id}}", qos.change_rule(kind), f"{noun}:update"),
+            Route("DELETE", f"{path}/{{id}}", qos.delete_rule(kind), f"{noun}:update"),
+        ]
+    routes += [
+        Route("POST", f"{base}/{kind}_rules", qos.refuse(kind), f"{noun}:update")
+        for kind in qos.NOT_SUPPORTED
+    ]
+    return (*_five("/v2.0/qos/policies", noun, qos.POLICIES), *routes)
+
+
+def _trunks() -> tuple[Route, ...]:
+    path, noun = "/v2.0/trunks", "network:trunks"
+    return (
+        *_five(path, noun, trunks),
+        Route("PUT", f"{path}/{{id}}/add_subports", trunks.add_sub_ports, f"{noun}:update"),
+        Route("PUT", f"{path}/{{id}}/remove_subports", trunks.remove_sub_ports, f"{noun}:update"),
+        Route("GET", f"{path}/{{id}}/get_subports", trunks.show_sub_ports, f"{noun}:show"),
+    )
+
+
+def _topologies() -> tuple[Route, ...]:
+    path, noun = "/v2.0/auto-allocated-topology/{project_id}", "network:topologies"
+    return (
+        # What is asked for is made.
+        Route("GET", path, topologies.show, f"{noun}:show", writes=True),
+        Route("DELETE", path, topologies.delete, f"{noun}:delete"),
     )
 
 
@@ -97,6 +191,17 @@ def _ip_availability() -> tuple[Route, ...]:
     )
 
 
+def _vpn_peers() -> tuple[Route, ...]:
+    path, noun = "/v2.0/vpn/peers", "network:vpn_peers"
+    return (
+        Route("POST", path, vpn_peers.create, f"{noun}:create"),
+        Route("GET", path, vpn_peers.index, f"{noun}:list"),
+        Route("GET", f"{path}/{{id}}", vpn_peers.show, f"{noun}:show"),
+        Route("GET", f"{path}/{{id}}/configuration", vpn_peers.configuration, f"{noun}:configure"),
+        Route("DELETE", f"{path}/{{id}}", vpn_peers.delete, f"{noun}:delete"),
+    )
+
+
 ROUTES: tuple[Route, ...] = (
     Route("GET", "", service.versions, open=True),
     Route("GET", "/v2.0", service.resources, open=True),
@@ -116,6 +221,18 @@ ROUTES: tuple[Route, ...] = (
     *_five("/v2.0/floatingips", "network:floating_ips", floating_ips),
     *_five("/v2.0/security-groups", "network:security_groups", security_groups),
     *_rules(),
+    *_five("/v2.0/rbac-policies", "network:rbac_policies", rbac),
+    *_five("/v2.0/address-scopes", "network:address_scopes", address_scopes.SCOPES),
+    *_address_groups(),
+    *_flavors(),
+    *_topologies(),
+    *_qos(),
+    *_trunks(),
+    *_five(
+        "/v2.0/floatingips/{floating_ip_id}/port_forwardings", "network:port_forwardings", port_forwardings
+    ),
+    *_five("/v2.0/vpn/gateways", "network:vpn_gateways", vpn_gateways),
+    *_vpn_peers(),
     *_quotas(),
     *_ip_availability(),
     *_tags(),

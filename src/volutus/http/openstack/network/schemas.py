@@ -1,9 +1,9 @@
 """The bodies of the network service: which attributes an object can be given, by their names on the wire."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import UNSET, UnsetType, field
+from msgspec import UNSET, Meta, UnsetType, field
 
 from volutus.http.openstack.network.bodies import Named
 
@@ -25,6 +25,8 @@ class NetworkBody(Named):
     physical_network: str | UnsetType | None = field(default=UNSET, name="provider:physical_network")
     segmentation_id: int | UnsetType | None = field(default=UNSET, name="provider:segmentation_id")
     availability_zone_hints: list[str] | UnsetType = UNSET
+    qos_policy_id: str | UnsetType | None = UNSET
+    dns_domain: str | UnsetType | None = UNSET
 
 
 class PoolPart(Part):
@@ -65,6 +67,7 @@ class SubnetPoolBody(Named):
     default_quota: int | UnsetType | None = UNSET
     shared: bool | UnsetType = UNSET
     is_default: bool | UnsetType = UNSET
+    address_scope_id: str | UnsetType | None = UNSET
 
 
 class FixedIpPart(Part):
@@ -99,6 +102,9 @@ class PortBody(Named):
     host_id: str | UnsetType | None = field(default=UNSET, name="binding:host_id")
     vnic_type: str | UnsetType = field(default=UNSET, name="binding:vnic_type")
     profile: dict[str, Any] | UnsetType | None = field(default=UNSET, name="binding:profile")
+    qos_policy_id: str | UnsetType | None = UNSET
+    dns_name: str | UnsetType | None = UNSET
+    dns_domain: str | UnsetType | None = UNSET
 
 
 class GatewayPart(Part):
@@ -107,6 +113,7 @@ class GatewayPart(Part):
     network_id: str | None = None
     enable_snat: bool | UnsetType = UNSET
     external_fixed_ips: list[FixedIpPart] | UnsetType = UNSET
+    qos_policy_id: str | UnsetType | None = UNSET
 
 
 class RouterBody(Named):
@@ -116,6 +123,7 @@ class RouterBody(Named):
     external_gateway_info: GatewayPart | UnsetType | None = UNSET
     routes: list[RoutePart] | UnsetType | None = UNSET
     availability_zone_hints: list[str] | UnsetType = UNSET
+    flavor_id: str | UnsetType | None = UNSET
 
 
 class RoutesBody(Part):
@@ -136,6 +144,9 @@ class FloatingIpBody(Named):
     port_id: str | UnsetType | None = UNSET
     fixed_ip_address: str | UnsetType | None = UNSET
     description: str | UnsetType = UNSET
+    qos_policy_id: str | UnsetType | None = UNSET
+    dns_name: str | UnsetType | None = UNSET
+    dns_domain: str | UnsetType | None = UNSET
 
 
 class SecurityGroupBody(Named):
@@ -144,8 +155,9 @@ class SecurityGroupBody(Named):
     stateful: bool | UnsetType = UNSET
 
 
-class RuleBody(Named, kw_only=True):
-    security_group_id: str
+class MatchBody(Named, kw_only=True):
+    """What traffic a rule admits."""
+
     direction: Literal["ingress", "egress"]
     ethertype: Literal["IPv4", "IPv6", "ipv4", "ipv6"] | UnsetType | None = UNSET
     protocol: str | int | UnsetType | None = UNSET
@@ -153,7 +165,113 @@ class RuleBody(Named, kw_only=True):
     port_range_max: int | UnsetType | None = UNSET
     remote_ip_prefix: str | UnsetType | None = UNSET
     remote_group_id: str | UnsetType | None = UNSET
+    remote_address_group_id: str | UnsetType | None = UNSET
     description: str | UnsetType = UNSET
+
+
+class RuleBody(MatchBody, kw_only=True):
+    security_group_id: str
+
+
+class DefaultRuleBody(MatchBody, kw_only=True):
+    used_in_default_sg: bool | UnsetType = UNSET
+    used_in_non_default_sg: bool | UnsetType = UNSET
+
+
+class AddressScopeBody(Named):
+    name: str | UnsetType = UNSET
+    description: str | UnsetType = UNSET
+    ip_version: int | UnsetType = UNSET
+    shared: bool | UnsetType = UNSET
+
+
+class AddressGroupBody(Named):
+    name: str | UnsetType = UNSET
+    description: str | UnsetType = UNSET
+    addresses: list[str] | UnsetType = UNSET
+
+
+class AddressesBody(Part):
+    addresses: list[str]
+
+
+class FlavorBody(Named):
+    name: str | UnsetType = UNSET
+    description: str | UnsetType = UNSET
+    service_type: str | UnsetType = UNSET
+    enabled: bool | UnsetType = UNSET
+
+
+class ServiceProfileBody(Named):
+    description: str | UnsetType = UNSET
+    driver: str | UnsetType = UNSET
+    metainfo: str | UnsetType = UNSET
+    enabled: bool | UnsetType = UNSET
+
+
+class ProfileReference(Part):
+    id: str
+
+
+class RbacBody(Named):
+    object_type: str | UnsetType = UNSET
+    object_id: str | UnsetType = UNSET
+    action: str | UnsetType = UNSET
+    target_tenant: str | UnsetType = UNSET
+    target_project: str | UnsetType = UNSET
+
+
+class QosPolicyBody(Named):
+    name: str | UnsetType = UNSET
+    description: str | UnsetType = UNSET
+    shared: bool | UnsetType = UNSET
+    is_default: bool | UnsetType = UNSET
+
+
+class QosRuleBody(Named):
+    direction: str | UnsetType = UNSET
+    max_kbps: int | UnsetType = UNSET
+    max_burst_kbps: int | UnsetType | None = UNSET
+    dscp_mark: int | UnsetType = UNSET
+
+
+class PortForwardingBody(Named):
+    internal_port_id: str | UnsetType = UNSET
+    internal_ip_address: str | UnsetType | None = UNSET
+    internal_port: int | UnsetType = UNSET
+    external_port: int | UnsetType = UNSET
+    protocol: str | UnsetType = UNSET
+    description: str | UnsetType = UNSET
+
+
+class SubPortPart(Part):
+    """Clients may leave out by what a sub-port is told apart: by a VLAN."""
+
+    port_id: str
+    segmentation_type: str = "vlan"
+    segmentation_id: int = 0
+
+
+class TrunkBody(Named):
+    port_id: str | UnsetType = UNSET
+    name: str | UnsetType = UNSET
+    description: str | UnsetType = UNSET
+    admin_state_up: bool | UnsetType = UNSET
+    sub_ports: list[SubPortPart] | UnsetType = UNSET
+
+
+class SubPortsBody(Part):
+    sub_ports: list[SubPortPart]
+
+
+class SubPortReference(Part):
+    port_id: str
+    segmentation_type: str | UnsetType = UNSET
+    segmentation_id: int | UnsetType = UNSET
+
+
+class SubPortReferencesBody(Part):
+    sub_ports: list[SubPortReference]
 
 
 class QuotaBody(Named):
@@ -169,7 +287,28 @@ class QuotaBody(Named):
     floatingip: int | UnsetType = UNSET
     security_group: int | UnsetType = UNSET
     security_group_rule: int | UnsetType = UNSET
+    rbac_policy: int | UnsetType = UNSET
 
 
 class TagsBody(Part):
     tags: list[str]
+
+
+class VpnGatewayBody(Named):
+    router_id: str | UnsetType = UNSET
+    subnet_id: str | UnsetType | None = UNSET
+    name: str | UnsetType = UNSET
+    description: str | UnsetType = UNSET
+    listen_port: Annotated[int, Meta(ge=1, le=65535)] | UnsetType = UNSET
+    tunnel_cidr: str | UnsetType = UNSET
+
+
+class VpnPeerBody(Part):
+    gateway_id: str | UnsetType = UNSET
+    name: str | UnsetType = UNSET
+    description: str | UnsetType = UNSET
+    public_key: str | UnsetType | None = UNSET
+    preshared_key: str | UnsetType | None = UNSET
+    remote_cidrs: list[str] | UnsetType = UNSET
+    endpoint: str | UnsetType | None = UNSET
+    keepalive: Annotated[int, Meta(ge=0, le=65535)] | UnsetType = UNSET

@@ -1,21 +1,24 @@
 """`/v2.0/security-groups` and `/v2.0/security-group-rules`: what ports may send and get."""
 
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
 from msgspec import UNSET
 from starlette.responses import Response
 
 from volutus.http.kernel import Request, created, no_content
 from volutus.http.openstack.network import lists, views
 from volutus.http.openstack.network.bodies import if_revision, project_of, read_many, read_one, value_or
-from volutus.http.openstack.network.schemas import RuleBody, SecurityGroupBody
+from volutus.http.openstack.network.schemas import MatchBody, RuleBody, SecurityGroupBody
 from volutus.network import security_group_rules, security_groups
 from volutus.network.errors import InvalidInput
 from volutus.network.listing import Query
 from volutus.network.security_group_rules import RuleOrder
 from volutus.network.security_groups import SecurityGroupChanges, SecurityGroupOrder
 
-_NAMES = lists.COMMON_NAMES | {"stateful": "stateful"}
-_RULE_NAMES = {name: value for name, value in lists.COMMON_NAMES.items() if name != "name"} | {
-    "security_group_id": "group_id",
+_NAMES = lists.COMMON_NAMES | {"stateful": "stateful", "shared": "shared"}
+MATCH_NAMES = {name: value for name, value in lists.COMMON_NAMES.items() if name != "name"} | {
     "direction": "direction",
     "ethertype": "ip_version",
     "protocol": "protocol",
@@ -23,7 +26,9 @@ _RULE_NAMES = {name: value for name, value in lists.COMMON_NAMES.items() if name
     "port_range_max": "port_max",
     "remote_ip_prefix": "remote_prefix",
     "remote_group_id": "remote_group_id",
+    "remote_address_group_id": "remote_address_group_id",
 }
+_RULE_NAMES = MATCH_NAMES | {"security_group_id": "group_id"}
 _VERSIONS = {"ipv4": 4, "ipv6": 6}
 
 
@@ -81,12 +86,8 @@ def create_rule(request: Request) -> Response:
 
 
 def list_rules(request: Request) -> Response:
-    asked = lists.parse(request, _RULE_NAMES)
-    filters = dict(asked.query.filters)
-    if "ip_version" in filters:
-        filters["ip_version"] = [str(_VERSIONS.get(word.lower(), 0)) for word in filters["ip_version"]]
-    query = Query(filters, asked.query.page)
-    found = security_group_rules.list_(request.tx, request.caller, query)
+    asked = asked_of_rules(request, _RULE_NAMES)
+    found = security_group_rules.list_(request.tx, request.caller, asked.query)
     return lists.answer(request, "security_group_rules", asked, [views.rule(one) for one in found])
 
 
@@ -100,21 +101,34 @@ def delete_rule(request: Request) -> Response:
     return no_content()
 
 
-def _rule_order(request: Request, body: RuleBody) -> RuleOrder:
-    version = _VERSIONS[value_or(body.ethertype, "IPv4").lower()]
+def asked_of_rules(request: Request, names: Mapping[str, str]) -> lists.Asked:
+    """The query of a list of rules, in which the IP version is called an ethertype."""
+    asked = lists.parse(request, names)
+    filters = dict(asked.query.filters)
+    if "ip_version" in filters:
+        filters["ip_version"] = [str(_VERSIONS.get(word.lower(), 0)) for word in filters["ip_version"]]
+    return replace(asked, query=Query(filters, asked.query.page))
+
+
+def matched(body: MatchBody) -> dict[str, Any]:
+    """What traffic a rule admits, by the domain's names."""
     protocol = None if body.protocol is UNSET or body.protocol in (None, "") else str(body.protocol)
-    return RuleOrder(
-        project_id=project_of(request, body),
-        group_id=body.security_group_id,
-        direction=body.direction,
-        ip_version=version,
-        protocol=protocol and _protocol(protocol),
-        port_min=None if body.port_range_min is UNSET else body.port_range_min,
-        port_max=None if body.port_range_max is UNSET else body.port_range_max,
-        remote_prefix=value_or(body.remote_ip_prefix, "") or None,
-        remote_group_id=value_or(body.remote_group_id, "") or None,
-        description=value_or(body.description, ""),
-    )
+    return {
+        "direction": body.direction,
+        "ip_version": _VERSIONS[value_or(body.ethertype, "IPv4").lower()],
+        "protocol": protocol and _protocol(protocol),
+        "port_min": None if body.port_range_min is UNSET else body.port_range_min,
+        "port_max": None if body.port_range_max is UNSET else body.port_range_max,
+        "remote_prefix": value_or(body.remote_ip_prefix, "") or None,
+        "remote_group_id": value_or(body.remote_group_id, "") or None,
+        "remote_address_group_id": value_or(body.remote_address_group_id, "") or None,
+        "description": value_or(body.description, ""),
+    }
+
+
+def _rule_order(request: Request, body: RuleBody) -> RuleOrder:
+    project_id = project_of(request, body)
+    return RuleOrder(project_id=project_id, group_id=body.security_group_id, **matched(body))
 
 
 # Leading zeros and all.

@@ -26,6 +26,7 @@ _NAMES = lists.COMMON_NAMES | {
     "default_quota": "default_quota",
     "shared": "shared",
     "is_default": "is_default",
+    "address_scope_id": "address_scope_id",
 }
 _PERMISSIONS = {
     "shared": "network:subnet_pools:set_shared",
@@ -64,6 +65,7 @@ def change(request: Request) -> Response:
         max_prefix_length=body.max_prefixlen,
         default_quota=body.default_quota,
         is_default=body.is_default,
+        address_scope_id=body.address_scope_id,
     )
     changed = subnet_pools.change(
         request.tx, request.caller, request.params["id"], changes, if_revision(request)
@@ -89,6 +91,7 @@ def _order(request: Request, body: SubnetPoolBody) -> SubnetPoolOrder:
         default_quota=value_or(body.default_quota, None),
         shared=value_or(body.shared, False),
         is_default=value_or(body.is_default, False),
+        address_scope_id=value_or(body.address_scope_id, None),
     )
 
 

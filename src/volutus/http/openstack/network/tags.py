@@ -18,6 +18,10 @@ RESOURCES: Mapping[str, str] = {
     "floatingips": "floatingip",
     "security-groups": "security_group",
     "security-group-rules": "security_group_rule",
+    "address-scopes": "address_scope",
+    "address-groups": "address_group",
+    "policies": "qos_policy",
+    "trunks": "trunk",
 }
 _CREATED = 201
 

@@ -2,22 +2,47 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
+from volutus.network import dns_names
+from volutus.network.default_rules import DefaultRule
 from volutus.network.floating_ips import FloatingIp
 from volutus.network.networks import Network
+from volutus.network.port_forwardings import PortForwarding
 from volutus.network.ports import Port
+from volutus.network.qos_policies import QosPolicy, QosRule
+from volutus.network.rbac import RbacPolicy
 from volutus.network.router_interfaces import Interface
 from volutus.network.routers import Router
 from volutus.network.security_group_rules import Rule
 from volutus.network.security_groups import SecurityGroup
 from volutus.network.subnet_pools import SubnetPool
 from volutus.network.subnets import HostRoute, Subnet
+from volutus.network.trunks import SubPort, Trunk
+
+
+class Standard(Protocol):
+    """The attributes that every kind of object has."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def project_id(self) -> str: ...
+    @property
+    def description(self) -> str: ...
+    @property
+    def tags(self) -> tuple[str, ...]: ...
+    @property
+    def created_at(self) -> datetime: ...
+    @property
+    def updated_at(self) -> datetime: ...
+    @property
+    def revision(self) -> int: ...
 
 
 def network(it: Network, zone: str, *, provider: bool) -> dict[str, Any]:
     """A network. `provider` shows what it is made of, which tenants need not know."""
-    view = _common(it) | {
+    view = common(it) | {
         "name": it.name,
         "admin_state_up": it.enabled,
         "status": "ACTIVE",
@@ -26,6 +51,8 @@ def network(it: Network, zone: str, *, provider: bool) -> dict[str, Any]:
         "router:external": it.external,
         "mtu": it.mtu,
         "port_security_enabled": it.port_security,
+        "qos_policy_id": it.qos_policy_id,
+        "dns_domain": it.dns_domain,
         "availability_zones": [zone],
         "availability_zone_hints": it.zone_hints,
     }
@@ -41,7 +68,7 @@ def network(it: Network, zone: str, *, provider: bool) -> dict[str, Any]:
 
 
 def subnet(it: Subnet) -> dict[str, Any]:
-    return _common(it) | {
+    return common(it) | {
         "name": it.name,
         "network_id": it.network_id,
         "ip_version": it.ip_version,
@@ -60,8 +87,8 @@ def subnet(it: Subnet) -> dict[str, Any]:
 
 
 def subnet_pool(it: SubnetPool) -> dict[str, Any]:
-    """Lengths come as numbers; there are no address scopes."""
-    return _common(it) | {
+    """Lengths come as numbers."""
+    return common(it) | {
         "name": it.name,
         "ip_version": it.ip_version,
         "prefixes": it.prefixes,
@@ -69,15 +96,17 @@ def subnet_pool(it: SubnetPool) -> dict[str, Any]:
         "min_prefixlen": it.min_prefix_length,
         "max_prefixlen": it.max_prefix_length,
         "default_quota": it.default_quota,
-        "address_scope_id": None,
+        "address_scope_id": it.address_scope_id,
         "shared": it.shared,
         "is_default": it.is_default,
     }
 
 
-def port(it: Port, *, binding: bool) -> dict[str, Any]:
-    """A port. `binding` shows the host, which tenants need not know."""
-    view = _common(it) | {
+def port(it: Port, trunk: tuple[str, Sequence[SubPort]] | None = None, *, binding: bool) -> dict[str, Any]:
+    """A port, and the trunk it is the parent of. `binding` shows the host, which tenants need not know."""
+    below = dns_names.domain(it.dns_domain, it.network_domain)
+    assigned = dns_names.assignments(it.dns_name, below, [f.address for f in it.fixed_ips])
+    view = common(it) | {
         "name": it.name,
         "network_id": it.network_id,
         "mac_address": it.mac,
@@ -91,9 +120,21 @@ def port(it: Port, *, binding: bool) -> dict[str, Any]:
         "allowed_address_pairs": [
             {"ip_address": pair.address, "mac_address": pair.mac or it.mac} for pair in it.address_pairs
         ],
-        "extra_dhcp_opts": [],
+        "extra_dhcp_opts": [
+            {"opt_name": one.name, "opt_value": one.value, "ip_version": one.ip_version}
+            for one in it.dhcp_options
+        ],
+        "qos_policy_id": it.qos_policy_id,
+        "qos_network_policy_id": it.network_qos_policy_id,
+        "dns_name": it.dns_name,
+        "dns_domain": it.dns_domain,
+        "dns_assignment": [
+            {"ip_address": address, "hostname": host, "fqdn": full} for address, host, full in assigned
+        ],
         "binding:vnic_type": it.vnic_type,
     }
+    if trunk is not None:
+        view["trunk_details"] = {"trunk_id": trunk[0], "sub_ports": [vars(one) for one in trunk[1]]}
     if binding:
         bound = bool(it.host_name)
         view |= {
@@ -107,7 +148,7 @@ def port(it: Port, *, binding: bool) -> dict[str, Any]:
 
 def router(it: Router, zone: str) -> dict[str, Any]:
     gateway = it.gateway
-    return _common(it) | {
+    return common(it) | {
         "name": it.name,
         "admin_state_up": it.enabled,
         "status": "ACTIVE",
@@ -115,6 +156,7 @@ def router(it: Router, zone: str) -> dict[str, Any]:
         and {
             "network_id": gateway.network_id,
             "enable_snat": gateway.enable_snat,
+            "qos_policy_id": gateway.qos_policy_id,
             "external_fixed_ips": [
                 {"subnet_id": f.subnet_id, "ip_address": f.address} for f in gateway.fixed_ips
             ],
@@ -122,6 +164,7 @@ def router(it: Router, zone: str) -> dict[str, Any]:
         "routes": _routes(it.routes),
         "availability_zones": [zone],
         "availability_zone_hints": it.zone_hints,
+        "flavor_id": it.flavor_id,
     }
 
 
@@ -138,15 +181,19 @@ def interface(it: Interface) -> dict[str, Any]:
     }
 
 
-def floating_ip(it: FloatingIp) -> dict[str, Any]:
+def floating_ip(it: FloatingIp, forwarded: Sequence[PortForwarding] = ()) -> dict[str, Any]:
     details = it.port_details
-    return _common(it) | {
+    return common(it) | {
         "floating_network_id": it.network_id,
         "floating_ip_address": it.address,
         "fixed_ip_address": it.fixed_address,
         "port_id": it.port_id,
         "router_id": it.router_id,
-        "status": "ACTIVE" if it.port_id else "DOWN",
+        "status": "ACTIVE" if it.router_id else "DOWN",
+        "qos_policy_id": it.qos_policy_id,
+        "dns_name": it.dns_name,
+        "dns_domain": it.dns_domain,
+        "port_forwardings": [port_forwarding(one) for one in forwarded],
         "port_details": details
         and {
             "name": details.name,
@@ -160,17 +207,66 @@ def floating_ip(it: FloatingIp) -> dict[str, Any]:
     }
 
 
+def port_forwarding(it: PortForwarding) -> dict[str, Any]:
+    return {
+        "id": it.id,
+        "internal_port_id": it.port_id,
+        "internal_ip_address": it.internal_ip,
+        "internal_port": it.internal_port,
+        "external_port": it.external_port,
+        "protocol": it.protocol,
+        "description": it.description,
+    }
+
+
+def qos_policy(it: QosPolicy) -> dict[str, Any]:
+    """A policy with all its rules, each with the kind that it is."""
+    return common(it) | {
+        "name": it.name,
+        "shared": it.shared,
+        "is_default": it.is_default,
+        "rules": [qos_rule(one) | {"type": one.kind, "qos_policy_id": one.policy_id} for one in it.rules],
+    }
+
+
+def qos_rule(it: QosRule) -> dict[str, Any]:
+    """A rule with what its kind has."""
+    if it.dscp_mark is not None:
+        return {"id": it.id, "dscp_mark": it.dscp_mark}
+    return {
+        "id": it.id,
+        "direction": it.direction,
+        "max_kbps": it.max_kbps,
+        "max_burst_kbps": it.max_burst_kbps or 0,
+    }
+
+
+def trunk(it: Trunk) -> dict[str, Any]:
+    return common(it) | {
+        "name": it.name,
+        "port_id": it.port_id,
+        "admin_state_up": it.enabled,
+        "status": it.status,
+        "sub_ports": [vars(one) for one in it.sub_ports],
+    }
+
+
 def security_group(it: SecurityGroup) -> dict[str, Any]:
-    return _common(it) | {
+    return common(it) | {
         "name": it.name,
         "stateful": it.stateful,
+        "shared": it.shared,
         "security_group_rules": [rule(one) for one in it.rules],
     }
 
 
 def rule(it: Rule) -> dict[str, Any]:
-    return _common(it) | {
-        "security_group_id": it.group_id,
+    return common(it) | {"security_group_id": it.group_id} | matched(it)
+
+
+def matched(it: Rule | DefaultRule) -> dict[str, Any]:
+    """What traffic a rule admits."""
+    return {
         "direction": it.direction,
         "ethertype": f"IPv{it.ip_version}",
         "protocol": it.protocol,
@@ -179,6 +275,31 @@ def rule(it: Rule) -> dict[str, Any]:
         "remote_ip_prefix": it.remote_prefix,
         "normalized_cidr": it.remote_prefix,
         "remote_group_id": it.remote_group_id,
+        "remote_address_group_id": it.remote_address_group_id,
+    }
+
+
+def default_rule(it: DefaultRule) -> dict[str, Any]:
+    return {
+        "id": it.id,
+        "description": it.description,
+        "used_in_default_sg": it.in_default_group,
+        "used_in_non_default_sg": it.in_other_groups,
+        **matched(it),
+    }
+
+
+def rbac_policy(it: RbacPolicy) -> dict[str, Any]:
+    """The project it is for has two names, as clients know either."""
+    return {
+        "id": it.id,
+        "tenant_id": it.project_id,
+        "project_id": it.project_id,
+        "object_type": it.object_type,
+        "object_id": it.object_id,
+        "action": it.action,
+        "target_tenant": it.target_project,
+        "target_project": it.target_project,
     }
 
 
@@ -196,9 +317,8 @@ def time(at: datetime) -> str:
     return at.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _common(
-    it: Network | Subnet | Port | Router | FloatingIp | SecurityGroup | Rule | SubnetPool,
-) -> dict[str, Any]:
+def common(it: Standard) -> dict[str, Any]:
+    """What every object of a project's says of itself."""
     return {
         "id": it.id,
         "tenant_id": it.project_id,

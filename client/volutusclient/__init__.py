@@ -1,0 +1,1 @@
+"""The client of Volutus' billing service, and its commands for the OpenStack client."""

@@ -1,0 +1,1 @@
+"""Commands of the OpenStack client, a module per noun."""

@@ -1,0 +1,148 @@
+"""`/v2.0/qos`: policies, their rules of each kind, and which kinds there are."""
+
+from collections.abc import Callable
+from typing import Any
+
+from msgspec import UNSET
+from starlette.responses import Response
+
+from volutus.http.kernel import HttpProblem, Request, created, document, no_content
+from volutus.http.openstack.network import lists, views
+from volutus.http.openstack.network.bodies import read_one, value_or
+from volutus.http.openstack.network.resources import Resource
+from volutus.http.openstack.network.schemas import QosPolicyBody, QosRuleBody
+from volutus.network import qos_policies, qos_rules
+from volutus.network.errors import QosRuleNotSupported
+from volutus.network.qos_policies import QosPolicyChanges, QosPolicyOrder
+from volutus.network.qos_rules import BANDWIDTH_LIMIT, DSCP_MARKING, KINDS, QosRuleChanges, QosRuleOrder
+
+Handler = Callable[[Request], Response]
+
+POLICIES = Resource(
+    noun="policy",
+    plural="policies",
+    verbs=qos_policies,
+    change_verb=qos_policies.change,
+    body=QosPolicyBody,
+    order=QosPolicyOrder,
+    changes=QosPolicyChanges,
+    names={"name": "name", "shared": "shared", "is_default": "is_default"},
+    permissions={"shared": "network:qos_policies:set_shared"},
+    own_view=views.qos_policy,
+)
+# What Neutron knows and OVN's meters cannot do.
+NOT_SUPPORTED = ("packet_rate_limit", "minimum_bandwidth", "minimum_packet_rate")
+_PARAMETERS: dict[str, list[dict[str, Any]]] = {
+    BANDWIDTH_LIMIT: [
+        {"parameter_name": "max_kbps", "parameter_type": "range", "parameter_values": {"start": 1}},
+        {"parameter_name": "max_burst_kbps", "parameter_type": "range", "parameter_values": {"start": 0}},
+        {
+            "parameter_name": "direction",
+            "parameter_type": "choices",
+            "parameter_values": ["egress", "ingress"],
+        },
+    ],
+    DSCP_MARKING: [
+        {
+            "parameter_name": "dscp_mark",
+            "parameter_type": "choices",
+            "parameter_values": sorted(qos_rules.DSCP_MARKS),
+        }
+    ],
+}
+
+
+def create_rule(kind: str) -> Handler:
+    """Handler: one more rule of a policy."""
+
+    def handle(request: Request) -> Response:
+        body = read_one(request, f"{kind}_rule", QosRuleBody)
+        order = QosRuleOrder(
+            kind,
+            direction=value_or(body.direction, "egress"),
+            max_kbps=value_or(body.max_kbps, None) if kind == BANDWIDTH_LIMIT else None,
+            max_burst_kbps=value_or(body.max_burst_kbps, None) if kind == BANDWIDTH_LIMIT else None,
+            dscp_mark=value_or(body.dscp_mark, None) if kind == DSCP_MARKING else None,
+        )
+        made = qos_rules.create(request.tx, request.caller, request.params["policy_id"], order)
+        return created({f"{kind}_rule": views.qos_rule(made)})
+
+    return handle
+
+
+def list_rules(kind: str) -> Handler:
+    """Handler: a policy's rules of one kind."""
+
+    def handle(request: Request) -> Response:
+        found = qos_rules.list_(request.tx, request.caller, request.params["policy_id"], kind)
+        shown = [views.qos_rule(one) for one in found]
+        fields = request.query.getlist("fields")
+        return document({f"{kind}_rules": [lists.cut(one, fields) for one in shown]})
+
+    return handle
+
+
+def show_rule(kind: str) -> Handler:
+    """Handler: one of them."""
+
+    def handle(request: Request) -> Response:
+        policy_id, rule_id = request.params["policy_id"], request.params["id"]
+        found = qos_rules.get(request.tx, request.caller, policy_id, kind, rule_id)
+        return lists.one(request, f"{kind}_rule", views.qos_rule(found))
+
+    return handle
+
+
+def change_rule(kind: str) -> Handler:
+    """Handler: another limit or mark."""
+
+    def handle(request: Request) -> Response:
+        body = read_one(request, f"{kind}_rule", QosRuleBody)
+        burst = UNSET if body.max_burst_kbps is UNSET else body.max_burst_kbps or 0
+        changes = QosRuleChanges(
+            direction=body.direction,
+            max_kbps=body.max_kbps if kind == BANDWIDTH_LIMIT else UNSET,
+            max_burst_kbps=burst if kind == BANDWIDTH_LIMIT else UNSET,
+            dscp_mark=body.dscp_mark if kind == DSCP_MARKING else UNSET,
+        )
+        policy_id, rule_id = request.params["policy_id"], request.params["id"]
+        changed = qos_rules.change(request.tx, request.caller, policy_id, kind, rule_id, changes)
+        return lists.one(request, f"{kind}_rule", views.qos_rule(changed))
+
+    return handle
+
+
+def delete_rule(kind: str) -> Handler:
+    """Handler: no such limit any more."""
+
+    def handle(request: Request) -> Response:
+        policy_id, rule_id = request.params["policy_id"], request.params["id"]
+        qos_rules.remove(request.tx, request.caller, policy_id, kind, rule_id)
+        return no_content()
+
+    return handle
+
+
+def refuse(kind: str) -> Handler:
+    """Handler: a kind of rule that nothing here would carry out."""
+
+    def handle(request: Request) -> Response:
+        policy = qos_policies.get(request.tx, request.caller, request.params["policy_id"])
+        raise QosRuleNotSupported(
+            f"Rule {kind} is not supported for policy {policy.id}: there are {' and '.join(KINDS)}."
+        )
+
+    return handle
+
+
+def rule_types(request: Request) -> Response:  # noqa: ARG001 - the same for everybody
+    return document({"rule_types": [{"type": kind} for kind in KINDS]})
+
+
+def rule_type(request: Request) -> Response:
+    """One kind, with what a rule of it can say."""
+    kind = request.params["kind"]
+    if kind not in KINDS:
+        raise HttpProblem(404, f"Rule type {kind} could not be found.")
+    drivers = [{"name": "ovn", "supported_parameters": _PARAMETERS[kind]}]
+    return document({"rule_type": {"type": kind, "drivers": drivers}})

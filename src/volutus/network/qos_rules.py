@@ -1,0 +1,142 @@
+"""Rules of QoS policies. A rule that changes is at once another limit on every port that it is for."""
+
+from dataclasses import dataclass
+
+from msgspec import UNSET, UnsetType
+from sqlalchemy import delete, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from volutus import audit
+from volutus.db import Tx
+from volutus.identity import Caller
+from volutus.network import objects, qos_policies, units
+from volutus.network.changes import given
+from volutus.network.errors import InvalidInput, QosRuleNotFound, QoSRulesConflict
+from volutus.network.ovn.model import Kind, QosView
+from volutus.network.qos_policies import NOUN, QosRule
+from volutus.network.tables import floating_ips, networks, ports, qos_rules, routers
+
+BANDWIDTH_LIMIT = "bandwidth_limit"
+DSCP_MARKING = "dscp_marking"
+KINDS = (BANDWIDTH_LIMIT, DSCP_MARKING)
+# The marks that RFC 2474 and its successors give a meaning; Neutron takes no others.
+DSCP_MARKS = frozenset({*range(0, 57, 8), *range(10, 39, 2), 44, 46})
+# What OVN's meters hold, in kbit/s.
+KBPS_MAX = 2**32 - 1
+
+
+@dataclass(frozen=True)
+class QosRuleOrder:
+    """See `QosRule`."""
+
+    kind: str
+    direction: str = "egress"
+    max_kbps: int | None = None
+    max_burst_kbps: int | None = None
+    dscp_mark: int | None = None
+
+
+@dataclass(frozen=True)
+class QosRuleChanges:
+    direction: str | UnsetType = UNSET
+    max_kbps: int | UnsetType = UNSET
+    max_burst_kbps: int | UnsetType = UNSET
+    dscp_mark: int | UnsetType = UNSET
+
+
+def create(tx: Tx, caller: Caller, policy_id: str, order: QosRuleOrder) -> QosRule:
+    """One more rule. Raises QoSRulesConflict when the policy has one of the kind in that direction."""
+    objects.own_row(tx, caller, NOUN, policy_id)
+    _check(order)
+    values = {**vars(order), "id": tx.ids.uuid(), "policy_id": policy_id}
+    row = tx.row(insert(qos_rules).values(**values).on_conflict_do_nothing().returning(qos_rules))
+    if row is None:
+        raise _conflict(policy_id, order.kind)
+    _noted(tx, caller, "create", policy_id, row.id)
+    return objects.built(QosRule, row)
+
+
+def get(tx: Tx, caller: Caller, policy_id: str, kind: str, rule_id: str) -> QosRule:
+    """A rule of a policy that the caller may use."""
+    for rule in qos_policies.get(tx, caller, policy_id).rules:
+        if (rule.id, rule.kind) == (rule_id, kind):
+            return rule
+    raise QosRuleNotFound(f"QoS rule {rule_id} for policy {policy_id} could not be found.")
+
+
+def list_(tx: Tx, caller: Caller, policy_id: str, kind: str) -> list[QosRule]:
+    """The policy's rules of one kind."""
+    return [rule for rule in qos_policies.get(tx, caller, policy_id).rules if rule.kind == kind]
+
+
+def change(
+    tx: Tx, caller: Caller, policy_id: str, kind: str, rule_id: str, changes: QosRuleChanges
+) -> QosRule:
+    """Change what is given, on every port at once. Raises QoSRulesConflict."""
+    objects.own_row(tx, caller, NOUN, policy_id)
+    before = get(tx, caller, policy_id, kind, rule_id)
+    values = {"direction": before.direction, "max_kbps": before.max_kbps, "dscp_mark": before.dscp_mark}
+    values |= {"max_burst_kbps": before.max_burst_kbps, **given(changes)}
+    order = QosRuleOrder(kind, **values)  # type: ignore[arg-type]
+    _check(order)
+    same = select(qos_rules.c.id).where(
+        qos_rules.c.policy_id == policy_id,
+        qos_rules.c.kind == kind,
+        qos_rules.c.direction == order.direction,
+        qos_rules.c.id != rule_id,
+    )
+    if tx.value(same) is not None:
+        raise _conflict(policy_id, kind)
+    tx.execute(update(qos_rules).where(qos_rules.c.id == rule_id).values(**values))
+    _noted(tx, caller, "update", policy_id, rule_id)
+    return get(tx, caller, policy_id, kind, rule_id)
+
+
+def remove(tx: Tx, caller: Caller, policy_id: str, kind: str, rule_id: str) -> None:
+    """Take a limit or mark off every port."""
+    objects.own_row(tx, caller, NOUN, policy_id)
+    get(tx, caller, policy_id, kind, rule_id)
+    tx.execute(delete(qos_rules).where(qos_rules.c.id == rule_id))
+    _noted(tx, caller, "delete", policy_id, rule_id)
+
+
+def view(rules: list[QosRule]) -> QosView:
+    """A policy's rules together, as OVN's compiler wants them."""
+    values: dict[str, int | None] = {}
+    for rule in rules:
+        if rule.kind == DSCP_MARKING:
+            values["dscp_mark"] = rule.dscp_mark
+        else:
+            values[f"{rule.direction}_kbps"] = rule.max_kbps
+            values[f"{rule.direction}_burst_kbits"] = rule.max_burst_kbps or None
+    return QosView(**values)
+
+
+def _check(order: QosRuleOrder) -> None:
+    if order.direction not in ("egress", "ingress"):
+        raise InvalidInput(f"'{order.direction}' is not egress or ingress.", field="direction")
+    if order.kind == DSCP_MARKING:
+        if order.dscp_mark not in DSCP_MARKS:
+            raise InvalidInput(f"dscp_mark is one of {sorted(DSCP_MARKS)}.", field="dscp_mark")
+        return
+    if order.max_kbps is None or not 0 < order.max_kbps <= KBPS_MAX:
+        raise InvalidInput(f"max_kbps is from 1 to {KBPS_MAX}.", field="max_kbps")
+    if not 0 <= (order.max_burst_kbps or 0) <= KBPS_MAX:
+        raise InvalidInput(f"max_burst_kbps is from 0 to {KBPS_MAX}.", field="max_burst_kbps")
+
+
+def _conflict(policy_id: str, kind: str) -> QoSRulesConflict:
+    return QoSRulesConflict(f"QoS policy {policy_id} has a {kind} rule for that direction already.")
+
+
+def _noted(tx: Tx, caller: Caller, action: str, policy_id: str, rule_id: str) -> None:
+    audit.record(tx, caller, action, "network.qos_rule", rule_id, {"policy_id": policy_id})
+    objects.count_revision(tx, NOUN, policy_id)
+    on = select(networks.c.id).where(networks.c.qos_policy_id == policy_id)
+    units.touch_ports(tx, or_(ports.c.qos_policy_id == policy_id, ports.c.network_id.in_(on)))
+    through = select(floating_ips.c.router_id).where(
+        floating_ips.c.qos_policy_id == policy_id, floating_ips.c.router_id.isnot(None)
+    )
+    gateways = select(routers.c.id).join(ports, ports.c.id == routers.c.gateway_port_id)
+    both = through.union(gateways.where(ports.c.qos_policy_id == policy_id)).limit(units.TOUCHED_MAX)
+    units.touch(tx, Kind.ROUTER, [row.router_id for row in tx.rows(both)])

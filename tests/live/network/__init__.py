@@ -1,0 +1,1 @@
+"""What tenants notice of the network, with packets: a whole cloud, and namespaces as guests."""
