@@ -14,8 +14,8 @@ class NewMember(msgspec.Struct, forbid_unknown_fields=True):
     member: str
 
 
-class Decision(msgspec.Struct, forbid_unknown_fields=True):
-    """The body of accepting or rejecting."""
+class Decision(msgspec.Struct):
+    """The body of accepting or rejecting; the stock client sends the member along, which the path names."""
 
     status: str
 
