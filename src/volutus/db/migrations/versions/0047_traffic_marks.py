@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0047"
-down_revision = "0046"
+down_revision = "0062"
 
 
 def upgrade() -> None:
