@@ -4,6 +4,7 @@ tests/chaos` runs that one again, `CHAOS_SEEDS=0-199` many."""
 import os
 import random
 import signal
+import socket
 import threading
 import time
 from contextlib import suppress
@@ -19,6 +20,7 @@ pytestmark = pytest.mark.machine
 
 KILLED = ("api-1", "api-2", "agents", "reconcile", "postgres", "agent")
 SERVERS = 10
+UPLOAD_BYTES = 64 << 20
 # A killed reconciler's leases end after 15 seconds; agents back off for as long at most.
 SETTLED_WITHIN_S = 60.0
 ANSWERED_WITHIN_S = 30.0
@@ -71,6 +73,37 @@ def test_everything_ends_in_order(cloud: Cloud, tenant: Tenant, seed: int) -> No
     _settle(cloud, tenant, f"{told}; after deleting all")
     assert not tenant.statuses(), told
     assert cloud.count("assignments") == cloud.count("guests") == cloud.count("claims") == 0, told
+
+
+def test_an_upload_whose_worker_is_killed_leaves_no_half_image(cloud: Cloud, tenant: Tenant) -> None:
+    order = {"name": "half", "disk_format": "raw", "container_format": "bare"}
+    image_id = tenant.client.call("POST", "/image/v2/images", order).json()["id"]
+    path, store = f"/image/v2/images/{image_id}", cloud.settings.image_dir
+    with socket.create_connection(tenant.client.address) as sender:
+        sender.sendall(
+            f"PUT {path}/file HTTP/1.1\r\nHost: x\r\nX-Auth-Token: {tenant.client.token}\r\n"
+            f"Content-Type: application/octet-stream\r\nContent-Length: {UPLOAD_BYTES}\r\n\r\n".encode()
+        )
+        sender.sendall(bytes(range(256)) * (UPLOAD_BYTES // 512))
+        eventually(lambda: any((store / "incoming").iterdir()), "bytes arrive")
+        for name in ("api-1", "api-2"):
+            os.kill(cloud.pids()[name], signal.SIGKILL)
+    eventually(cloud.ready, "the workers are back")
+    assert _answered(tenant, "GET", path).json()["status"] == "saving"
+    assert not (store / image_id).exists()
+    # What a collector finds after two minutes of silence, and of files after an hour.
+    cloud.rows(
+        "UPDATE images SET upload_seen_at = now() - interval '1 day' WHERE id = :id RETURNING id", id=image_id
+    )
+    for half in (store / "incoming").iterdir():
+        os.utime(half, (0, 0))
+    eventually(lambda: _answered(tenant, "GET", path).json()["status"] == "queued", "it is given up")
+    eventually(lambda: not list((store / "incoming").glob("*-*")), "its bytes are collected")
+    octets = {"Content-Type": "application/octet-stream"}
+    assert tenant.client.call("PUT", f"{path}/file", b"whole", octets).status == 204
+    assert _answered(tenant, "GET", path).json()["status"] == "active"
+    assert tenant.client.call("GET", f"{path}/file").body == b"whole"
+    _answered(tenant, "DELETE", path)
 
 
 def _come_and_go(tenant: Tenant, dice: random.Random, seed: int) -> set[str]:

@@ -167,7 +167,7 @@ def send_image(database: Database, host_id: str, image_id: str) -> None:
         if image.status_of(tx, image_id) == "active":
             return
         upload = image.data.begin(tx, caller, image_id, again=True)
-        image.data.finish(tx, caller, upload, Sums(1000000, "m", "s", "x"), 130000000)
+        image.data.finish(tx, caller, upload, Sums(1000000, "m", "s"), 130000000)
         volume.uploads.arrived(tx, image_id)
 
 

@@ -47,7 +47,7 @@ class Agent:
             if one.tombstone:
                 gone.append(key)
             else:
-                observed.append(made(key, one.spec.size_bytes, one.generation))
+                observed.append(made(key, one.spec.size_bytes, one.generation, one.spec.revision))
         self.report(observed, gone)
 
     def report(self, observed=(), gone=()):
@@ -55,9 +55,14 @@ class Agent:
             return volume.record_observed(tx, self.host_id, list(observed), list(gone))
 
 
-def made(disk_id, size_bytes, generation=1):
+def made(disk_id, size_bytes, generation=1, revision=0):
     return DiskObserved(
-        id=disk_id, generation=generation, ready=True, size_bytes=size_bytes, allocated_bytes=4096
+        id=disk_id,
+        generation=generation,
+        ready=True,
+        size_bytes=size_bytes,
+        allocated_bytes=4096,
+        revision=revision,
     )
 
 

@@ -46,10 +46,11 @@ from volutus.agent.actions import (
     StartGuest,
     UnplugPort,
 )
+from volutus.agent.commands import Commands
 from volutus.agent.converge import GUEST, Moment, Plan
 from volutus.agent.faults import HostFault
 from volutus.agent.hypervisor import Hypervisor, StartOrder
-from volutus.agent.network import Network, Traffic
+from volutus.agent.network import Network
 from volutus.agent.records import RecordStore
 from volutus.agent.reporting import Failure, Item, Key, Reporter, Sight, items
 from volutus.agent.state import HostSeen, PortCounted, Record
@@ -100,6 +101,7 @@ class Host:
         self._orders: dict[Key, Assignment] = {}
         self._applied: dict[Key, int] = {}
         self._failures: dict[str, Failure] = {}
+        self.commands = Commands(drivers.hypervisor)
         self._reporter = Reporter()
         self._handshakes: dict[str, dict[str, int]] = {}
         self._seen = HostSeen()
@@ -203,7 +205,11 @@ class Host:
                 record = self._records.get(guest_id, Record())
                 ports = dict(record.ports)
                 for port_id in guest.nics & readings.keys():
-                    ports[port_id] = _counted(ports.get(port_id, PortCounted()), readings[port_id])
+                    reading = readings[port_id]
+                    ports[port_id] = ports.get(port_id, PortCounted()).read(
+                        (reading.received_bytes, reading.received_packets),
+                        (reading.sent_bytes, reading.sent_packets),
+                    )
                 cpu = record.cpu.read(guest.cpu_time_ns)
                 self._remember(guest_id, replace(record, ports=ports, cpu=cpu))
 
@@ -438,7 +444,9 @@ class Host:
 
     def has_news(self) -> bool:
         """Whether a report should not wait for the heartbeat."""
-        return self.informed and self._reporter.changed(self.said(), self._plan.strangers)
+        if not self.informed:
+            return False
+        return self.commands.has_news() or self._reporter.changed(self.said(), self._plan.strangers)
 
     def report(self, facts: HostFacts | None) -> tuple[Observed, dict[Key, Item]]:
         """The report to send, and what to pass to `received` when it arrived."""
@@ -446,9 +454,13 @@ class Host:
             return Observed(seen=self.generation, facts=facts), {}
         said = self.said()
         news = self._reporter.news(said)
-        full = len(news) == len(said)
         report = Observed(
-            seen=self.generation, full=full, facts=facts, items=news, strangers=self._plan.strangers
+            seen=self.generation,
+            full=len(news) == len(said),
+            facts=facts,
+            items=news,
+            strangers=self._plan.strangers,
+            answers=self.commands.answers(),
         )
         return report, said
 
@@ -457,6 +469,7 @@ class Host:
         if not self.informed:
             return
         self._reporter.received(said, self._plan.strangers)
+        self.commands.told()
         for key, item in said.items():
             if isinstance(item, Gone):
                 self._forget_gone(key)
@@ -473,8 +486,9 @@ class Host:
     def _with_sockets(self, item: Item) -> Item:
         if not isinstance(item, GuestObserved) or (not item.disks + item.nics and item.started_at is None):
             return item
-        hypervisor = self._drivers.hypervisor
-        return _replace_sockets(item, hypervisor.vnc_socket(item.id), hypervisor.serial_socket(item.id))
+        driver, guest_id = self._drivers.hypervisor, item.id
+        vnc, serial = driver.vnc_socket(guest_id), driver.serial_socket(guest_id)
+        return msgspec.structs.replace(item, vnc_socket=vnc, serial_socket=serial)
 
     def _publish_metadata(self) -> None:
         trees = {}
@@ -484,16 +498,3 @@ class Host:
                     for address in nic.addresses:
                         trees[(nic.network_id, address)] = order.spec.metadata
         self._drivers.network.publish(trees)
-
-
-def _counted(before: PortCounted, reading: Traffic) -> PortCounted:
-    return PortCounted(
-        received_bytes=before.received_bytes.read(reading.received_bytes),
-        received_packets=before.received_packets.read(reading.received_packets),
-        sent_bytes=before.sent_bytes.read(reading.sent_bytes),
-        sent_packets=before.sent_packets.read(reading.sent_packets),
-    )
-
-
-def _replace_sockets(item: GuestObserved, vnc: str | None, serial: str | None) -> GuestObserved:
-    return msgspec.structs.replace(item, vnc_socket=vnc, serial_socket=serial)

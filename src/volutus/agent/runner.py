@@ -34,7 +34,7 @@ from volutus.agent.host import Host
 from volutus.agent.hypervisor import Hypervisor
 from volutus.agent.polling import Polling
 from volutus.agent.reporting import Item, Key
-from volutus.wire import Desired, HostFacts, Observed, Received
+from volutus.wire import Desired, GuestCommand, HostFacts, Observed, Received
 
 log = logging.getLogger(__name__)
 
@@ -252,6 +252,11 @@ class Runner:
         finally:
             self._events.put(Ended(number))
 
+    def _obey(self, command: GuestCommand) -> None:
+        log.info("%s %s", command.kind.value, command.guest_id)
+        self._host.commands.obey(command)
+        self._events.put(Hint())
+
     def _send(self, now: float) -> None:
         self._heartbeat_at = now + self._config.heartbeat_s
         try:
@@ -274,6 +279,8 @@ class Runner:
                 wait_s = POLL_WAIT_S if polling.complete else 0
                 answer = self._polling.desired(polling.seen, wait_s)
                 self._tunnels.open(answer.consoles)
+                for command in answer.commands:
+                    self._pool.submit(self._obey, command)
                 desired = polling.answered(answer)
             except ConnectionTrouble as trouble:
                 if not self._stopping.is_set():

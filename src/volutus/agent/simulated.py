@@ -124,7 +124,11 @@ class SimulatedHost:
                     back_off = min(back_off * 2, BACK_OFF_LONGEST_S)
                     continue
                 back_off = BACK_OFF_FIRST_S
-                desired = polling.answered(msgspec.json.decode(answer, type=Desired))
+                said = msgspec.json.decode(answer, type=Desired)
+                for command in said.commands:
+                    self.host.commands.obey(command)
+                    self._news.set()
+                desired = polling.answered(said)
                 if desired is not None:
                     self.host.accept(desired)
                     self.look_again()

@@ -124,3 +124,12 @@ class PortCounted:
     received_packets: Counted = Counted()
     sent_bytes: Counted = Counted()
     sent_packets: Counted = Counted()
+
+    def read(self, received: tuple[int, int], sent: tuple[int, int]) -> "PortCounted":
+        """After a reading: bytes and packets each way."""
+        return PortCounted(
+            received_bytes=self.received_bytes.read(received[0]),
+            received_packets=self.received_packets.read(received[1]),
+            sent_bytes=self.sent_bytes.read(sent[0]),
+            sent_packets=self.sent_packets.read(sent[1]),
+        )

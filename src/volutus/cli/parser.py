@@ -93,12 +93,17 @@ def _add_operation(commands: Commands) -> None:
     trace.add_argument("--to", required=True, metavar="ADDRESS", help="the IP address sent to")
     trace.add_argument("--protocol", choices=("tcp", "udp", "sctp", "icmp"), help="default tcp with --port")
     trace.add_argument("--port", type=int, metavar="NUMBER", help="the port sent to")
-    image = _group(commands, "image", "images built from Debian packages")
+    image = _group(commands, "image", "images: build them, offer them, take them out")
     build = _command(image, "build", images.build, "build an image, ready to be uploaded")
     build.add_argument("name", metavar="NAME", help="micro or debian-12")
     build.add_argument(
         "--output", type=Path, metavar="DIR", default=Path(), help="where to put it (default .)"
     )
+    offer = _command(image, "offer", images.offer, "offer a built image to all projects")
+    offer.add_argument("manifest", type=Path, metavar="MANIFEST", help="the .manifest.json of the build")
+    export = _command(image, "export", images.export, "write an image as a raw disk into a file")
+    export.add_argument("image", metavar="ID")
+    export.add_argument("file", type=Path, metavar="FILE", help="must not exist")
 
 
 def _add_parts(commands: Commands) -> None:

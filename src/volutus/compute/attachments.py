@@ -1,7 +1,7 @@
 """Volumes of servers that exist: plugging and unplugging."""
 
 from volutus import volume
-from volutus.compute import actions, servers
+from volutus.compute import actions, history, servers
 from volutus.compute.faults import AttachmentNotFound
 from volutus.compute.servers import Server
 from volutus.db import Page, Tx
@@ -60,6 +60,16 @@ def detach(tx: Tx, caller: Caller, server_id: str, volume_id: str) -> None:
         raise Conflict("Cannot detach a root device volume")
     volume.begin_detach(tx, caller, volume_id, server.id)
     actions.touched(tx, caller, server, "detach_volume")
+
+
+def extend(tx: Tx, caller: Caller, volume_id: str, size_gib: int, *, in_use: bool) -> None:
+    """Order a larger size of a volume; the servers that have it plugged in tell of it. Raises what the
+    volume's own state forbids."""
+    volume.volumes.extend(tx, caller, volume_id, size_gib, in_use=in_use)
+    for held in volume.get_volume(tx, caller, volume_id).attachments:
+        if held.by_compute and held.server_id is not None:
+            # It is over when the host's report of the new size wakes the server.
+            history.began(tx, caller, held.server_id, "extend_volume")
 
 
 def set_delete_on_termination(

@@ -15,6 +15,9 @@ from volutus.compute.tables import server_actions
 from volutus.db import Page, SortKey, Tx, paged
 from volutus.identity import Caller
 
+# Actions that end when they are done themselves, not when the server is what it should be.
+_BY_THEMSELVES = ("createImage", "changePassword", "trigger_crash_dump")
+
 
 @dataclass(frozen=True)
 class ServerAction:
@@ -51,14 +54,19 @@ def ended(tx: Tx, server_id: str, message: str | None = None) -> None:
     """The server is what it should be, or failed with `message`: all its open actions are over, but an
     image that is still being made."""
     open_ones = (server_actions.c.server_id == server_id) & server_actions.c.finished_at.is_(None)
-    # An image takes its own time, whatever else the server is told.
-    open_ones &= server_actions.c.action != "createImage"
+    # These take their own time, whatever else the server is told.
+    open_ones &= server_actions.c.action.notin_(_BY_THEMSELVES)
     tx.execute(update(server_actions).where(open_ones).values(finished_at=tx.now, message=message))
 
 
 def image_ended(tx: Tx, server_id: str, message: str | None) -> None:
     """The image that was to be made of the server is there, or will not be."""
-    mine = (server_actions.c.server_id == server_id) & (server_actions.c.action == "createImage")
+    one_ended(tx, server_id, "createImage", message)
+
+
+def one_ended(tx: Tx, server_id: str, action: str, message: str | None) -> None:
+    """An action that ends by itself did, or failed with `message`."""
+    mine = (server_actions.c.server_id == server_id) & (server_actions.c.action == action)
     open_one = update(server_actions).where(mine, server_actions.c.finished_at.is_(None))
     tx.execute(open_one.values(finished_at=tx.now, message=message))
 

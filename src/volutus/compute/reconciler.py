@@ -23,6 +23,7 @@ from volutus import network, placement, quota, volume
 from volutus.compute import (
     console,
     groups,
+    guest_answers,
     guest_orders,
     history,
     images,
@@ -73,7 +74,8 @@ class ServerReconciler:
         return {item.key: self._step(item) for item in items}
 
     def scan(self, tx: Tx) -> Sequence[str]:
-        """Servers that are not settled."""
+        """Servers that are not settled. Commands that no host answered end here too."""
+        guest_answers.expire(tx)
         return servers.unsettled(tx, SCAN_MAX)
 
     def _step(self, item: Item) -> Outcome:

@@ -13,6 +13,7 @@ import msgspec
 from sqlalchemy import Row, text
 
 from volutus import metering, network, placement, volume
+from volutus.compute import guest_answers
 from volutus.db import Tx
 from volutus.metering import Usage
 from volutus.placement.inventory import Overcommit
@@ -129,6 +130,7 @@ def report(
     _record_checks(tx, host_id, observed)
     _record_gateways(tx, host_id, observed)
     _record_guests(tx, host_id, [item for item in observed.items if isinstance(item, GuestObserved)])
+    guest_answers.answered(tx, host_id, observed.answers)
     gone = [item.id for item in observed.items if isinstance(item, Gone) and item.what == _GUEST]
     _record_gone(tx, host_id, gone)
     if was_silent:

@@ -184,6 +184,18 @@ server_actions = Table(
     _at("finished_at"),
     Column("message", Text),
 )
+guest_commands = Table(
+    "guest_commands",
+    _metadata,
+    Column("id", Text, primary_key=True),
+    Column("server_id", Text),
+    Column("host_id", Text),
+    Column("action", Text),
+    Column("kind", Text),
+    Column("sealed", Text),
+    _at("ordered_at"),
+    _at("asked_at"),
+)
 console_sessions = Table(
     "console_sessions",
     _metadata,

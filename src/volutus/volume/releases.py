@@ -84,7 +84,8 @@ def manage_volume(tx: Tx, caller: Caller, order: ManageOrder) -> Volume:
     if (stored.pool, stored.format, stored.encrypted) != (found.pool, found.format, found.encrypted):
         raise Invalid("The disk was put aside as one of another kind of volume type.", field="volume_type")
     amounts = disk_orders.by_type(type_.id, {"volumes": 1, "gigabytes": found.size_gib})
-    volume_id = _order(tx, caller, found, order.zone, amounts)
+    owner = _Owner(caller.own_project(), caller.user_id or "", order.zone)
+    volume_id = _order(tx, owner, found, amounts)
     tx.execute(
         insert(volumes),
         {
@@ -111,14 +112,16 @@ def manage_snapshot(tx: Tx, caller: Caller, volume_id: str, order: ManageOrder) 
     if found.host_id != volume.host_id:
         raise Invalid("The disk is on another host than the volume.", field="volume_id")
     amounts = disk_orders.by_type(volume.type_id, {"snapshots": 1, "gigabytes": found.size_gib})
-    snapshot_id = _order(tx, caller, found, volume.zone, amounts)
+    # The volume's owner, whoever asks: it counts against the quota that it is given back to.
+    owner = _Owner(volume.project_id, volume.user_id, volume.zone)
+    snapshot_id = _order(tx, owner, found, amounts)
     tx.execute(
         insert(snapshots),
         {
             "id": snapshot_id,
             "volume_id": volume_id,
-            "project_id": volume.project_id,
-            "user_id": caller.user_id or "",
+            "project_id": owner.project_id,
+            "user_id": owner.user_id,
             "name": order.name,
             "description": order.description,
             "metadata": dict(order.metadata),
@@ -167,17 +170,24 @@ def _take(tx: Tx, disk_id: str, kind: str) -> Row[Any]:
     return row
 
 
-def _order(tx: Tx, caller: Caller, found: Row[Any], zone: str | None, amounts: Mapping[str, int]) -> str:
-    project_id, made_id = caller.own_project(), tx.ids.uuid()
-    quota.charge(tx, project_id, amounts)
+@dataclass(frozen=True)
+class _Owner:
+    project_id: str
+    user_id: str
+    zone: str | None
+
+
+def _order(tx: Tx, owner: _Owner, found: Row[Any], amounts: Mapping[str, int]) -> str:
+    made_id = tx.ids.uuid()
+    quota.charge(tx, owner.project_id, amounts)
     disk_orders.order(
         tx,
         disk_orders.DiskOrder(
             id=made_id,
-            project_id=project_id,
-            user_id=caller.user_id or "",
+            project_id=owner.project_id,
+            user_id=owner.user_id,
             size_gib=found.size_gib,
-            zone=zone,
+            zone=owner.zone,
             source=DiskSource(adopted_id=found.disk_id),
             pool=found.pool,
             format=found.format,

@@ -225,6 +225,24 @@ class ConsoleRequest(msgspec.Struct, frozen=True, kw_only=True):
     kind: ConsoleKind
 
 
+class CommandKind(Enum):
+    """What can be asked of a guest at once: its agent to set a password, its kernel to dump its memory."""
+
+    SET_PASSWORD = "set_password"  # noqa: S105  (the name of what is asked)
+    INJECT_NMI = "inject_nmi"
+
+
+class GuestCommand(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Something to do once. Told once, for nobody knows how far a first try came. The agent answers with a
+    `CommandAnswer`."""
+
+    id: str
+    guest_id: str
+    kind: CommandKind
+    user: str = ""
+    password: str = ""
+
+
 class Desired(msgspec.Struct, frozen=True, kw_only=True):
     """All assignments newer than what the agent has seen; `full` when it is everything there is.
     `generation` is what to ask with next time."""
@@ -233,3 +251,4 @@ class Desired(msgspec.Struct, frozen=True, kw_only=True):
     full: bool
     assignments: list[Assignment]
     consoles: list[ConsoleRequest] = []
+    commands: list[GuestCommand] = []

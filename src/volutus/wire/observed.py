@@ -141,6 +141,13 @@ class Gone(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="gon
     id: str
 
 
+class CommandAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What came of a `GuestCommand`; `fault` says why nothing did, in words a tenant can read."""
+
+    id: str
+    fault: str | None = None
+
+
 Item = GuestObserved | DiskObserved | UploadObserved | BackupObserved | CheckObserved | VpnObserved | Gone
 
 
@@ -153,6 +160,7 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     facts: HostFacts | None = None
     items: list[Item] = []
     strangers: list[str] = []
+    answers: list[CommandAnswer] = []
 
 
 class Received(msgspec.Struct, frozen=True, kw_only=True):

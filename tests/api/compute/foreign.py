@@ -151,6 +151,7 @@ _SERVER_ACTIONS: tuple[Any, ...] = (
     {"os-stop": None},
     {"reboot": {"type": "HARD"}},
     {"rebuild": {"imageRef": cloud, "name": "mine", "metadata": {"one": "two"}, "accessIPv4": "192.0.2.1"}},
+    {"changePassword": {"adminPass": "secret"}},
     {"suspend": None},
     {"resume": None},
     {"resize": {"flavorRef": "c2"}},

@@ -172,6 +172,18 @@ class LibvirtHypervisor:
             if found.hasManagedSaveImage():
                 found.managedSaveRemove()
 
+    def set_password(self, guest_id: str, user: str, password: str) -> None:
+        with _faults("The agent in the guest could not set the password."):
+            found = self._get(guest_id)
+            if not _agent_is_there(found):
+                raise HostFault("No agent in the guest answers, so its password cannot be set.")
+            found.agentSetResponseTimeout(GUEST_AGENT_TIMEOUT_S)
+            found.setUserPassword(user, password)
+
+    def inject_nmi(self, guest_id: str) -> None:
+        with _faults("The guest could not be interrupted."):
+            self._get(guest_id).injectNMI()
+
     def remove(self, guest_id: str) -> None:
         with _faults("The guest could not be removed."), _absent_is_fine():
             found = self._find(guest_id)

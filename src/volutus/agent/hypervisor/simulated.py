@@ -28,6 +28,7 @@ class SimulatedHypervisor:
     deaf: set[str] = field(default_factory=set)
     answering: set[str] = field(default_factory=set)
     starts: dict[str, int] = field(default_factory=dict)
+    passwords: dict[str, tuple[str, str]] = field(default_factory=dict)
     inner_reboots: dict[str, int] = field(default_factory=dict)
     _guests: dict[str, GuestSeen] = field(default_factory=dict)
 
@@ -89,6 +90,15 @@ class SimulatedHypervisor:
         self.trouble("drop_saved")
         if self._guest(guest_id).state is GuestState.SUSPENDED:
             self._guests[guest_id] = GuestSeen(GuestState.STOPPED)
+
+    def set_password(self, guest_id: str, user: str, password: str) -> None:
+        self.trouble("set_password")
+        self._running(guest_id)
+        self.passwords[guest_id] = (user, password)
+
+    def inject_nmi(self, guest_id: str) -> None:
+        self.trouble("inject_nmi")
+        self._running(guest_id)
 
     def remove(self, guest_id: str) -> None:
         self.trouble("remove")

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
@@ -50,7 +51,7 @@ async def desired(request: StreamRequest) -> Response:
         while True:
             rung.clear()
             answer = await asyncio.to_thread(_desired, request.plane, host_id, seen)
-            if answer.assignments or answer.generation != seen or answer.consoles:
+            if answer.assignments or answer.generation != seen or answer.consoles or answer.commands:
                 return document(answer)
             # A ring may be for a change we have read already, or only for the bell's new connection.
             try:
@@ -161,7 +162,14 @@ def _desired(plane: Plane, host_id: str, seen: int) -> Desired:
     # That the host was heard is noted with its reports, which come more often than polls end.
     with plane.database.read() as tx:
         consoles = compute.remote_consoles.take_requests(tx, host_id)
-        return replace(placement.desired(tx, host_id, seen), consoles=consoles)
+        commands = compute.guest_commands.take(tx, host_id, functools.partial(_unsealed, plane))
+        return replace(placement.desired(tx, host_id, seen), consoles=consoles, commands=commands)
+
+
+def _unsealed(plane: Plane, sealed: str) -> str:
+    """A secret on its way to a host; one that no key opens any more sets nothing."""
+    found = plane.parts["identity"].token_keys.open(sealed)
+    return found.decode() if found else ""
 
 
 def _image_file(request: StreamRequest, image_id: str) -> tuple[Path, int]:

@@ -44,4 +44,4 @@ class Heartbeats:
 
 def says_nothing(report: Observed) -> bool:
     """Whether a report is only a sign of life."""
-    return not (report.items or report.facts or report.strangers or report.full)
+    return not (report.items or report.facts or report.strangers or report.answers or report.full)

@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0040"
-down_revision = "0062"
+down_revision = "0037"
 
 _COMMON = """
     id text PRIMARY KEY,

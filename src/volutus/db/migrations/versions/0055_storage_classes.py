@@ -4,7 +4,7 @@ backups."""
 from alembic import op
 
 revision = "0055"
-down_revision = "0051"
+down_revision = "0052"
 
 _DISKS = """
     -- Keys of encrypted disks, each sealed with the cloud's own key. A copy has its source's key.

@@ -53,6 +53,10 @@ SERVERS = (
     Route(
         "GET", "/servers/{id}/os-instance-actions/{request_id}", server_parts.action, "compute:servers:show"
     ),
+    Route("GET", "/servers/{id}/os-server-password", server_parts.password, "compute:servers:show"),
+    Route(
+        "DELETE", "/servers/{id}/os-server-password", server_parts.forget_password, "compute:servers:update"
+    ),
     Route("GET", "/servers/{id}/diagnostics", diagnostics.show, "compute:servers:diagnostics"),
     Route("GET", "/servers/{id}/topology", diagnostics.topology, "compute:servers:show"),
     Route("GET", "/servers/{id}/migrations", diagnostics.server_migrations, "compute:migrations"),

@@ -142,6 +142,8 @@ ACTIONS: dict[str, tuple[str, _Handler]] = {
     "os-stop": ("stop", _stop),
     "pause": ("pause", _pause),
     "unpause": ("pause", _unpause),
+    "changePassword": ("change_password", server_shapes.change_password),
+    "trigger_crash_dump": ("crash_dump", server_shapes.crash_dump),
     "suspend": ("suspend", server_shapes.suspend),
     "resume": ("suspend", server_shapes.resume),
     "resize": ("resize", server_shapes.resize),

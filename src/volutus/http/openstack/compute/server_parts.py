@@ -18,7 +18,11 @@ V2_84 = Version(2, 84)
 _TAG_MAX = 60
 
 # Nova's names of what the steps of an action are called.
-_EVENTS = {"create": "compute__do_build_and_run_instance", "delete": "compute_terminate_instance"}
+_EVENTS = {
+    "create": "compute__do_build_and_run_instance",
+    "delete": "compute_terminate_instance",
+    "extend_volume": "compute_extend_volume",
+}
 
 
 def metadata(request: Request) -> Response:
@@ -95,6 +99,18 @@ def add_tag(request: Request) -> Response:
 def delete_tag(request: Request) -> Response:
     """Take one tag away."""
     compute.annotations.remove_tag(request.tx, request.caller, request.params["id"], request.params["tag"])
+    return no_content()
+
+
+def password(request: Request) -> Response:
+    """What a guest told of its password, sealed to its key: no guest is offered to tell it, so nothing."""
+    _server(request)
+    return document({"password": ""})
+
+
+def forget_password(request: Request) -> Response:
+    """Nothing is kept, so there is nothing to forget."""
+    _server(request)
     return no_content()
 
 

@@ -9,11 +9,12 @@ from starlette.responses import Response
 
 from volutus import compute
 from volutus.compute.rescues import Rescue
-from volutus.errors import Invalid
+from volutus.errors import Invalid, NotFound
 from volutus.http.kernel import Request, Version, document, empty, no_content
 from volutus.http.kernel.bodies import convert
 from volutus.http.openstack.compute.servers import PASSWORD_BYTES
 
+V2_17 = Version(2, 17)
 V2_77 = Version(2, 77)
 V2_87 = Version(2, 87)
 V2_91 = Version(2, 91)
@@ -27,6 +28,28 @@ class RescueBody(Struct, forbid_unknown_fields=True):
 class Unshelve(Struct, forbid_unknown_fields=True):
     availability_zone: str | None = None
     host: str | None = None
+
+
+def change_password(request: Request, server_id: str, arguments: Any) -> Response:
+    """Set in the guest by its agent; kept nowhere."""
+    password = arguments.get("adminPass") if isinstance(arguments, dict) else None
+    if not isinstance(password, str) or not password:
+        raise Invalid("Invalid input for field/attribute adminPass.", field="changePassword.adminPass")
+    keys, at = request.plane.parts["identity"].token_keys, int(request.tx.now.timestamp())
+
+    def seal(text: str) -> str:
+        return str(keys.seal(text.encode(), at))
+
+    compute.guest_commands.change_password(request.tx, request.caller, server_id, password, seal)
+    return empty()
+
+
+def crash_dump(request: Request, server_id: str, _arguments: Any) -> Response:
+    """An interrupt that cannot be masked."""
+    if request.microversion < V2_17:
+        raise NotFound("The resource could not be found.")
+    compute.guest_commands.crash_dump(request.tx, request.caller, server_id)
+    return empty()
 
 
 def suspend(request: Request, server_id: str, _arguments: Any) -> Response:

@@ -5,6 +5,7 @@ from typing import Any
 
 from starlette.responses import Response
 
+from volutus.compute.attachments import extend
 from volutus.errors import Invalid
 from volutus.http.kernel import Request, Version, decode, document, empty
 from volutus.http.openstack.volume import schemas, views
@@ -101,7 +102,7 @@ def _terminate_connection(request: Request, volume_id: str) -> Response:
 def _extend(request: Request, volume_id: str) -> Response:
     body = read(request, "os-extend", schemas.Extend)
     in_use = request.microversion >= IN_USE_EXTENDS
-    volumes.extend(request.tx, request.caller, volume_id, body.new_size, in_use=in_use)
+    extend(request.tx, request.caller, volume_id, body.new_size, in_use=in_use)
     return empty()
 
 

@@ -1,0 +1,167 @@
+"""What makes a volume's disk anew: other storage classes, snapshots to go back to; and disks put aside."""
+
+import msgspec
+import pytest
+
+from tests.volume.conftest import facts
+from volutus import placement
+from volutus.placement.inventory import Overcommit
+
+
+@pytest.fixture
+def kind(operator):
+    def make(name, **specs):
+        body = {"volume_type": {"name": name, "extra_specs": specs}}
+        return operator.call("POST", "/types", body, 200)["volume_type"]["id"]
+
+    return make
+
+
+@pytest.fixture
+def two_pools(database, agent):
+    known = msgspec.structs.replace(facts("host-1"), pools={"directory": 500, "bulk": 900})
+    with database.begin() as tx:
+        placement.hosts.record_facts(tx, agent.host_id, known, Overcommit())
+    return agent
+
+
+def test_a_type_chooses_the_storage_class(cinder, operator, kind, two_pools, settle):
+    kind("slow", volume_backend_name="bulk")
+    one = cinder.make(volume_type="slow")
+    settle()
+    assert operator.volume(one)["os-vol-host-attr:host"] == "host-1@bulk#bulk"
+    assert two_pools.desired()[one].spec.pool == "bulk"
+    kind("elsewhere", volume_backend_name="nowhere")
+    lost = cinder.make(volume_type="elsewhere")
+    settle()
+    assert cinder.status(lost) == "error"
+
+
+def test_a_retype_moves_a_volume_only_when_it_may(cinder, operator, kind, two_pools, made, settle):
+    kind("slow", volume_backend_name="bulk")
+    one = made()
+    cinder.act(one, "os-retype", {"new_type": "slow", "migration_policy": "never"}, expect=400)
+    cinder.act(one, "os-retype", {"new_type": "slow", "migration_policy": "on-demand"})
+    moving = operator.volume(one)
+    assert (moving["status"], moving["volume_type"]) == ("retyping", "standard")
+    settle()
+    moved = operator.volume(one)
+    assert (moved["status"], moved["volume_type"], moved["migration_status"]) == (
+        "available",
+        "slow",
+        "success",
+    )
+    spec = two_pools.desired()[one].spec
+    assert (spec.pool, spec.revision, spec.source.disk_id) == ("bulk", 1, one)
+
+
+def test_limits_by_type_follow_the_volume(cinder, operator, kind, two_pools, made, settle):
+    kind("few")
+    project = cinder.http.caller.project_id
+    operator.call("PUT", f"/os-quota-sets/{project}", {"quota_set": {"volumes_few": 1}}, 200)
+    one, other = made(), made()
+    cinder.act(one, "os-retype", {"new_type": "few"})
+    cinder.act(other, "os-retype", {"new_type": "few"}, expect=413)
+    cinder.make(413, volume_type="few")
+    cinder.call("DELETE", f"/volumes/{one}", expect=202)
+    settle()
+    cinder.make(volume_type="few")
+
+
+def test_shared_volumes_are_raw_and_attached_more_than_once(cinder, kind, two_pools, settle):
+    kind("shared", multiattach="<is> True")
+    one = cinder.make(volume_type="shared")
+    settle()
+    assert two_pools.desired()[one].spec.format == "raw"
+    for server in ("11111111-2222-3333-4444-555555555555", "11111111-2222-3333-4444-666666666666"):
+        body = {"volume_uuid": one, "instance_uuid": server, "connector": {"host": "h"}}
+        made = cinder.call("POST", "/attachments", {"attachment": body}, 200)["attachment"]["id"]
+        cinder.call("POST", f"/attachments/{made}/action", {"os-complete": {}}, 204)
+    found = cinder.volume(one)
+    assert (found["status"], found["multiattach"], len(found["attachments"])) == ("in-use", True, 2)
+    cinder.call("POST", "/attachments", {"attachment": body}, 400)
+    cinder.call("DELETE", f"/attachments/{made}", expect=200)
+    assert cinder.status(one) == "in-use"
+
+
+def test_an_encrypted_type_gives_each_volume_a_key(cinder, operator, kind, two_pools, settle):
+    root = f"/types/{kind('secret')}/encryption"
+    assert operator.get(root) == {}
+    operator.call("POST", root, {"encryption": {"provider": "luks", "control_location": "front-end"}}, 200)
+    one = cinder.make(volume_type="secret")
+    settle()
+    assert cinder.volume(one)["encrypted"]
+    order = two_pools.desired()[one]
+    assert order.spec.encrypted
+    operator.call(
+        "PUT", f"{root}/{operator.get(root)['encryption_id']}", {"encryption": {"key_size": 256}}, 400
+    )
+    copy = cinder.make(source_volid=one)
+    settle()
+    assert cinder.volume(copy)["encrypted"]
+
+
+def test_a_volume_is_what_its_newest_snapshot_was(cinder, made, settle, agent):
+    one = made()
+    body = {"snapshot": {"volume_id": one}}
+    first, second = (cinder.call("POST", "/snapshots", body, 202)["snapshot"]["id"] for _ in range(2))
+    settle()
+    found = {entry["id"] for entry in cinder.get("/snapshots")["snapshots"]}
+    assert found == {first, second}
+    newest = cinder.get("/snapshots?sort=created_at:desc,id:desc&limit=1")["snapshots"][0]["id"]
+    (older,) = found - {newest}
+    cinder.act(one, "revert", {"snapshot_id": older}, expect=400)
+    cinder.act(one, "revert", {"snapshot_id": newest})
+    assert cinder.status(one) == "reverting"
+    cinder.act(one, "revert", {"snapshot_id": newest}, expect=400)
+    settle()
+    assert cinder.status(one) == "available"
+    assert agent.desired()[one].spec.source.disk_id == newest
+
+
+def test_a_volume_let_go_is_taken_back_under_another_id(cinder, operator, made, settle, agent):
+    one = made()
+    cinder.act(one, "os-unmanage", expect=403)
+    operator.act(one, "os-unmanage")
+    settle()
+    cinder.get(f"/volumes/{one}", 404)
+    (listed,) = operator.get("/manageable_volumes?host=host-1@directory")["manageable-volumes"]
+    assert listed["reference"] == {"source-name": f"volume-{one}"}
+    body = {"host": "host-1@directory#directory", "ref": listed["reference"], "name": "again"}
+    again = operator.call("POST", "/os-volume-manage", {"volume": body}, 202)["volume"]["id"]
+    settle()
+    assert operator.status(again) == "available"
+    assert agent.desired()[again].spec.source.adopted_id == one
+    operator.call("POST", "/os-volume-manage", {"volume": body}, 404)
+
+
+def test_a_frozen_class_takes_nothing_and_gives_nothing(cinder, operator, made, settle):
+    one = made()
+    body = {"host": "host-1@directory", "binary": "cinder-volume"}
+    operator.call("PUT", "/os-services/freeze", body, 200)
+    (service,) = operator.get("/os-services")["services"]
+    assert service["frozen"]
+    stuck = cinder.make()
+    cinder.call("DELETE", f"/volumes/{one}", expect=202)
+    settle()
+    assert (cinder.status(stuck), cinder.status(one)) == ("error", "deleting")
+    operator.call("PUT", "/os-services/thaw", body, 200)
+    settle()
+    fresh = cinder.make()
+    settle()
+    assert cinder.status(fresh) == "available"
+    operator.call("PUT", "/os-services/disable", {**body, "binary": "nothing"}, 404)
+    operator.call("PUT", "/os-services/disable-log-reason", {**body, "disabled_reason": "full"}, 200)
+    (service,) = operator.get("/os-services")["services"]
+    assert (service["status"], service["disabled_reason"]) == ("disabled", "full")
+
+
+def test_a_project_has_a_default_type_of_its_own(cinder, operator, kind):
+    type_id, project = kind("theirs"), cinder.http.caller.project_id
+    operator.get(f"/default-types/{project}", 404)
+    operator.call("PUT", f"/default-types/{project}", {"default_type": {"volume_type": "theirs"}}, 200)
+    assert cinder.volume(cinder.make())["volume_type"] == "theirs"
+    (listed,) = operator.get("/default-types")["default_types"]
+    assert listed == {"project_id": project, "volume_type_id": type_id}
+    operator.call("DELETE", f"/default-types/{project}", expect=204)
+    assert cinder.volume(cinder.make())["volume_type"] == "standard"
