@@ -146,12 +146,12 @@ def test_traffic_is_counted_once(opened, clock):
 
 
 def test_what_has_no_price_is_shown_and_not_free(opened, clock):
-    act(opened, open_usage, [Usage("p", "thing", "t", "storage_gib:tape", Decimal(3))])
+    act(opened, open_usage, [Usage("p", "thing", "t", "tape_gib", Decimal(3))])
     clock.advance(400)
     rate_all(opened)
     with opened.begin() as tx:
         (gap,) = rating.gaps(tx, 0, 10**9)
-        assert (gap.project_id, gap.meter, gap.quantity) == ("p", "storage_gib:tape", 900)
+        assert (gap.project_id, gap.meter, gap.quantity) == ("p", "tape_gib", 900)
     assert booked(opened) == {}
 
 

@@ -2,7 +2,7 @@
 
 A meter's own unit is what `usage_ranges` count (MHz, MiB, GiB …), held for seconds; a counted meter has
 quantities instead (bytes). One GB is 2^30 bytes throughout, one month 30 days of 86,400 seconds. A meter may
-have classes (`storage_gib:nvme`), each with its own price.
+have classes (`storage_gib:nvme`), each with a price of its own or else its meter's.
 """
 
 from dataclasses import dataclass

@@ -66,10 +66,10 @@ def extend(tx: Tx, caller: Caller, volume_id: str, size_gib: int, *, in_use: boo
     """Order a larger size of a volume; the servers that have it plugged in tell of it. Raises what the
     volume's own state forbids."""
     volume.volumes.extend(tx, caller, volume_id, size_gib, in_use=in_use)
-    for held in volume.get_volume(tx, caller, volume_id).attachments:
-        if held.by_compute and held.server_id is not None:
-            # It is over when the host's report of the new size wakes the server.
-            history.began(tx, caller, held.server_id, "extend_volume")
+    held = volume.get_volume(tx, caller, volume_id).attachments
+    users = [each.server_id for each in held if each.by_compute and each.server_id is not None]
+    # It is over when the host's report of the new size wakes the servers.
+    history.began_on_each(tx, caller, users, "extend_volume")
 
 
 def set_delete_on_termination(

@@ -3,6 +3,7 @@
 Unlike the audit trail, which records changes of everything, these are for the server's tenant.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -36,18 +37,23 @@ class ServerAction:
 
 def began(tx: Tx, caller: Caller, server_id: str, action: str, *, finished: bool = False) -> None:
     """Note an action; `finished` for those that are done with the request."""
-    tx.execute(
-        insert(server_actions),
-        {
-            "server_id": server_id,
-            "action": action,
-            "request_id": tx.request_id,
-            "user_id": caller.user_id,
-            "project_id": caller.project_id,
-            "started_at": tx.now,
-            "finished_at": tx.now if finished else None,
-        },
-    )
+    began_on_each(tx, caller, [server_id], action, finished=finished)
+
+
+def began_on_each(
+    tx: Tx, caller: Caller, server_ids: Sequence[str], action: str, *, finished: bool = False
+) -> None:
+    """Note one action of several servers."""
+    noted = {
+        "action": action,
+        "request_id": tx.request_id,
+        "user_id": caller.user_id,
+        "project_id": caller.project_id,
+        "started_at": tx.now,
+        "finished_at": tx.now if finished else None,
+    }
+    if server_ids:
+        tx.execute(insert(server_actions).values([{**noted, "server_id": each} for each in server_ids]))
 
 
 def ended(tx: Tx, server_id: str, message: str | None = None) -> None:

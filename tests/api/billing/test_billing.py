@@ -184,14 +184,14 @@ def test_a_payment_is_credited_once(rich, operator):
 
 def test_the_audit_names_what_has_no_price(rich, operator, database, clock):
     with database.begin() as tx:
-        open_usage(tx, [Usage("project-a", "thing", "t", "storage_gib:tape", Decimal(1))])
+        open_usage(tx, [Usage("project-a", "thing", "t", "tape_gib", Decimal(1))])
     clock.advance(400)
     rate_all(database)
     found = operator.get(f"{V1}/audit").json()["audit"]
     assert [one["what"] for one in found["differences"]] == ["no price"]
-    assert [gap["meter"] for gap in found["gaps"]] == ["storage_gib:tape"]
+    assert [gap["meter"] for gap in found["gaps"]] == ["tape_gib"]
     left = operator.post(f"{V1}/audit/{found['last']}/correct", {}).json()["differences"]
-    assert [one["meter"] for one in left] == ["storage_gib:tape"]
+    assert [one["meter"] for one in left] == ["tape_gib"]
 
 
 def test_invoices_budgets_vouchers(rich, operator, database, clock):
