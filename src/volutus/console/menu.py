@@ -46,6 +46,7 @@ _GROUPS = (
         (
             Entry("/volumes", N_("Volumes")),
             Entry("/snapshots", N_("Snapshots")),
+            Entry("/backups", N_("Backups")),
         ),
     ),
     Group(
@@ -55,6 +56,7 @@ _GROUPS = (
             Entry("/networks", N_("Networks")),
             Entry("/routers", N_("Routers")),
             Entry("/floating-ips", N_("Floating IPs")),
+            Entry("/load-balancers", N_("Load balancers")),
             Entry("/security-groups", N_("Security groups")),
         ),
     ),
