@@ -137,7 +137,7 @@ def test_a_load_balancer_serves_is_watched_drained_and_deleted(browser, plane):
     assert "No server yet" in page.text
     outside = browser.option(path, "network", "public")
     page = browser.send(path, act="floating", network=outside)
-    assert "<code>172.24.4." in page.text, page.text[page.text.find("alert"):][:600]
+    assert "<code>172.24.4." in page.text, page.text[page.text.find("alert") :][:600]
     listener = re.search(r'name="listener" value="([^"]+)"', page.text)
     assert listener
     assert "Behind" not in browser.send(path, act="unlisten", pool=pool[1], listener=listener[1]).text

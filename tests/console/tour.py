@@ -44,6 +44,8 @@ ADMIN_PAGES = {
     "admin-projects": "/admin/projects",
     "admin-users": "/admin/users",
     "admin-hosts": "/admin/hosts",
+    "admin-work": "/admin/work",
+    "admin-audit": "/admin/audit",
     "admin-accounts": "/admin/accounts",
     "admin-price-lists": "/admin/price-lists",
 }

@@ -4,6 +4,7 @@ from volutus.console import (
     account,
     admin_billing,
     admin_hosts,
+    admin_operations,
     admin_projects,
     admin_users,
     application_credentials,
@@ -62,6 +63,7 @@ PAGES = (
     *admin_projects.PAGES,
     admin_users.PAGE,
     *admin_hosts.PAGES,
+    *admin_operations.PAGES,
     *admin_billing.PAGES,
     *screens.PAGES,
 )

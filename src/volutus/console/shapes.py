@@ -80,7 +80,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Search:
-    """What the API is asked to find: a piece of a text, and choices."""
+    """What the API is asked to find: a text (none without a label), and other fields or choices."""
 
     label: str
     filters: Sequence[Field] = ()
