@@ -111,6 +111,7 @@ servers = Table(
     Column("extra_specs", JSONB),
     Column("image_id", Text),
     Column("image_properties", JSONB),
+    Column("image_format", Text),
     Column("kernel_image", JSONB),
     Column("ramdisk_image", JSONB),
     Column("root_volume_gib", Integer),
@@ -170,6 +171,8 @@ guests = Table(
     Column("serial_socket", Text),
     _at("observed_at"),
     _at("gone_at"),
+    Column("cores_max", Integer),
+    Column("memory_mib_max", Integer),
 )
 server_actions = Table(
     "server_actions",
