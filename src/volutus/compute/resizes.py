@@ -45,7 +45,7 @@ CONFIRMED_AFTER = timedelta(hours=24)
 Size = Mapping[str, Any]
 
 
-def resize(tx: Tx, caller: Caller, server_id: str, flavor_id: str) -> None:
+def resize(tx: Tx, caller: Caller, server_id: str, flavor_id: str, disk_config: str | None = None) -> None:
     """Order another size. Raises WrongState, Invalid, QuotaExceeded; NoCapacity when the host
     has no room for it."""
     server = actions.changeable(tx, caller, server_id, "resize", _STATES, idle=True)
@@ -68,6 +68,8 @@ def resize(tx: Tx, caller: Caller, server_id: str, flavor_id: str) -> None:
     quota.charge(tx, server.project_id, _difference(_largest(old, _amounts(other)), old))
     _claim(tx, server, _largest(_size(server), other), max(server.root_volume_gib, flavor.disk_gib))
     hardware.of(_shape(server, other))
+    if disk_config is not None:
+        servers.write(tx, server.id, disk_config=disk_config)
     live = server.status.vm_state == "active" and _fits_live(server, other)
     if live:
         _swap(tx, server, Step.RESIZE_START, other)

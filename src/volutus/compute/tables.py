@@ -187,6 +187,13 @@ server_actions = Table(
     _at("finished_at"),
     Column("message", Text),
 )
+server_stages = Table(
+    "server_stages",
+    _metadata,
+    Column("action_id", BigInteger, primary_key=True),
+    Column("name", Text, primary_key=True),
+    _at("started_at"),
+)
 guest_commands = Table(
     "guest_commands",
     _metadata,
