@@ -27,9 +27,12 @@ class Process:
         if self._process.poll() is not None:
             self._process = self._started()
 
-    def stop(self, with_signal: signal.Signals = signal.SIGTERM) -> None:
+    def send(self, which: signal.Signals) -> None:
         if self._process.poll() is None:
-            self._process.send_signal(with_signal)
+            self._process.send_signal(which)
+
+    def stop(self, with_signal: signal.Signals = signal.SIGTERM) -> None:
+        self.send(with_signal)
         try:
             self._process.wait(5)
         except subprocess.TimeoutExpired:
