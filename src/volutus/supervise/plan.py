@@ -68,7 +68,8 @@ def _control_plane(settings: Settings) -> tuple[Child, ...]:
     )
     agents = part("agents", "agents", "--fd", "{fd}", after=("prepare",), listens=settings.agent_listen)
     reconcile = part("reconcile", "reconcile", after=("prepare", "ovn-northbound"))
-    return prepare, *workers, agents, reconcile
+    ftp = (part("ftp", "ftp", after=("api-1",)),) if settings.ftp_listen else ()
+    return prepare, *workers, agents, reconcile, *ftp
 
 
 def _agent(settings: Settings) -> Child:
