@@ -15,7 +15,7 @@ check: setup
 	$(PYTHON) -m pytest tests/rules
 
 client: setup
-	@test .cache/client/.done -nt requirements-client.lock || { \
+	@test -e .cache/client/.done && test -z "$$(find requirements-client.lock client -newer .cache/client/.done)" || { \
 	  rm -rf .cache/client && /usr/bin/python3 -m venv .cache/client && \
 	  .cache/client/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-client.lock && \
 	  .cache/client/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation ./client && \

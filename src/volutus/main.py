@@ -29,6 +29,7 @@ from volutus.http.openstack import identity as identity_dialect
 from volutus.http.openstack import image as image_dialect
 from volutus.http.openstack import loadbalancer as loadbalancer_dialect
 from volutus.http.openstack import network as network_dialect
+from volutus.http.openstack import operations as operations_dialect
 from volutus.http.openstack import placement as placement_dialect
 from volutus.http.openstack import volume as volume_dialect
 from volutus.http.paid import PaidGate
@@ -69,6 +70,7 @@ def dialects() -> list[Dialect]:
         compute_dialect.discovery(),
         placement_dialect.dialect(),
         billing_dialect.dialect(),
+        operations_dialect.dialect(),
     ]
 
 
