@@ -12,6 +12,7 @@ from tests.compute.plane import Plane, add_image, add_network
 from tests.conftest import make_caller
 from volutus import compute, image, volume
 from volutus.billing import meters
+from volutus.db import Page
 from volutus.errors import Forbidden
 from volutus.identity.caller import CLOUD
 from volutus.reconcile import Worker
@@ -19,7 +20,7 @@ from volutus.volume import VolumeOrder
 from volutus.volume.backup_reconciler import BackupReconciler
 from volutus.volume.backups import BackupOrder
 from volutus.volume.snapshots import SnapshotOrder
-from volutus.wire import BackupObserved, Observed
+from volutus.wire import BackupObserved, GuestState, Observed
 
 OPEN = text(
     "SELECT meter, sum(amount) AS amount FROM usage_ranges WHERE upper_inf(during) AND project_id = :project"
@@ -98,3 +99,28 @@ def test_a_licence_stays_with_every_copy(plane, database):
         made = image.create(tx, member, fields)
         with pytest.raises(Forbidden), tx.savepoint():
             image.change(tx, member, made.id, lambda now: replace(now, properties={}))
+
+
+def test_what_fills_in_yields_with_notice(plane, database, clock):
+    (host,) = plane.hosts
+    filler = plane.create("filler", hints={"backfill": "true"}, flavor_id="1000mhz-1c-12000m")
+    wanted = plane.order("wanted", flavor_id="1000mhz-1c-8000m")
+    also = plane.order("also", hints={"backfill": "true"}, flavor_id="1000mhz-1c-8000m")
+    plane.settle()
+    assert plane.status(also.id) == "ERROR"
+    status = plane.get(filler.id).status
+    assert (status.name, status.task_state) == ("ACTIVE", "shelving")
+    assert host.guests[filler.id].state is GuestState.RUNNING
+    assert plane.status(wanted.id) == "BUILD"
+    with database.begin() as tx:
+        told = [one.action for one in compute.history.list_(tx, plane.caller, filler.id, Page())]
+    assert "yield" in told
+    for _ in range(8):
+        clock.advance(12)
+        plane.settle()
+    assert plane.status(filler.id) == "SHELVED_OFFLOADED"
+    assert plane.status(wanted.id) == "ACTIVE"
+    assert "cpu_mhz:backfill" not in in_use(database, plane.caller)
+    plane.act(compute.shelving.unshelve, filler.id)
+    plane.settle()
+    assert plane.status(filler.id) == "SHELVED_OFFLOADED"
