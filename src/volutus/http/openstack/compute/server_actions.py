@@ -9,7 +9,14 @@ from volutus import compute
 from volutus.errors import Conflict, Invalid
 from volutus.http.kernel import Request, Version, document, empty
 from volutus.http.kernel.bodies import decode
-from volutus.http.openstack.compute import images, rebuilds, remote_consoles, schemas, server_shapes
+from volutus.http.openstack.compute import (
+    floating_ips,
+    images,
+    rebuilds,
+    remote_consoles,
+    schemas,
+    server_shapes,
+)
 
 V2_73 = Version(2, 73)
 
@@ -172,6 +179,8 @@ ACTIONS: dict[str, tuple[str, _Handler]] = {
     "removeSecurityGroup": ("security_groups", _remove_group),
     "addFixedIp": ("fixed_ips", _add_fixed_ip),
     "removeFixedIp": ("fixed_ips", _remove_fixed_ip),
+    "addFloatingIp": ("fixed_ips", floating_ips.add),
+    "removeFloatingIp": ("fixed_ips", floating_ips.remove),
     "os-resetState": ("reset_state", _reset_state),
     "forceDelete": ("force_delete", _force_delete),
 }
