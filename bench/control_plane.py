@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "src"))
 
 from bench import measures
 from bench.cloud import Cloud
+from bench.console import console
 from bench.images import images
 from bench.measures import Bench, Figure
 from bench.tenant import Tenant
@@ -33,7 +34,11 @@ SMALL: dict[str, Callable[[Bench], None]] = {
     "network": measures.network,
     "images": images,
 }
-LARGE: dict[str, Callable[[Bench], None]] = {"placing": measures.placing, "idle-many": measures.idle}
+LARGE: dict[str, Callable[[Bench], None]] = {
+    "placing": measures.placing,
+    "idle-many": measures.idle,
+    "console": console,
+}
 
 
 def main() -> int:

@@ -3,6 +3,7 @@
 import gc
 import socket
 import ssl
+from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -29,6 +30,7 @@ from volutus.http.openstack import identity as identity_dialect
 from volutus.http.openstack import image as image_dialect
 from volutus.http.openstack import loadbalancer as loadbalancer_dialect
 from volutus.http.openstack import network as network_dialect
+from volutus.http.openstack import operations as operations_dialect
 from volutus.http.openstack import placement as placement_dialect
 from volutus.http.openstack import volume as volume_dialect
 from volutus.http.paid import PaidGate
@@ -53,6 +55,13 @@ from volutus.volume import keys as keys_of_volumes
 POLICY_OVERRIDE = "policy.toml"
 # Long polls would hold a stopping process for their whole wait; agents simply ask again.
 STOP_WITHIN_S = 3
+# What libraries load by name when they are first used.
+_BY_NAME = (
+    "sqlalchemy.dialects.postgresql.psycopg",
+    "uvicorn.loops.uvloop",
+    "uvicorn.protocols.http.httptools_impl",
+    "uvicorn.protocols.websockets.wsproto_impl",
+)
 # The northbound database of a cloud whose hosts are simulated: there is nobody to carry it out.
 NO_NORTHBOUND = "memory"
 
@@ -69,6 +78,7 @@ def dialects() -> list[Dialect]:
         compute_dialect.discovery(),
         placement_dialect.dialect(),
         billing_dialect.dialect(),
+        operations_dialect.dialect(),
     ]
 
 
@@ -162,6 +172,13 @@ def _mailers(settings: Settings, database: Database) -> list[Reconciler]:
         settings.smtp_server, settings.mail_from, settings.smtp_user, settings.smtp_password
     )
     return [billing.MailReconciler(database, server)]
+
+
+def load_all() -> None:
+    """Load what all parts of the control plane use, before they are forked from this process."""
+    for name in _BY_NAME:
+        import_module(name)
+    _keep_what_was_loaded()
 
 
 def upgrade_database(settings: Settings) -> None:

@@ -4,6 +4,7 @@ deleting all. Run as a program in the cloud's network: `python -m tests.console.
 import base64
 import hashlib
 import hmac
+import socket
 import struct
 import sys
 import time
@@ -23,6 +24,10 @@ BOOT_S = 240.0
 _ENTER = "\ue007"
 # The share of a text screen that is drawn at all: a login prompt is a few letters on black.
 _LIT_MIN = 200
+_SSH_RULES = (
+    "[...document.querySelectorAll('#live details[id^=do-delete]')]"
+    ".filter((one) => one.textContent.includes('in IPv4 tcp 22'))"
+)
 _DELETABLE = "return document.querySelectorAll('#live details[id^=do-delete]').length"
 _DELETE_ONE = """
 const found = document.querySelectorAll('#live details[id^=do-delete]');
@@ -58,7 +63,7 @@ class Journey:
         self._open_port()
         self._read_charges()
         self._delete_all()
-        assert not self.browser.complaints(), "the browser refused something"
+        assert not (said := self.browser.complaints()), f"the browser refused something: {said}"
 
     def _use_totp(self) -> str:
         """The user has a one-time code from now on; the secret of it."""
@@ -115,7 +120,7 @@ class Journey:
         self._wait(lambda: "rosebud" in self._terminal(), "the echo")
         browser.open(used)
         self._wait(lambda: "Not connected" in browser.text("#status"), "a used token opens nothing")
-        browser.complaints()  # The socket that was refused is among them.
+        self._wait(lambda: any("WebSocket" in one for one in browser.complaints()), "the socket was refused")
         browser.open(server)
 
     def _keep_data(self) -> None:
@@ -149,13 +154,29 @@ class Journey:
         browser.open(server)
 
     def _open_port(self) -> None:
+        """A floating IP leads to the guest's SSH server as soon as a rule lets it in, and only then."""
         browser = self.browser
         server = browser.url
+        browser.open(f"{self.url}/floating-ips")
+        self._form("#make-1", {})
+        self._form("details[id^=do-assign]", {})
+        self._wait(lambda: "day" in browser.text("#live table"), "the address leads to the server")
+        address = browser.text("#live code")
         browser.open(f"{self.url}/security-groups")
         browser.click("#live table a")
         self._wait(lambda: bool(browser.text("h1")), "the group")
+        while browser.run_script(f"return {_SSH_RULES}.length"):
+            left = browser.run_script(f"{_SSH_RULES}[0].querySelector('form').requestSubmit(); return 1")
+            assert left
+            self._wait(lambda: "done=" in browser.url, "the rule is deleted")
+            browser.open(browser.url.partition("?")[0])
+        self._wait(lambda: not _answers(address), "nobody gets in")
         browser.run_script("document.querySelector('input[value=ssh]').form.requestSubmit()")
         self._wait(lambda: "22" in browser.text("#live table"), "the rule")
+        self._wait(lambda: _answers(address), "SSH gets in")
+        browser.open(f"{self.url}/floating-ips")
+        self._form("details[id^=do-delete]", {})
+        self._wait(lambda: address not in browser.text("#live"), "the address is given back")
         browser.open(server)
 
     def _read_charges(self) -> None:
@@ -196,6 +217,16 @@ class Journey:
 
     def _wait(self, condition: Any, what: str, within_s: float = 60.0) -> None:
         self.browser.wait_for(condition, what, within_s)
+
+
+def _answers(address: str) -> bool:
+    """Whether the guest's SSH server says who it is."""
+    try:
+        with socket.create_connection((address, 22), timeout=3) as connection:
+            connection.settimeout(10)
+            return connection.recv(4) == b"SSH-"
+    except OSError:
+        return False
 
 
 def _code(secret: str) -> str:

@@ -87,14 +87,13 @@ def test_another_tenants_id_in_an_address_is_not_found(browser):
 def test_what_is_anothers_is_neither_shown_nor_touched(visitor, plane):
     """The administrator's server, looked at by the member of another project."""
     visitor.sign_in("admin", project="admin")
-    group = re.search(r'href="(/security-groups/[^"]+)"', visitor.get("/security-groups").text)
+    group = visitor.send("/security-groups", act="create", name="theirs").url.path
     made = visitor.send("/volumes", act="create", name="theirs", size="1")
     volume = re.search(r'id="row-\d+-([0-9a-f-]{36})"', made.text)
-    assert group
     assert volume
     visitor.sign_in("demo")
-    assert visitor.get(group[1]).status_code == 404
-    assert visitor.send(group[1], act="usual", usual="ssh").status_code == 404
+    assert visitor.get(group).status_code == 404
+    assert visitor.send(group, act="usual", usual="ssh").status_code == 404
     assert visitor.send("/volumes", act="delete", id=volume[1]).status_code == 404
     assert "theirs" not in visitor.get("/volumes").text
 

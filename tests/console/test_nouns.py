@@ -6,6 +6,9 @@ import re
 import pytest
 
 from tests.console.test_servers import create
+from volutus import volume
+from volutus.reconcile import Worker
+from volutus.wire import BackupObserved
 
 LISTS = (
     "/volumes",
@@ -13,6 +16,8 @@ LISTS = (
     "/networks",
     "/routers",
     "/floating-ips",
+    "/backups",
+    "/load-balancers",
     "/security-groups",
     "/key-pairs",
 )
@@ -66,6 +71,77 @@ def test_a_volume_is_made_attached_detached_and_deleted(browser, plane):
     assert "Deletion ordered" in delete(browser, "/volumes", "Delete data-1")
     plane.settle()
     assert "No volume yet" in browser.get("/volumes").text
+
+
+def store_backups(plane) -> None:
+    """The host does with backups what it was told, which its simple twin does not."""
+    host, worker = plane.hosts[0], Worker(plane.database, [volume.BackupReconciler(plane.database)])
+    worker.drain()
+    host.look()
+    told = {key: host.orders.pop(("backup", key)) for kind, key in list(host.orders) if kind == "backup"}
+    gone = [key for key, one in told.items() if one.tombstone]
+    kept = [
+        BackupObserved(id=key, generation=one.generation, ready=True, stored_bytes=7)
+        for key, one in told.items()
+        if not one.tombstone
+    ]
+    with plane.database.begin() as tx:
+        volume.backups.record_observed(tx, host.host_id, kept, gone)
+    plane.clock.advance(10)
+    worker.drain()
+
+
+def test_a_backup_is_made_restored_and_deleted(browser, plane):
+    assert "No backup yet" in browser.get("/backups").text
+    browser.send("/volumes", act="create", name="data-1", size="2")
+    plane.settle()
+    volume = browser.option("/backups", "volume", "data-1")
+    page = browser.send("/backups", act="create", name="nightly", volume=volume, incremental="")
+    assert "nightly" in table(page.text), page.text
+    store_backups(plane)
+    page = browser.get("/backups").text
+    assert "full copy" in table(page)
+    key = key_of(page, "restore", "Restore nightly")
+    restored = browser.send("/backups", act="restore", id=key, name="from-nightly")
+    assert "from-nightly" in table(restored.text)
+    plane.settle()
+    assert browser.send("/backups", act="over", id=key, volume=volume).status_code == 200
+    plane.settle()
+    assert "deleting" in table(delete(browser, "/backups", "Delete nightly"))
+
+
+def test_a_load_balancer_serves_is_watched_drained_and_deleted(browser, plane):
+    create(browser, plane)
+    subnet = browser.option("/load-balancers", "subnet", "private")
+    order = {"name": "front", "subnet": subnet, "protocol": "TCP", "spread": "SOURCE_IP_PORT"}
+    refused = browser.send("/load-balancers", act="create", **order, port="99999")
+    assert refused.status_code == 400
+    assert "front" not in table(refused.text), "nothing half made stays"
+    page = browser.send("/load-balancers", act="create", **order, port="80")
+    path = page.url.path
+    assert "Behind TCP 80" in page.text
+    pool = re.search(r'name="pool" value="([^"]+)"', page.text)
+    target = re.search(r'<option value="([^"]+)">web-1 ', page.text)
+    assert pool
+    assert target
+    page = browser.send(path, act="member", pool=pool[1], target=target[1], port="8080")
+    assert f"{target[1].partition('/')[0]}:8080" in table(page.text)
+    monitor = {"type": "HTTP", "delay": "5", "timeout": "2", "url_path": "/health"}
+    page = browser.send(path, act="monitor", pool=pool[1], **monitor)
+    assert "End the checks of TCP 80" in page.text
+    member = re.search(r'name="member" value="([^"]+)"', page.text)
+    assert member
+    page = browser.send(path, act="drain", pool=pool[1], member=member[1])
+    assert "Use it again" in table(page.text)
+    page = browser.send(path, act="remove", pool=pool[1], member=member[1])
+    assert "No server yet" in page.text
+    outside = browser.option(path, "network", "public")
+    page = browser.send(path, act="floating", network=outside)
+    assert "<code>172.24.4." in page.text, page.text[page.text.find("alert") :][:600]
+    listener = re.search(r'name="listener" value="([^"]+)"', page.text)
+    assert listener
+    assert "Behind" not in browser.send(path, act="unlisten", pool=pool[1], listener=listener[1]).text
+    assert "No load balancer yet" in delete(browser, "/load-balancers", "Delete front")
 
 
 def test_a_refused_volume_keeps_what_was_typed(browser):

@@ -1,7 +1,12 @@
 """Signing in and out, and what others cannot do with a session."""
 
+from pathlib import Path
+
 import pytest
 
+from volutus.console import rendering
+from volutus.console.assets import Assets
+from volutus.console.rendering import Renderer
 from volutus.console.visits import safe_path
 
 _COOKIE = "volutus_session"
@@ -114,3 +119,13 @@ def test_a_project_one_has_no_role_in_is_refused(browser):
     page = browser.send("/projects", project="somebody-elses")
     assert page.status_code == 404
     assert "no role" in page.text
+
+
+def test_whatever_page_follows_what_it_shows_has_the_part_that_changes(tmp_path):
+    directory = Path(rendering.__file__).parent / "templates"
+    environment = Renderer(Assets(tmp_path)).environment
+    for template in directory.glob("*.html"):
+        text = template.read_text()
+        if "parts.live(visit)" in text or 'extends "sheet.html"' in text:
+            # A block that is only inherited would send the whole page as its own part.
+            assert "live" in environment.get_template(template.name).blocks, template.name

@@ -1,5 +1,6 @@
 """Imports as they are carried out: what changes on its way in, what fails, and what is left."""
 
+import hashlib
 import os
 import signal
 import subprocess
@@ -37,6 +38,11 @@ FOREIGN = [
     ("vhd", "vpc", "subformat=dynamic,force_size=on"),
     ("vhdx", "vhdx", ""),
 ]
+# Options of disks that name another file, and what is said of them.
+REACHING = [
+    ("backing_file=base,backing_fmt=raw", "backing file"),
+    ("data_file=outside,data_file_raw=on", "external data file"),
+]
 
 
 @pytest.fixture
@@ -69,9 +75,9 @@ def ordered(database, image_id, rules, method=imports.DIRECT, uri=None):
         return imports.order(tx, MEMBER, image_id, rules, ImportOrder(method, uri, asked=asked)).id
 
 
-def look(database, image_id, task_id):
+def look(database, image_id, task_id=None):
     with database.begin() as tx:
-        return image.get(tx, MEMBER, image_id), tasks.get(tx, MEMBER, task_id)
+        return image.get(tx, MEMBER, image_id), task_id and tasks.get(tx, MEMBER, task_id)
 
 
 def used(database):
@@ -122,11 +128,17 @@ def test_the_disk_of_a_machine_becomes_an_image(database, store, importer, tmp_p
 
 
 @pytest.mark.parametrize(("disk_format", "driver"), [("raw", "raw"), ("qcow2", "qcow2")])
-def test_what_the_backend_takes_is_active_at_once(database, store, tmp_path, disk_format, driver):
-    image_id = staged(database, store, qemu_img(tmp_path, driver), disk_format)
+def test_what_the_backend_takes_stays_as_it_came(database, store, importer, tmp_path, disk_format, driver):
+    content = qemu_img(tmp_path, driver)
+    image_id = staged(database, store, content, disk_format)
+    assert look(database, image_id)[0].virtual_size_bytes is None
     task_id = ordered(database, image_id, ImportRules(convert_to="qcow2"))
+    importer.run(task_id)
     made, task = look(database, image_id, task_id)
     assert (made.status, made.disk_format, task.state) == ("active", disk_format, "success")
+    assert (made.virtual_size_bytes, made.size_bytes, used(database)) == (SIZE, len(content), len(content))
+    assert (store.path(image_id).read_bytes(), files(store)) == (content, [image_id])
+    assert made.sha256 == hashlib.sha256(content).hexdigest()
     with pytest.raises(Conflict):
         ordered(database, image_id, ImportRules())
 
@@ -151,6 +163,24 @@ def test_a_broken_disk_fails_and_leaves_the_image_queued(database, store, import
     assert (made.status, made.import_state, made.size_bytes) == ("queued", "failure", None)
     assert task.state == "failure"
     assert "could not be converted" in task.message
+    assert (used(database), files(store)) == (0, [])
+
+
+@pytest.mark.parametrize(("options", "fault"), REACHING)
+def test_what_reaches_beyond_itself_is_refused_when_imported(
+    database, store, importer, tmp_path, options, fault
+):
+    disk = tmp_path / "disk"
+    (tmp_path / "base").write_bytes(b"x" * 512)
+    subprocess.run(
+        ["qemu-img", "create", "-q", "-f", "qcow2", "-o", options, disk, "1M"], cwd=tmp_path, check=True
+    )
+    image_id = staged(database, store, disk.read_bytes(), "qcow2")
+    task_id = ordered(database, image_id, ImportRules(convert_to="qcow2"))
+    importer.run(task_id)
+    made, task = look(database, image_id, task_id)
+    assert (made.status, made.import_state, task.state) == ("queued", "failure", "failure")
+    assert fault in task.message
     assert (used(database), files(store)) == (0, [])
 
 
@@ -252,9 +282,10 @@ def test_an_import_whose_process_died_is_done_by_the_next(database, store, impor
         imports.finish(tx, store, dead, Content(Sums(1, "", ""), "qcow2", "bare", 1))
 
 
-def test_ended_tasks_are_forgotten_after_two_days(database, store, tmp_path, clock):
+def test_ended_tasks_are_forgotten_after_two_days(database, store, importer, clock):
     image_id = staged(database, store, b"raw", "raw")
     task_id = ordered(database, image_id, ImportRules())
+    importer.run(task_id)
     Worker(database, [ImageCollector(database, store)]).scan()
     clock.advance(tasks.KEPT.total_seconds() + 1)
     Worker(database, [ImageCollector(database, store)]).run_once()

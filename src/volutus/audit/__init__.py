@@ -61,3 +61,14 @@ def of_object(tx: Tx, kind: str, object_id: str, limit: int = 100) -> Sequence[R
         .order_by(_audit.c.id.desc())
         .limit(limit)
     )
+
+
+def search(
+    tx: Tx, wanted: Mapping[str, str], *, before_id: int | None = None, limit: int = 100
+) -> Sequence[Row[Any]]:
+    """The newest records whose columns have the wanted values, those before `before_id` if it is given. Only
+    objects and projects are indexed: what is looked for by other columns is looked for in all records."""
+    statement = select(_audit).order_by(_audit.c.id.desc()).limit(limit)
+    if before_id is not None:
+        statement = statement.where(_audit.c.id < before_id)
+    return tx.rows(statement.where(*(_audit.c[name] == value for name, value in wanted.items())))

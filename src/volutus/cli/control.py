@@ -26,6 +26,15 @@ def prepare(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def forkserver(arguments: argparse.Namespace) -> int:
+    """Load everything, and fork the other parts when the supervisor says so."""
+    from volutus import cli, main
+    from volutus.supervise import forkserver as server
+
+    main.load_all()
+    return server.serve(arguments.socket, cli.main)
+
+
 def api(arguments: argparse.Namespace) -> int:
     """Answer the public APIs."""
     from volutus import main

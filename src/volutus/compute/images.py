@@ -61,6 +61,7 @@ def create(tx: Tx, caller: Caller, server_id: str, name: str, metadata: Mapping[
         raise WrongState(f"Cannot 'createImage' instance {server_id} while it is in task_state {task}")
     orders.check_metadata(tx, server.project_id, metadata)
     made = order_copy(tx, caller, server, name, metadata)
+    history.began(tx, caller, server_id, "createImage")
     wake(tx, reports.SERVER, server_id)
     return made
 
@@ -85,7 +86,6 @@ def order_copy(tx: Tx, caller: Caller, server: Server, name: str, metadata: Mapp
     )
     made = volume.uploads.order(tx, caller, UploadOrder(disks[0].disk_id, fields, server_id))
     servers.write(tx, server_id, image_task=SNAPSHOT)
-    history.began(tx, caller, server_id, "createImage")
     audit.record(tx, caller, "createImage", "compute.server", server_id, {"image_id": made.id})
     return made
 

@@ -46,6 +46,7 @@ _GROUPS = (
         (
             Entry("/volumes", N_("Volumes")),
             Entry("/snapshots", N_("Snapshots")),
+            Entry("/backups", N_("Backups")),
         ),
     ),
     Group(
@@ -55,6 +56,7 @@ _GROUPS = (
             Entry("/networks", N_("Networks")),
             Entry("/routers", N_("Routers")),
             Entry("/floating-ips", N_("Floating IPs")),
+            Entry("/load-balancers", N_("Load balancers")),
             Entry("/security-groups", N_("Security groups")),
         ),
     ),
@@ -82,6 +84,8 @@ _GROUPS = (
             Entry("/admin/projects", N_("Projects")),
             Entry("/admin/users", N_("Users")),
             Entry("/admin/hosts", N_("Hosts and capacity")),
+            Entry("/admin/work", N_("Stuck work")),
+            Entry("/admin/audit", N_("Audit")),
             Entry("/admin/accounts", N_("Accounts")),
             Entry("/admin/price-lists", N_("Price lists")),
         ),

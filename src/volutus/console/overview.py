@@ -10,6 +10,7 @@ from volutus.console.rendering import Page, Renderer
 from volutus.console.servers import ROOT, shown_state
 from volutus.console.states import is_busy
 from volutus.console.visits import Visit
+from volutus.console.volumes import root
 
 SHOWN_MAX = 10
 
@@ -31,9 +32,10 @@ class Meter:
 async def show(renderer: Renderer, visit: Visit) -> Response:
     """Everything is asked for at once."""
     api = visit.api
-    servers, broken, limits, volumes, network, balance = await together(
+    servers, broken, lost, limits, volumes, network, balance = await together(
         api.items(f"{ROOT}/detail", "servers", limit=SHOWN_MAX, sort_key="created_at"),
         api.items(f"{ROOT}/detail", "servers", limit=SHOWN_MAX, status="ERROR"),
+        api.items(f"{root(visit)}/volumes/detail", "volumes", limit=SHOWN_MAX, status="error"),
         api.get("/compute/v2.1/limits"),
         api.get(f"/volume/v3/{visit.session.project_id}/limits"),
         api.get(f"/network/v2.0/quotas/{visit.session.project_id}/details"),
@@ -41,21 +43,21 @@ async def show(renderer: Renderer, visit: Visit) -> Response:
     )
     meters = _meters(limits["limits"]["absolute"], volumes["limits"]["absolute"], network["quota"])
     busy = any(is_busy(shown_state(one)) for one in servers)
-    values = {"servers": servers, "broken": broken, "meters": meters, "balance": balance}
+    values = {"servers": servers, "broken": broken, "lost": lost, "meters": meters, "balance": balance}
     return renderer.page("overview.html", visit, busy=busy, **values)
 
 
 async def _money(visit: Visit) -> Document | None:
-    """The balance, and what this month cost; None where nobody pays."""
+    """The balance, what this month cost and will have cost; None where nobody pays."""
     try:
-        found, statement = await together(
-            visit.api.get("/billing/v1/balance"), visit.api.get("/billing/v1/statement")
+        found, forecast = await together(
+            visit.api.get("/billing/v1/balance"), visit.api.get("/billing/v1/forecast")
         )
     except ApiProblem as problem:
         if problem.status == 401:
             raise
         return None
-    return {**found["balance"], "spent": statement["statement"]["total"]}
+    return {**found["balance"], "month": forecast["forecast"]}
 
 
 def _meters(compute: Document, volume: Document, network: Document) -> list[Meter]:

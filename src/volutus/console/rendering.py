@@ -31,7 +31,7 @@ class Renderer:
 
     def __init__(self, assets: Assets) -> None:
         self.assets = assets
-        self._environment = Environment(
+        self.environment = Environment(
             loader=PackageLoader("volutus.console"),
             extensions=["jinja2.ext.i18n"],
             autoescape=select_autoescape(default=True),
@@ -41,17 +41,17 @@ class Renderer:
             # Templates and code are of one version: neither changes while this runs.
             auto_reload=False,
         )
-        self._environment.install_gettext_callables(  # type: ignore[attr-defined]
+        self.environment.install_gettext_callables(  # type: ignore[attr-defined]
             language.lookup, language.ngettext, newstyle=True
         )
-        self._environment.filters |= {
+        self.environment.filters |= {
             "when": when,
             "tone": tone,
             "state_name": state_name,
             "meter_name": meter_name,
         }
         scripts = [assets.address(name) for name in (*_LIBRARIES, SCRIPT)]
-        self._environment.globals |= {
+        self.environment.globals |= {
             "asset": assets.address,
             "style": assets.address(STYLE),
             "mark": assets.address(MARK),
@@ -59,7 +59,7 @@ class Renderer:
             "languages": language.LANGUAGES,
             "themes": look.THEMES,
         }
-        self._environment.globals["parts"] = self._environment.get_template("parts.html").module
+        self.environment.globals["parts"] = self.environment.get_template("parts.html").module
 
     def page(
         self,
@@ -82,7 +82,7 @@ class Renderer:
             "menu": shown_menu(visit),
             "look": visit.look,
         }
-        found = self._environment.get_template(template)
+        found = self.environment.get_template(template)
         everything = {**known, **values}
         if visit.live_only and _LIVE in found.blocks:
             return HTMLResponse("".join(found.blocks[_LIVE](found.new_context(everything))))

@@ -8,7 +8,7 @@ from volutus.console import quotes
 from volutus.console.api import ApiProblem, Document, together
 from volutus.console.language import _
 from volutus.console.rendering import Page, Renderer
-from volutus.console.server_create import spelled_flavor
+from volutus.console.server_create import sliders, spelled_flavor
 from volutus.console.servers import POWER, ROOT, shown_state
 from volutus.console.shapes import CHOICES_MAX, Field, Form, choices, hidden
 from volutus.console.states import is_busy
@@ -154,14 +154,19 @@ async def _show_trace(renderer: Renderer, visit: Visit) -> Response:
 
 
 def _size_fields(server: Document) -> list[Field]:
+    """Sliders that begin at the present size; a disk only grows."""
     flavor = server["flavor"]
-    mhz = str(flavor["extra_specs"].get("volutus:mhz", 1000))
-    return [
-        Field("mhz", _("CPU, MHz"), "number", mhz, bounds=(100, None)),
-        Field("cores", _("Cores"), "number", str(flavor["vcpus"]), bounds=(1, None)),
-        Field("memory", _("Memory, MiB"), "number", str(flavor["ram"]), bounds=(64, None)),
-        Field("disk", _("Disk, GiB"), "number", str(flavor["disk"]), bounds=(int(flavor["disk"]), None)),
-    ]
+    now = {
+        "mhz": int(flavor["extra_specs"].get("volutus:mhz", 1000)),
+        "cores": int(flavor["vcpus"]),
+        "memory": int(flavor["ram"]),
+        "disk": int(flavor["disk"]),
+    }
+    fields = hidden(size="free")
+    for name, label, least, most, step, _preset in sliders():
+        bounds = (now[name] if name == "disk" else least, max(most, now[name]))
+        fields.append(Field(name, label, "slider", str(now[name]), bounds=bounds, step=step))
+    return fields
 
 
 def _trace_form(ports: list[Document]) -> Form:
@@ -195,7 +200,8 @@ def _other_forms(server: Document, state: str, volumes: list[Document], ports: l
         if server["status"] in ("ACTIVE", "SHUTOFF"):
             lost = _("It is stopped for a moment. Look whether all is well, then keep the new size.")
             button = _("Resize %(name)s", name=name)
-            forms.append(Form("resize", _("Resize"), _size_fields(server), button, danger=lost))
+            fields = _size_fields(server)
+            forms.append(Form("resize", _("Resize"), fields, button, lost, priced="/servers/price"))
             forms += [
                 Form("suspend", _("Suspend"), button=_("Suspend %(name)s", name=name)),
                 Form("rescue", _("Rescue"), button=_("Rescue %(name)s", name=name)),

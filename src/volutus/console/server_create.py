@@ -40,7 +40,7 @@ async def show(renderer: Renderer, visit: Visit) -> Response:
         "groups": sorted({group["name"] for group in groups}),
         "new_key": NEW_KEY,
         "sent": visit.form,
-        "sliders": _sliders(),
+        "sliders": sliders(),
         "price": await _price(visit, flavors, images),
     }
     return renderer.page("server_create.html", visit, **values)
@@ -100,7 +100,7 @@ def _sizes(visit: Visit) -> tuple[int, ...]:
         raise ApiProblem(400, _("A size is whole numbers: MHz, cores, MiB and GiB."), "") from error
 
 
-def _sliders() -> list[tuple[str, str, int, int, int, int]]:
+def sliders() -> list[tuple[str, str, int, int, int, int]]:
     """Name, label, least, most, step and preset; more than a slider's most can be typed."""
     return [
         ("mhz", _("CPU, MHz"), 100, 32000, 100, 1000),

@@ -29,8 +29,8 @@ class Cell:
 
 @dataclass(frozen=True)
 class Field:
-    """`kind` is a type of input, or `select`, `area`, `hidden`, `checkbox`. `bounds` are a number's least and
-    most."""
+    """`kind` is a type of input, or `select`, `area`, `hidden`, `checkbox`, `slider`. `bounds` are a number's
+    least and most; a slider's number may go beyond its most. `step` is a slider's."""
 
     name: str
     label: str = ""
@@ -40,11 +40,13 @@ class Field:
     options: Sequence[tuple[str, str]] = ()
     required: bool = True
     bounds: tuple[int, int | None] = (0, None)
+    step: int = 1
 
 
 @dataclass(frozen=True)
 class Form:
-    """`act` tells the page's forms apart. `danger` says what is lost. `direct` needs no fold: one button."""
+    """`act` tells the page's forms apart. `danger` says what is lost. `direct` needs no fold: one button.
+    `priced` is where the price of what the form has is asked for, as it is typed."""
 
     act: str
     title: str
@@ -53,6 +55,7 @@ class Form:
     danger: str = ""
     open: bool = False
     direct: bool = False
+    priced: str = ""
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Search:
-    """What the API is asked to find: a piece of a text, and choices."""
+    """What the API is asked to find: a text (none without a label), and other fields or choices."""
 
     label: str
     filters: Sequence[Field] = ()

@@ -3,8 +3,29 @@
 from volutus.console.language import N_, lookup
 
 # What is not here is neither good nor bad.
-_GOOD = {"active", "available", "in-use", "up", "enabled", "full access", "issued", "paid", "normal"}
-_BAD = {"error", "error_deleting", "error_extending", "error_restoring", "down", "killed", "disabled", "full"}
+_GOOD = {
+    "active",
+    "available",
+    "in-use",
+    "up",
+    "enabled",
+    "full access",
+    "issued",
+    "paid",
+    "normal",
+    "online",
+}
+_BAD = {
+    "error",
+    "error_deleting",
+    "error_extending",
+    "error_restoring",
+    "down",
+    "killed",
+    "disabled",
+    "full",
+    "degraded",
+}
 _BUSY = {"build", "rebuild", "reboot", "hard_reboot", "resize", "queued", "migrating"}
 # The API's own words are English ones; these are those a tenant meets.
 _NAMES = {
@@ -48,6 +69,13 @@ _NAMES = {
     "restoring": N_("being restored"),
     "restoring-backup": N_("being restored"),
     "ended": N_("ended"),
+    "online": N_("ONLINE"),
+    "offline": N_("OFFLINE"),
+    "degraded": N_("DEGRADED"),
+    "no_monitor": N_("not checked"),
+    "draining": N_("DRAINING"),
+    "pending_create": N_("being made"),
+    "pending_update": N_("being changed"),
 }
 
 
@@ -72,4 +100,4 @@ def tone(state: str) -> str:
 def is_busy(state: str) -> bool:
     """Whether a state will change by itself."""
     word = state.lower()
-    return word.endswith("ing") or word in _BUSY
+    return word.endswith("ing") or word.startswith("pending") or word in _BUSY

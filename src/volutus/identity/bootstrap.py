@@ -28,6 +28,7 @@ SERVICES = (
     ("image", "glance", "/image"),
     ("placement", "placement", "/placement"),
     ("billing", "billing", "/billing/v1"),
+    ("operations", "operations", "/operations/v1"),
     ("block-storage", "cinder", "/volume/v3/$(project_id)s"),
     ("volumev3", "cinderv3", "/volume/v3/$(project_id)s"),
 )

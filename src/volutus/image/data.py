@@ -70,7 +70,10 @@ def alive(tx: Tx, upload: Upload) -> None:
 
 
 def check(upload: Upload, incoming: Incoming) -> int | None:
-    """Look into the complete bytes. Answers the size a guest sees; raises ImageRefused."""
+    """Look into the complete bytes. Answers the size a guest sees; raises ImageRefused. Staged ones are
+    looked into when they are imported, as Glance does: until then nobody gets or uses them."""
+    if upload.staging:
+        return None
     with incoming.path.open("rb") as file:
         return inspect(file, upload.disk_format, upload.container_format)
 

@@ -17,7 +17,9 @@ from volutus.image.conversion import Conversion
 from volutus.image.fetching import fetch
 from volutus.image.imports import Content, ImportRules, Job
 from volutus.image.inspection import archived_disks, inspect
+from volutus.image.models import Image
 from volutus.image.store import ImageStore, Incoming
+from volutus.image.sums import Sums
 from volutus.reconcile import Again, Done, Item, Outcome
 
 log = logging.getLogger(__name__)
@@ -114,7 +116,17 @@ class ImageImporter:
                 with source.open("rb") as file:
                     virtual_bytes = inspect(file, disk_format, container_format)
                 return Content(sums, disk_format, container_format, virtual_bytes)
+        elif not converts:
+            return self._as_staged(image, source)
         return self._convert(job, source, proceed)
+
+    def _as_staged(self, image: Image, source: Path) -> Content:
+        """Data that stay as they are: only looked into, for their sums were taken as they came."""
+        disk_format, container_format = image.disk_format or "", image.container_format or ""
+        with source.open("rb") as file:
+            virtual_bytes = inspect(file, disk_format, container_format)
+        sums = Sums(image.size_bytes or 0, image.md5 or "", image.sha256 or "")
+        return Content(sums, disk_format, container_format, virtual_bytes, as_staged=True)
 
     def _fetch(self, uri: str, incoming: Incoming, proceed: Callable[[], None]) -> None:
         def take(piece: bytes) -> None:

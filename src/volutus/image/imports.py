@@ -78,12 +78,13 @@ class Job:
 
 @dataclass(frozen=True)
 class Content:
-    """What the image is to hold."""
+    """What the image is to hold. `as_staged`: the very data that were staged, which are in their place."""
 
     sums: Sums
     disk_format: str
     container_format: str
     virtual_size_bytes: int | None
+    as_staged: bool = False
 
 
 def order(tx: Tx, caller: Caller, image_id: str, rules: ImportRules, wanted: ImportOrder) -> Task:
@@ -99,10 +100,9 @@ def order(tx: Tx, caller: Caller, image_id: str, rules: ImportRules, wanted: Imp
         raise faults.WrongStatus(f"Only an active image is copied; it is {image.status}.")
     task = tasks.start(tx, caller, image_id, image.owner, wanted.kind, wanted.asked)
     audit.record(tx, caller, "import", images.KIND, image_id, {"method": wanted.method})
-    now = wanted.method == COPY or (wanted.method == DIRECT and not rules.converts(image))
-    values: dict[str, Any] = {"import_state": "success" if now else "pending", "updated_at": tx.now}
-    if now and wanted.method == DIRECT:
-        values["activated_at"] = tx.now
+    # There is one store, and an active image is in it.
+    now = wanted.method == COPY
+    values = {"import_state": "success" if now else "pending", "updated_at": tx.now}
     tx.execute(update(table).where(table.c.id == image_id).values(values))
     if now:
         tasks.move(tx, task.id, "success")
@@ -171,7 +171,8 @@ def finish(tx: Tx, store: ImageStore, job: Job, content: Content) -> None:
     usage.kept(tx, job.image.id, row.owner, content.sums.size_bytes)
     audit.record(tx, _asker(job.task), "activate", images.KIND, job.image.id)
     tasks.move(tx, job.task.id, "success")
-    store.keep(store.incoming(job.upload.id), job.image.id)
+    if not content.as_staged:
+        store.keep(store.incoming(job.upload.id), job.image.id)
 
 
 def fail(tx: Tx, store: ImageStore, job: Job, message: str) -> None:

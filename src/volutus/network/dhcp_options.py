@@ -15,6 +15,7 @@ VALUE_LENGTH_MAX = 255
 # What a string can be made of: nothing that would end it.
 _TEXT = re.compile(r"[A-Za-z0-9 ._~:/?#\[\]@!$&'()*+,;=%-]+")
 Form = Callable[[str, int], str]
+_UNTOLD = ""
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,11 @@ def _number(value: str, _version: int) -> str:
 
 def _addresses(value: str, version: int) -> str:
     found = [ipaddress.ip_address(one.strip()) for one in value.strip("{}").split(",")]
-    if any(one.version != version for one in found):
+    if len({one.version for one in found}) > 1:
         raise ValueError(value)
+    if found[0].version != version:
+        # Clients name no version and mean the addresses'. Kept, as Neutron does; nobody could be told.
+        return _UNTOLD
     return str(found[0]) if len(found) == 1 else "{" + ", ".join(map(str, found)) + "}"
 
 
@@ -125,7 +129,8 @@ def check(options: Sequence[DhcpOption]) -> None:
 
 def told(options: Sequence[DhcpOption], ip_version: int) -> tuple[tuple[str, str], ...]:
     """OVN's names and values of those of one IP version."""
-    return tuple(sorted(_told(option) for option in options if option.ip_version == ip_version))
+    found = (_told(option) for option in options if option.ip_version == ip_version)
+    return tuple(sorted((name, value) for name, value in found if value != _UNTOLD))
 
 
 def merged(have: Sequence[DhcpOption], changes: Sequence[DhcpOption]) -> tuple[DhcpOption, ...]:

@@ -41,6 +41,7 @@ def test_the_catalog_is_whole_and_for_the_project(cloud):
         "volumev3",
         "billing",
         "load-balancer",
+        "operations",
     }
 
 

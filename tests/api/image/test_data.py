@@ -9,7 +9,7 @@ from tests.api.image.test_images import ROOT, make, patch
 from tests.conftest import make_caller
 from volutus import image, quota
 from volutus.errors import Unavailable
-from volutus.image import ImageCollector, ImageStore
+from volutus.image import ImageCollector, ImageImporter, ImageStore, ImportRules
 from volutus.reconcile import Worker
 
 BYTES = {"Content-Type": "application/octet-stream"}
@@ -138,7 +138,7 @@ def test_a_good_disk_tells_its_size(api, tmp_path):
     assert show(api, made)["virtual_size"] == 5 << 30
 
 
-def test_staged_bytes_are_imported(api):
+def test_staged_bytes_are_imported(api, database, store):
     made = queued(api)
     path = f"{ROOT}/images/{made['id']}"
     ask = {"method": {"name": "glance-direct"}, "all_stores": True}
@@ -153,6 +153,10 @@ def test_staged_bytes_are_imported(api):
     )
     assert api.post(f"{path}/import", ask | {"stores": ["elsewhere"]}).status_code == 400
     assert api.post(f"{path}/import", ask).status_code == 202
+    assert show(api, made)["status"] == "importing"
+    assert api.post(f"{path}/import", ask).status_code == 409
+    (task,) = api.get(f"{path}/tasks").json()["tasks"]
+    ImageImporter(database, store, ImportRules()).run(task["id"])
     assert show(api, made)["status"] == "active"
     assert api.get(f"{path}/file").content == b"staged"
     assert api.post(f"{path}/import", ask).status_code == 409

@@ -14,14 +14,17 @@ def test_dhcp_options_of_one_port(net, network):
     options = [
         {"opt_name": "tftp-server", "opt_value": "boot.example.org"},
         {"opt_name": "67", "opt_value": "pxe.0"},
+        # Of no version named, and with an address of the other: kept as it is.
+        {"opt_name": "server-ip-address", "opt_value": "fd00::1"},
     ]
     port = net.make("port", network_id=network["id"], extra_dhcp_opts=options)
-    assert {one["opt_name"] for one in port["extra_dhcp_opts"]} == {"tftp-server", "67"}
+    assert {one["opt_name"] for one in port["extra_dhcp_opts"]} == {"tftp-server", "67", "server-ip-address"}
     path = f"ports/{port['id']}"
     more = [{"opt_name": "67", "opt_value": None}, {"opt_name": "mtu", "opt_value": "1300"}]
     changed = net.put(path, {"port": {"extra_dhcp_opts": more}})["port"]["extra_dhcp_opts"]
     assert {one["opt_name"]: one["opt_value"] for one in changed} == {
         "tftp-server": "boot.example.org",
+        "server-ip-address": "fd00::1",
         "mtu": "1300",
     }
 
@@ -32,7 +35,7 @@ def test_dhcp_options_of_one_port(net, network):
         ("no-such-option", "1"),
         ("mtu", "many"),
         ("router", "10.0.0.1.9"),
-        ("dns-server", "fd00::1"),
+        ("dns-server", "10.0.0.1,fd00::1"),
         # What would end the string that OVN reads, and go on as an expression.
         ("bootfile-name", 'x"); drop; ("'),
         ("tftp-server", "a\\b"),

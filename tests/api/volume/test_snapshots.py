@@ -68,12 +68,13 @@ def test_quota_holds_for_snapshots(cinder, made):
     assert "gigabytes" in snap(cinder, volume_id, expect=413)["overLimit"]["message"]
 
 
-def test_a_volume_in_use_needs_force_before_3_66(cinder, made):
+def test_a_volume_in_use_is_copied_unless_somebody_says_no(cinder, made):
     volume_id = made()
     cinder.act(volume_id, "os-attach", {"instance_uuid": GONE, "mountpoint": "/dev/vdb"})
     older = cinder.at("3.0")
-    snap(older, volume_id, expect=400)
+    snap(older, volume_id, force=False, expect=400)
     snap(older, volume_id, force=True)
+    snap(older, volume_id)
     snap(cinder, volume_id)
 
 

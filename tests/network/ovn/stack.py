@@ -18,19 +18,32 @@ class Process:
     def __init__(self, name: str, arguments: list[str], directory: Path, environment: dict[str, str]) -> None:
         self.name = name
         self.log = directory / f"{name}.out"
-        with self.log.open("ab") as out:
-            self._process = subprocess.Popen(
-                arguments, stdout=out, stderr=out, stdin=subprocess.DEVNULL, env=os.environ | environment
-            )
+        self._arguments = arguments
+        self._environment = os.environ | environment
+        self._process = self._started()
+
+    def revive(self) -> None:
+        """Start it again if it died, as the cloud's supervisor would."""
+        if self._process.poll() is not None:
+            self._process = self._started()
+
+    def send(self, which: signal.Signals) -> None:
+        if self._process.poll() is None:
+            self._process.send_signal(which)
 
     def stop(self, with_signal: signal.Signals = signal.SIGTERM) -> None:
-        if self._process.poll() is None:
-            self._process.send_signal(with_signal)
+        self.send(with_signal)
         try:
             self._process.wait(5)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait(5)
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        with self.log.open("ab") as out:
+            return subprocess.Popen(
+                self._arguments, stdout=out, stderr=out, stdin=subprocess.DEVNULL, env=self._environment
+            )
 
 
 class OvsdbServer:
@@ -173,7 +186,13 @@ class OvnStack:
 
     def sync(self) -> None:
         """Wait until the host has carried out all that the northbound database says."""
-        self.nbctl("--wait=hv", "sync")
+        wait_for(self._carries_out, "what the northbound database says")
+
+    def _carries_out(self) -> bool:
+        # Debian 12's ovn-controller dies of a segmentation fault in one of some fifty starts.
+        self._processes["ovn-controller"].revive()
+        wait = ("ovn-nbctl", "--timeout=2", f"--db={self.northbound.remote}", "--wait=hv", "sync")
+        return subprocess.run(wait, capture_output=True, timeout=5).returncode == 0
 
     def _start(self, program: str, *arguments: str) -> None:
         control = [

@@ -1,15 +1,18 @@
 """The OVSDB client against a real server: answers, refusals, and a server that comes and goes."""
 
 import contextlib
+import signal
 import socket
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from tests.conftest import FakeClock
-from tests.network.ovn.stack import OvsdbServer
+from tests.network.ovn.cluster import MEMBERS, Cluster
+from tests.network.ovn.stack import OvsdbServer, remove, short_directory, wait_for
 from volutus.clock import SystemClock
 from volutus.errors import Unavailable
 from volutus.network.ovn import OvsdbClient
@@ -65,6 +68,49 @@ def test_tcp(ovsdb: OvsdbServer) -> None:
     client = OvsdbClient(f"tcp:127.0.0.1:1, tcp:127.0.0.1:{port}", SystemClock())
     assert names(client) == []
     client.close()
+
+
+@pytest.fixture
+def cluster() -> Iterator[Cluster]:
+    directory = short_directory()
+    made = Cluster(directory)
+    try:
+        made.start()
+        yield made
+    finally:
+        made.stop()
+        remove(directory)
+
+
+@pytest.mark.parametrize("trouble", [signal.SIGKILL, signal.SIGSTOP])
+def test_the_leader_of_a_cluster_is_found_again(cluster: Cluster, trouble: signal.Signals) -> None:
+    (leader,) = cluster.leaders()
+    followers = [number for number in range(MEMBERS) if number != leader]
+    client = OvsdbClient(cluster.remote(*followers, leader), SystemClock(), timeout_s=1)
+    client.transact([insert("before")])
+    cluster.send(leader, trouble)
+    wait_for(lambda: answers(client, insert("after")), "the next leader")
+    assert names(client) == ["after", "before"]
+    client.close()
+
+
+def test_a_follower_alone_is_not_believed(cluster: Cluster) -> None:
+    (leader,) = cluster.leaders()
+    others = [number for number in range(MEMBERS) if number != leader]
+    for number in (leader, others[0]):
+        cluster.send(number, signal.SIGKILL)
+    client = OvsdbClient(cluster.remote(0, 1, 2), SystemClock(), timeout_s=1)
+    with pytest.raises(Unavailable):
+        client.transact([ALL])
+    cluster.start_member(leader)
+    wait_for(lambda: answers(client, ALL), "a majority")
+    client.close()
+
+
+def answers(client: OvsdbClient, operation: dict) -> bool:
+    with contextlib.suppress(Unavailable):
+        return bool(client.transact([operation]))
+    return False
 
 
 def test_restarted_server_is_found_again_without_an_error(ovsdb: OvsdbServer, client: OvsdbClient) -> None:

@@ -9,6 +9,7 @@ import json
 import select
 import socket
 import threading
+from collections import deque
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
@@ -41,13 +42,14 @@ class Refused(Conflict):
 
 
 class OvsdbClient:
-    """Speaks to one database at `remote`: `unix:PATH` or `tcp:ADDR:PORT`, or several separated by commas,
-    tried in turn. May be shared by threads; their requests queue."""
+    """Speaks to one database at `remote`: `unix:PATH` or `tcp:ADDR:PORT`, or several separated by commas:
+    of these the leader of their cluster, or a relay that has one. May be shared by threads; their requests
+    queue."""
 
     def __init__(
         self, remote: str, clock: Clock, *, database: str = "OVN_Northbound", timeout_s: float = TIMEOUT_S
     ) -> None:
-        self._remotes = [part.strip() for part in remote.split(",")]
+        self._remotes = deque(part.strip() for part in remote.split(","))
         self._clock = clock
         self._database = database
         self._timeout_s = timeout_s
@@ -69,6 +71,8 @@ class OvsdbClient:
             raise self._away("OVSDB answered something else than results", str(answer)[:500])
         detail = f"{failure['error']}: {failure.get('details', '')}"
         if failure["error"] in PASSING:
+            # Whoever leads the cluster now is found when connecting.
+            self.close()
             raise Unavailable("The network is not ready to be changed.", detail=detail, retry_after_s=1)
         raise Refused("The network would not take the change.", detail=detail)
 
@@ -80,21 +84,28 @@ class OvsdbClient:
     def _call(self, method: str, params: list[Any]) -> Any:
         with self._lock:
             connection = self._connected()
-            self._request += 1
-            number = self._request
-            deadline = self._clock.now() + timedelta(seconds=self._timeout_s)
             try:
-                self._send(connection, {"method": method, "params": params, "id": number})
-                while True:
-                    message = self._receive(connection, deadline)
-                    if message.get("id") == number and "method" not in message:
-                        break
-                    self._answer_echo(connection, message)
+                message = self._exchange(connection, method, params, self._timeout_s)
             except OSError as error:
+                # Another member of the cluster may answer where this one does not.
+                self._remotes.rotate(-1)
                 raise self._away("OVSDB hung up", str(error)) from error
             if message.get("error"):
                 raise Refused("The network would not take the request.", detail=str(message["error"])[:500])
             return message.get("result")
+
+    def _exchange(
+        self, connection: socket.socket, method: str, params: list[Any], timeout_s: float
+    ) -> dict[str, Any]:
+        self._request += 1
+        number = self._request
+        deadline = self._clock.now() + timedelta(seconds=timeout_s)
+        self._send(connection, {"method": method, "params": params, "id": number})
+        while True:
+            message = self._receive(connection, deadline)
+            if message.get("id") == number and "method" not in message:
+                return message
+            self._answer_echo(connection, message)
 
     def _connected(self) -> socket.socket:
         if self._socket is not None and self._alive(self._socket):
@@ -107,16 +118,40 @@ class OvsdbClient:
         problems = []
         for remote in self._remotes:
             try:
-                self._socket = connect(remote)
+                self._socket = self._reach(remote)
             except (OSError, ValueError) as error:
                 problems.append(f"{remote}: {error}")
                 continue
-            self._socket.settimeout(self._timeout_s)
-            self._buffer.clear()
             self._failures = 0
             self._not_before = None
             return self._socket
         raise self._away("OVSDB cannot be reached", "; ".join(problems))
+
+    def _reach(self, remote: str) -> socket.socket:
+        connection = connect(remote)
+        self._buffer.clear()
+        try:
+            if len(self._remotes) > 1 and not self._leads(connection):
+                raise ConnectionError("is not the leader of its cluster")
+        except OSError:
+            connection.close()
+            raise
+        connection.settimeout(self._timeout_s)
+        return connection
+
+    def _leads(self, connection: socket.socket) -> bool:
+        # A follower that lost its cluster would answer reads with what was, and writes never.
+        where = [["name", "==", self._database]]
+        select = {
+            "op": "select",
+            "table": "Database",
+            "where": where,
+            "columns": ["leader", "connected", "model"],
+        }
+        answer = self._exchange(connection, "transact", ["_Server", select], CONNECT_TIMEOUT_S)
+        result = answer.get("result")
+        rows = result[0].get("rows", []) if isinstance(result, list) else []
+        return any(row["leader"] or (row["model"] == "relay" and row["connected"]) for row in rows)
 
     def _alive(self, connection: socket.socket) -> bool:
         # Between requests the server may have hung up, or asked whether we live: it must be told before

@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0080"
-down_revision = "0063"
+down_revision = "0075"
 
 
 def upgrade() -> None:

@@ -65,6 +65,8 @@ EXTENSIONS: Mapping[str, tuple[str, str]] = {
     "stateful-security-group": ("Stateful Security Groups", "A group may be stateless"),
     "subnet_allocation": ("Subnet Allocation", "Subnets cut from pools of prefixes"),
     "subnet-service-types": ("Subnet Service Types", "Subnets for ports of some owners only"),
+    "tag": ("Tags", "Networks can be tagged"),
+    "tag-ext": ("Further Tags", "Subnets, ports, routers and subnet pools can be tagged"),
     "trunk": ("Trunks", "Ports whose guests carry other networks in VLANs"),
     "trunk-details": ("Trunk Details", "A port shows the trunk that it is the parent of"),
 }

@@ -1,0 +1,33 @@
+"""What operators see: work that does not get on, and who changed what."""
+
+from tests.console.test_servers import create
+from volutus import reconcile
+from volutus.reconcile import Again
+
+
+def test_stuck_work_says_what_it_waits_for(browser, visitor, plane, database):
+    with database.begin() as tx:
+        reconcile.wake(tx, "volume", "volume-1")
+    with database.begin() as tx:
+        (item,) = reconcile.take(tx, "volume", 1, 30)
+    with database.begin() as tx:
+        reconcile.finish(tx, item, Again(60, "for host-1 to make the disk", failed=True))
+    visitor.sign_in("admin", project="admin")
+    page = visitor.get("/admin/work").text
+    assert "for host-1 to make the disk" in page
+    assert "volume-1" in page
+    assert "volume-1" in visitor.get("/admin/work?which=all").text
+
+
+def test_changes_are_found_by_object_user_and_request(browser, visitor, plane):
+    server_id = create(browser, plane).rpartition("/")[2]
+    token = visitor.http.cookies["volutus_session"]
+    assert browser.get("/admin/audit").status_code == 403
+    visitor.sign_in("admin", project="admin")
+    assert visitor.http.cookies["volutus_session"] != token
+    page = visitor.get(f"/admin/audit?q={server_id}").text
+    assert "compute.server: create" in page
+    request_id = page.partition("<code>req-")[2].partition("</code>")[0]
+    assert server_id in visitor.get(f"/admin/audit?request_id=req-{request_id}").text
+    assert "No record fits" in visitor.get(f"/admin/audit?q={server_id}&user_id=nobody").text
+    assert visitor.get("/admin/audit?marker=x").status_code == 400
