@@ -257,6 +257,7 @@ _BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/os-keypairs"): {"keypair": {"name": "mine", "type": "ssh", "user_id": "them"}},
     ("POST", "/os-server-groups"): {"server_group": {"name": "mine", "policies": ["affinity"]}},
     ("PUT", "/os-quota-sets/{project_id}"): {"quota_set": {"cores": 9, "ram": 999, "force": True}},
+    ("PUT", "/os-quota-class-sets/{class_name}"): {"quota_class_set": {"cores": 9, "ram": 999}},
     ("POST", "/os-security-groups"): {"security_group": {"name": "mine", "description": "d"}},
     ("PUT", "/os-security-groups/{id}"): {"security_group": {"name": "mine", "description": "d"}},
     ("POST", "/os-security-group-rules"): {

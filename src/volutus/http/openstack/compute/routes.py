@@ -139,6 +139,7 @@ PROJECTS = (
     Route("GET", "/os-quota-sets/{project_id}/defaults", quota_sets.defaults, "compute:quota_sets:defaults"),
     Route("GET", "/os-quota-sets/{project_id}/detail", quota_sets.detail, "compute:quota_sets:show"),
     Route("GET", "/os-quota-class-sets/{class_name}", quota_sets.class_show, "compute:quota_sets:class"),
+    Route("PUT", "/os-quota-class-sets/{class_name}", quota_sets.class_update, "compute:quota_sets:class"),
     Route("GET", "/os-simple-tenant-usage", usages.index, "compute:usages:index"),
     Route("GET", "/os-simple-tenant-usage/{project_id}", usages.show, "compute:usages:show"),
     Route("GET", "/os-availability-zone", operators.zones, "compute:zones:index"),
