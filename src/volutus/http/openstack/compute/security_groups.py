@@ -1,5 +1,6 @@
 """Security groups in the form Nova had before 2.36, for clients that still ask here: the network's own."""
 
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -102,7 +103,7 @@ def create_rule(request: Request) -> Response:
     protocol = body.ip_protocol.lower() if body.ip_protocol else None
     if protocol is not None and protocol not in _PROTOCOLS:
         raise Invalid(f"Invalid IP protocol {body.ip_protocol}", field="ip_protocol")
-    group = security_groups.get(request.tx, request.caller, str(body.parent_group_id))
+    group = security_groups.get(request.tx, request.caller, _id_of(body.parent_group_id))
     low, high = _ports(body, protocol)
     prefix = body.cidr or ("0.0.0.0/0" if body.group_id is None else None)
     order = RuleOrder(
@@ -137,6 +138,14 @@ def check_version(request: Request) -> None:
     """All that other services do themselves went from here with 2.36. Raises NotFound."""
     if request.microversion >= V2_36:
         raise NotFound("The resource could not be found.")
+
+
+def _id_of(given: str | int) -> str:
+    """Ids of rules' groups are looked at before they are looked for. Raises Invalid."""
+    try:
+        return str(uuid.UUID(str(given)))
+    except ValueError as error:
+        raise Invalid(f"Security group id {given} is not a UUID.", field="parent_group_id") from error
 
 
 @contextmanager

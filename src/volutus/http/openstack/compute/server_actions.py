@@ -122,6 +122,13 @@ def _reset_state(request: Request, server_id: str, arguments: Any) -> Response:
     return empty()
 
 
+def _look_again(request: Request, server_id: str, _arguments: Any) -> Response:
+    """What an operator asks for when a server's network is not as it should be: here it always converges."""
+    compute.servers.get(request.tx, request.caller, server_id)
+    compute.actions.look_again(request.tx, [server_id])
+    return empty()
+
+
 def _force_delete(request: Request, server_id: str, _arguments: Any) -> Response:
     compute.actions.delete(request.tx, request.caller, server_id)
     return empty()
@@ -181,6 +188,8 @@ ACTIONS: dict[str, tuple[str, _Handler]] = {
     "removeFixedIp": ("fixed_ips", _remove_fixed_ip),
     "addFloatingIp": ("fixed_ips", floating_ips.add),
     "removeFloatingIp": ("fixed_ips", floating_ips.remove),
+    "injectNetworkInfo": ("reset_state", _look_again),
+    "resetNetwork": ("reset_state", _look_again),
     "os-resetState": ("reset_state", _reset_state),
     "forceDelete": ("force_delete", _force_delete),
 }
