@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+from tests.console.conftest import PASSWORDS
+
 
 def order(browser, **changed: str) -> dict[str, str]:
     form = {
@@ -151,3 +153,41 @@ def test_the_console_log_is_shown(browser, plane):
     page = browser.get(f"{path}/log")
     assert page.status_code == 200
     assert "openstack console log show" in page.text
+
+
+def test_traffic_is_paid_by_volume_below_a_cap_or_by_a_committed_rate(browser, plane):
+    http, admin = browser.http, _token(browser, "admin")
+    made = http.post(
+        "/network/v2.0/qos/policies", json={"policy": {"name": "calm", "shared": True}}, headers=admin
+    )
+    policy = made.json()["policy"]["id"]
+    rule = {"bandwidth_limit_rule": {"max_kbps": 20000, "direction": "egress"}}
+    http.post(f"/network/v2.0/qos/policies/{policy}/bandwidth_limit_rules", json=rule, headers=admin)
+    asked = order(browser, traffic="volume", cap=policy, mbit="10")
+    price = browser.send("/servers/price", **asked).text
+    assert "At the highest level of prices" in price
+    assert "for each GB" in price
+    path = create(browser, plane, traffic="volume", cap=policy, mbit="10")
+    demo = _token(browser, "demo")
+    ports = f"/network/v2.0/ports?device_id={path.rpartition('/')[2]}"
+    assert http.get(ports, headers=demo).json()["ports"][0]["qos_policy_id"] == policy
+    assert "at most 20 Mbit/s (calm)" in browser.get(path).text
+    rate = {"traffic": "rate", "cap": "", "mbit": "30"}
+    refused = browser.send("/servers/new", **order(browser, name="fast", **rate))
+    assert refused.status_code >= 400
+    assert "Mbit/s of the uplink" in refused.text
+    plane.settle()
+    assert "fast" not in browser.get("/servers").text, "none with another traffic than ordered"
+    http.put("/billing/v1/uplink", json={"uplink": {"mbit": "100"}}, headers=admin)
+    assert "Committed bandwidth" in browser.send("/servers/price", **order(browser, **rate)).text
+    assert browser.send(path, act="traffic", **rate).status_code == 200
+    assert http.get(ports, headers=demo).json()["ports"][0]["qos_policy_id"] is None
+    assert "30 Mbit/s" in browser.get("/costs").text
+
+
+def _token(browser, user: str) -> dict[str, str]:
+    who = {"name": user, "domain": {"id": "default"}, "password": PASSWORDS[user]}
+    scope = {"project": {"name": user, "domain": {"id": "default"}}}
+    auth = {"identity": {"methods": ["password"], "password": {"user": who}}, "scope": scope}
+    made = browser.http.post("/identity/v3/auth/tokens", json={"auth": auth})
+    return {"X-Auth-Token": made.headers["x-subject-token"]}
