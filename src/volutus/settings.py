@@ -29,7 +29,9 @@ class Settings:
     (qcow2 or raw) that imported images of other formats become, or empty.
     `database_url` empty means the private PostgreSQL in the state directory. Fields whose metadata say
     `secret` are never shown. Payments by Stripe need both its keys, by bank transfer `bank_instructions`;
-    mail needs `smtp_server` (HOST:PORT) and `mail_from`."""
+    mail needs `smtp_server` (HOST:PORT) and `mail_from`. Drives are offered by FTP at `ftp_listen`
+    (ADDR:PORT), by TLS with `ftp_certificate`, a file that has the key too; `ftp_passive_ports` are those of
+    data (60000-60099)."""
 
     state_dir: Path = Path("/var/lib/volutus")
     listen: str = "127.0.0.1:8780"
@@ -72,6 +74,9 @@ class Settings:
     smtp_user: str = ""
     smtp_password: str = field(default="", metadata={"secret": True})
     mail_from: str = ""
+    ftp_listen: str = ""
+    ftp_certificate: str = ""
+    ftp_passive_ports: str = ""
     log_level: str = "info"
 
     @property

@@ -71,12 +71,14 @@ def _control_plane(settings: Settings) -> tuple[Child, ...]:
         part(f"api-{number}", "api", "--fd", "{fd}", after=("prepare",), listens=settings.listen)
         for number in range(1, settings.api_workers + 1)
     )
+    ftp = (part("ftp", "ftp", after=("api-1",)),) if settings.ftp_listen else ()
     return (
         loaded,
         part("prepare", "prepare", after=("postgres",)),
         *workers,
         part("agents", "agents", "--fd", "{fd}", after=("prepare",), listens=settings.agent_listen),
         part("reconcile", "reconcile", after=("prepare", "ovn-northbound")),
+        *ftp,
     )
 
 
