@@ -46,7 +46,11 @@ async def show(renderer: Renderer, visit: Visit) -> Response:
         "volumes": dict(choices(volumes)),
         "events": [step["instanceAction"] for step in steps],
         "power": _power_forms(server, state),
-        "others": [traffic.form(caps, visit, ports), *_other_forms(server, state, volumes, ports)],
+        "others": [
+            *_other_forms(server, state, volumes, ports),
+            traffic.form(caps, visit, ports),
+            _delete_form(server),
+        ],
         "price": await _price(visit, server),
     }
     return renderer.page("server.html", visit, busy=is_busy(state), **values)
@@ -215,11 +219,15 @@ def _other_forms(server: Document, state: str, volumes: list[Document], ports: l
         if free:
             choice = Field("volume", _("Volume"), "select", options=free)
             forms.append(Form("attach", _("Attach a volume"), [choice], _("Attach")))
+    return forms
+
+
+def _delete_form(server: Document) -> Form:
+    name = str(server["name"])
     lost = _(
         "The server %(name)s, its own disk and all on it are gone at once. Attached volumes stay.", name=name
     )
-    forms.append(Form("delete", _("Delete"), hidden(), _("Delete %(name)s", name=name), danger=lost))
-    return forms
+    return Form("delete", _("Delete"), hidden(), _("Delete %(name)s", name=name), danger=lost)
 
 
 PAGES = (
