@@ -1,10 +1,13 @@
 """Servers in the console: what is ordered here is what the API has."""
 
 import re
+from decimal import Decimal
 
 import pytest
 
 from tests.console.conftest import PASSWORDS
+from volutus import billing, compute
+from volutus.reconcile import Item
 
 
 def order(browser, **changed: str) -> dict[str, str]:
@@ -183,6 +186,30 @@ def test_traffic_is_paid_by_volume_below_a_cap_or_by_a_committed_rate(browser, p
     assert browser.send(path, act="traffic", **rate).status_code == 200
     assert http.get(ports, headers=demo).json()["ports"][0]["qos_policy_id"] is None
     assert "30 Mbit/s" in browser.get("/costs").text
+
+
+def test_what_the_form_says_is_the_quote_and_the_first_charge(browser, plane, database):
+    size = {"size": "free", "mhz": "2000", "cores": "1", "memory": "256", "disk": "2"}
+    form = browser.send("/servers/price", **order(browser, **size)).text
+    demo = _token(browser, "demo")
+    amounts = {"cpu_mhz": "2000", "memory_mib": "256", "storage_gib": "2"}
+    items = [{"meter": meter, "amount": amount} for meter, amount in amounts.items()]
+    asked = {"quote": {"items": items}}
+    quote = browser.http.post("/billing/v1/quotes", json=asked, headers=demo).json()["quote"]
+    assert f"{Decimal(quote['hourly']):.4f} USD" in form
+    assert f"{Decimal(quote['total']):.2f} USD in a month" in form
+    create(browser, plane, **size)
+    cycles = billing.CycleReconciler(database, compute.end_usage_of_silent)
+    for _ in range(4):
+        plane.clock.advance(300)
+        plane.settle()
+        cycles.step([Item("billing_cycle", "region", 1, 1, 1, expired=False)])
+    ledger = browser.http.get("/billing/v1/ledger", headers=demo).json()["ledger"]
+    whole = max(line["billing_cycle"] for line in ledger)
+    charged = -sum(Decimal(line["amount"]) for line in ledger if line["billing_cycle"] == whole)
+    # Each line of a cycle of five minutes is rounded at the twentieth decimal.
+    assert abs(12 * charged - Decimal(quote["hourly"])) < Decimal("1e-15")
+    assert "CPU" in browser.get("/ledger").text
 
 
 def _token(browser, user: str) -> dict[str, str]:
