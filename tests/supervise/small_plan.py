@@ -36,7 +36,9 @@ def part() -> int:
     """What the fork server starts: tells what it is, and answers on its socket until it is killed."""
     directory, descriptor = Path(sys.argv[1]), int(sys.argv[2])
     leads = os.getsid(0) == os.getpid()
-    facts = f"{os.environ.get('WORD')} {'PYTHONPATH' in os.environ} {leads} {os.umask(0o022):o} {os.getppid()}"
+    facts = (
+        f"{os.environ.get('WORD')} {'PYTHONPATH' in os.environ} {leads} {os.umask(0o022):o} {os.getppid()}"
+    )
     (directory / "part").write_text(facts)
     sys.stdout.write("said by the part\n")
     sys.stdout.flush()
