@@ -1,9 +1,9 @@
-"""How fast a real cloud makes, copies and sends disks: `python bench/disks.py --state-dir DIR`, for a cloud that
-runs on this machine with its hosts.
+"""How fast a real cloud makes, copies and sends disks: `python bench/disks.py --state-dir DIR`, for a cloud
+that runs on this machine with its hosts.
 
 Times are from the order to what the API shows, at looks of 50 ms. An export is told as a ratio to `cp` of
-the same bytes in the same minute, and a disk's I/O as a ratio to a raw file's, by `qemu-img bench` on files like
-the agent's. What it made is removed.
+the same bytes in the same minute, and a disk's I/O as a ratio to a raw file's, by `qemu-img bench` on files
+like the agent's. What it made is removed.
 """
 
 import argparse
