@@ -21,6 +21,7 @@ from sqlalchemy import delete, insert, update
 
 from volutus import network, placement, quota, volume
 from volutus.compute import (
+    backfill,
     console,
     groups,
     guest_answers,
@@ -114,6 +115,8 @@ def _step_on(tx: Tx, server: Server) -> Outcome | None:
     if steps.is_late(tx, server):
         since = f"{server.step_since:%H:%M:%S}" if server.step_since else ""
         return _fail(tx, server, f"The server did not come to an end of {step.value} since {since}.")
+    if step not in steps.RESTING:
+        history.reached(tx, server.id, step.value)
     return _WAYS[step](tx, server)
 
 
@@ -129,6 +132,8 @@ def _place(tx: Tx, server: Server) -> Outcome:
             volume.place(tx, volume_ids, host_id)
             network.bind_ports(tx, server.id, host_id)
     except NoCapacity as error:
+        if backfill.make_room(tx, server, _claim(tx, server, _volumes(tx, server.id))):
+            return Again(LOOK_AGAIN_S, "others make room for it", deadline_s=BUILD_DEADLINE_S)
         if server.step == Step.UNSHELVE:
             steps.arrive(tx, server.id, Step.SHELVED, error.message)
             return Done()
@@ -143,6 +148,7 @@ def _place(tx: Tx, server: Server) -> Outcome:
             "placed_at": tx.now,
         },
     )
+    history.reached(tx, server.id, "network")
     placed = servers.by_id(tx, server.id)
     # Often the network was ready before, as for a server that is built anew.
     return _build(tx, placed, placed.guest) if placed and placed.guest else Again(0, "placed on a host")
@@ -185,6 +191,7 @@ def _build(tx: Tx, server: Server, guest: Guest) -> Outcome:
     if not network.ports_ready(tx, server.id):
         return _waiting(tx, server, guest, "its network is being made", NETWORK_LOOK_AGAIN_S)
     guest_orders.order(tx, server, guest)
+    history.reached(tx, server.id, "spawn")
     return _waiting(tx, server, guest, "its host starts it")
 
 
@@ -300,6 +307,7 @@ _WAYS: Mapping[Step, Callable[[Tx, Server], Outcome | None]] = {
     Step.RESCUE_START: rescues.start,
     Step.RESCUED: rescues.rest,
     Step.UNRESCUE_START: rescues.start,
+    Step.YIELD: backfill.leave,
     Step.SHELVE_STOP: shelving.stop,
     Step.SHELVE_IMAGE: shelving.follow_image,
     Step.SHELVE_REMOVE: shelving.remove,

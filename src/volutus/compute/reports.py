@@ -5,7 +5,7 @@ by the reconciler, which is woken where something changed. So a report holds no 
 while it waits for one itself.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -13,7 +13,7 @@ import msgspec
 from sqlalchemy import Row, text
 
 from volutus import metering, network, placement, volume
-from volutus.compute import guest_answers
+from volutus.compute import guest_answers, meters
 from volutus.db import Tx
 from volutus.metering import Counter, Usage
 from volutus.placement.inventory import Overcommit
@@ -30,10 +30,8 @@ from volutus.wire import (
     VpnObserved,
 )
 
-# The kind of work that brings servers to what they should be.
-SERVER = "server"
-METER_MHZ = "cpu_mhz"
-METER_MEMORY = "memory_mib"
+# The kind of work that brings servers to what they should be, and of what is metered.
+SERVER = meters.SERVER
 METER_TRAFFIC = "traffic_out_bytes"
 
 _GUEST = "guest"
@@ -56,7 +54,7 @@ _RECORD = text(
         SELECT * FROM jsonb_to_recordset(CAST(:items AS jsonb)) AS r(
             id text, generation bigint, state text, soft_reboots integer, hard_reboots integer, disks jsonb,
             nics jsonb, counters jsonb, cpu_time_ns bigint, started_at text, fault text, fault_detail text,
-            vnc_socket text, serial_socket text)
+            vnc_socket text, serial_socket text, cores_max integer, memory_mib_max integer)
     ), before AS (
         SELECT g.server_id, g.state, g.disks, g.nics, g.generation, g.soft_reboots, g.hard_reboots
         FROM guests g JOIN reported r ON r.id = g.server_id
@@ -69,7 +67,8 @@ _RECORD = text(
         disks = coalesce(r.disks, '[]'), nics = coalesce(r.nics, '[]'),
         counters = coalesce(r.counters, '[]'), cpu_time_ns = r.cpu_time_ns, started_at = r.started_at,
         fault = r.fault, fault_detail = r.fault_detail, vnc_socket = r.vnc_socket,
-        serial_socket = r.serial_socket, observed_at = :now,
+        serial_socket = r.serial_socket, cores_max = r.cores_max, memory_mib_max = r.memory_mib_max,
+        observed_at = :now,
         launched_at = CASE
             WHEN r.state = 'running' OR (r.state IN ('stopped', 'crashed') AND g.assigned_power <> 'off'
                                          AND r.generation >= g.assigned_generation)
@@ -77,6 +76,7 @@ _RECORD = text(
     FROM reported r JOIN before b ON b.server_id = r.id JOIN servers s ON s.id = r.id
     WHERE g.server_id = r.id
     RETURNING g.server_id, g.state, b.state AS state_before, g.disks, s.project_id, s.mhz, s.memory_mib,
+        s.cores, s.image_properties, s.hints,
         coalesce(g.generation >= g.assigned_generation, false) AS caught_up,
         (g.state IS DISTINCT FROM b.state OR g.disks <> b.disks OR g.nics <> b.nics
          OR g.generation <> b.generation OR g.soft_reboots <> b.soft_reboots
@@ -93,7 +93,8 @@ _SILENT = text(
 )
 _RUNNING = text(
     """
-    SELECT g.server_id, g.state, s.project_id, s.mhz, s.memory_mib FROM guests g
+    SELECT g.server_id, g.state, s.project_id, s.mhz, s.memory_mib, s.cores, s.image_properties, s.hints
+    FROM guests g
     JOIN servers s ON s.id = g.server_id
     WHERE g.host_id = :host_id AND g.gone_at IS NULL ORDER BY g.server_id LIMIT :limit
     """
@@ -149,7 +150,7 @@ def end_usage_of_silent(tx: Tx) -> None:
 
 def _use_again(tx: Tx, host_id: str) -> None:
     rows = tx.rows(_RUNNING, {"host_id": host_id, "limit": GUESTS_MAX})
-    metering.open_usage(tx, [usage for row in rows if row.state in _USING for usage in _usage(row)])
+    metering.open_usage(tx, _usages(row for row in rows if row.state in _USING))
 
 
 def _record_disks(tx: Tx, host_id: str, observed: Observed) -> None:
@@ -194,9 +195,9 @@ def _record_guests(tx: Tx, host_id: str, items: Sequence[GuestObserved]) -> None
         return
     document = msgspec.json.encode([_document(item) for item in items]).decode()
     rows = tx.rows(_RECORD, {"items": document, "host_id": host_id, "now": tx.now})
-    metering.open_usage(tx, [usage for row in rows if _began(row) for usage in _usage(row)])
+    metering.open_usage(tx, _usages(row for row in rows if _began(row)))
     running = [row for row in rows if row.changed and row.state in _USING and not _began(row)]
-    metering.correct_usage(tx, [usage for row in running for usage in _usage(row)])
+    metering.correct_usage(tx, _usages(running))
     stopped = [row.server_id for row in rows if _ended(row)]
     metering.close_usage(tx, SERVER, stopped)
     for row in rows:
@@ -258,9 +259,5 @@ def _ended(row: Row[Any]) -> bool:
     return row.state not in _USING and row.state_before in _USING
 
 
-def _usage(row: Row[Any]) -> list[Usage]:
-    meters = {METER_MHZ: row.mhz, METER_MEMORY: row.memory_mib}
-    return [
-        Usage(row.project_id, SERVER, row.server_id, meter, Decimal(amount))
-        for meter, amount in meters.items()
-    ]
+def _usages(rows: Iterable[Row[Any]]) -> list[Usage]:
+    return [usage for row in rows for usage in meters.usages(row.server_id, row)]

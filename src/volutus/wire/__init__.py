@@ -32,6 +32,7 @@ from volutus.wire.desired import (
     VpnSpec,
 )
 from volutus.wire.enrolment import Enrolled, Enrolment
+from volutus.wire.hardware import CpuTopology, Firmware, GuestHardware
 from volutus.wire.observed import (
     BackupObserved,
     CheckObserved,
@@ -58,6 +59,7 @@ __all__ = [
     "CommandKind",
     "ConsoleKind",
     "ConsoleRequest",
+    "CpuTopology",
     "Desired",
     "DiskLimits",
     "DiskObserved",
@@ -66,9 +68,11 @@ __all__ = [
     "DiskSpec",
     "Enrolled",
     "Enrolment",
+    "Firmware",
     "Gone",
     "GuestCommand",
     "GuestDisk",
+    "GuestHardware",
     "GuestNic",
     "GuestObserved",
     "GuestSpec",

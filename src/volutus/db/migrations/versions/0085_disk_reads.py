@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0085"
-down_revision = "0063"
+down_revision = "0081"
 
 _READS = """
     -- One for each connection that a host is asked for; kept for a day, for whoever looks into it.

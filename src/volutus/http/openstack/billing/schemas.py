@@ -114,12 +114,17 @@ class RedemptionBody(_Strict):
     voucher: Redemption
 
 
+# Up to ten years.
+Seconds = Annotated[int, Meta(ge=0, le=10 * 366 * 86_400)]
 Lines = Annotated[str, Meta(max_length=1000)]
 
 
 class RegionMode(_Strict):
     mode: Word | None = None
     seller: Lines | None = None
+    warn_days: Annotated[int, Meta(ge=0, le=365)] | None = None
+    stop_after_s: Seconds | None = None
+    delete_after_s: Seconds | None = None
 
 
 class RegionBody(_Strict):
