@@ -3,6 +3,7 @@
 import gc
 import socket
 import ssl
+from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -15,7 +16,7 @@ from volutus.billing.providers import Provider
 from volutus.billing.providers.bank import BankTransfer
 from volutus.billing.providers.stripe import Stripe, StripeKeys
 from volutus.clock import Clock, SystemClock
-from volutus.console import mount
+from volutus.console import IdentityProvider, mount
 from volutus.db import Database
 from volutus.errors import Invalid
 from volutus.http import agent, relay
@@ -54,6 +55,13 @@ from volutus.volume import keys as keys_of_volumes
 POLICY_OVERRIDE = "policy.toml"
 # Long polls would hold a stopping process for their whole wait; agents simply ask again.
 STOP_WITHIN_S = 3
+# What libraries load by name when they are first used.
+_BY_NAME = (
+    "sqlalchemy.dialects.postgresql.psycopg",
+    "uvicorn.loops.uvloop",
+    "uvicorn.protocols.http.httptools_impl",
+    "uvicorn.protocols.websockets.wsproto_impl",
+)
 # The northbound database of a cloud whose hosts are simulated: there is nobody to carry it out.
 NO_NORTHBOUND = "memory"
 
@@ -132,6 +140,7 @@ def front(settings: Settings, served: Plane) -> ASGIApp:
         Kernel(served, dialects(), relay.routes()),
         settings.secrets_dir / "fernet",
         console_assets.directory(settings),
+        IdentityProvider.listed(settings.sign_in_providers, settings.url),
     )
 
 
@@ -164,6 +173,13 @@ def _mailers(settings: Settings, database: Database) -> list[Reconciler]:
         settings.smtp_server, settings.mail_from, settings.smtp_user, settings.smtp_password
     )
     return [billing.MailReconciler(database, server)]
+
+
+def load_all() -> None:
+    """Load what all parts of the control plane use, before they are forked from this process."""
+    for name in _BY_NAME:
+        import_module(name)
+    _keep_what_was_loaded()
 
 
 def upgrade_database(settings: Settings) -> None:

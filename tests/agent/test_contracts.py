@@ -1,6 +1,7 @@
 """What each driver promises, checked on the simulated and on the real one alike."""
 
 import ctypes
+import dataclasses
 import os
 import uuid
 from collections.abc import Iterator
@@ -27,7 +28,18 @@ from volutus.agent.state import CaptureState
 from volutus.agent.storage import StorageBackend
 from volutus.agent.storage.directory import DirectoryStorage
 from volutus.agent.storage.simulated import SimulatedStorage
-from volutus.wire import DiskSource, DiskSpec, GuestDisk, GuestNic, GuestSpec, GuestState, UploadSpec
+from volutus.wire import (
+    CpuTopology,
+    DiskSource,
+    DiskSpec,
+    Firmware,
+    GuestDisk,
+    GuestHardware,
+    GuestNic,
+    GuestSpec,
+    GuestState,
+    UploadSpec,
+)
 
 QEMU_USER = "libvirt-qemu"
 
@@ -189,6 +201,54 @@ class TestHypervisor:
         rig.hypervisor.set_mhz(spec.id, 500)
         assert rig.hypervisor.guests()[spec.id].mhz == 500
         rig.end(spec.id)
+
+    def test_it_grows_as_far_as_it_was_started_for(self, rig: Rig) -> None:
+        order = rig.order()
+        can_grow = GuestHardware(cores_max=3, memory_mib_max=512)
+        spec = replace(order.spec, memory_mib=128, hardware=can_grow)
+        rig.hypervisor.start(dataclasses.replace(order, spec=spec))
+        rig.hypervisor.grow(spec.id, 2, 256)
+        size = rig.hypervisor.guests()[spec.id].size
+        assert (size.cores, size.memory_mib, size.cores_max, size.memory_mib_max) == (2, 256, 3, 512)
+        assert not size.grows_to(4, 256) and not size.grows_to(1, 512) and size.grows_to(2, 384)
+        rig.end(spec.id)
+
+    @pytest.mark.parametrize(
+        "hardware",
+        [
+            GuestHardware(
+                machine="q35",
+                firmware=Firmware.SECURE_UEFI,
+                tpm_model="tpm-crb",
+                cdrom_bus="sata",
+                watchdog_action="reset",
+                tablet=True,
+                boot_menu=True,
+                boots_network=True,
+            ),
+            GuestHardware(
+                firmware=Firmware.UEFI,
+                cpu_model="Nehalem",
+                topology=CpuTopology(sockets=1, cores=2, threads=1),
+                numa_nodes=2,
+                video_model="virtio",
+                rng=False,
+            ),
+        ],
+        ids=["windows", "odd"],
+    )
+    def test_a_machine_of_another_kind_starts_again_as_it_was(
+        self, rig: Rig, hardware: GuestHardware
+    ) -> None:
+        order = rig.order()
+        cards = [replace(nic, model="e1000") for nic in order.spec.nics]
+        disks = [replace(disk, bus="sata", target="sda", boot_index=0) for disk in order.spec.disks]
+        spec = replace(order.spec, hardware=hardware, cores=2, nics=cards, disks=disks)
+        for _ in range(2):
+            rig.hypervisor.start(dataclasses.replace(order, spec=spec))
+            assert rig.hypervisor.guests()[spec.id].alive
+            rig.hypervisor.kill(spec.id)
+        rig.hypervisor.remove(spec.id)
 
     def test_a_disk_grows_under_a_running_guest(self, rig: Rig) -> None:
         spec = rig.started()

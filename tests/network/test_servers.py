@@ -4,7 +4,7 @@ import pytest
 
 from tests.conftest import make_caller
 from volutus import network, placement
-from volutus.network import networks, ports, subnets
+from volutus.network import networks, port_changes, ports, subnets
 from volutus.network.errors import NicRequestAmbiguous, PortInUse, PortNotFound
 from volutus.network.networks import NetworkOrder
 from volutus.network.ports import PortOrder
@@ -82,6 +82,32 @@ def test_ports_of_others_are_not_found(tx, caller):
     other = make_caller("project-b")
     with pytest.raises(PortNotFound):
         network.ports_for_server(tx, other, nics(other, network.NicRequest(port_id=mine.id)))
+
+
+def test_a_port_that_names_a_server_is_not_its_own(tx, caller):
+    """Else a stranger's network would be plugged into the server, and told its user data."""
+    made = make_network(tx, caller)
+    (port_id,) = network.ports_for_server(tx, caller, nics(caller))
+    stranger = make_caller("project-b")
+    theirs = make_network(tx, stranger, "theirs")
+    claims = {"device_id": "server-1", "device_owner": "compute:nova"}
+    claimed = ports.create(tx, stranger, PortOrder(theirs.id, stranger.own_project(), **claims))
+    ports_changed(tx, caller, ports.create(tx, caller, PortOrder(made.id, caller.own_project())).id, **claims)
+    assert [nic.port_id for nic in network.guest_nics(tx, "server-1")] == [port_id]
+    assert [one.port_id for one in network.addresses(tx, ["server-1"])["server-1"]] == [port_id]
+    with pytest.raises(PortNotFound):
+        network.detach_interface(tx, caller, "server-1", claimed.id)
+    # Nor does one that is plugged in get away by saying that it is not: it would not be metered.
+    ports_changed(tx, caller, port_id, device_id="", device_owner="")
+    assert [nic.port_id for nic in network.guest_nics(tx, "server-1")] == [port_id]
+    with pytest.raises(PortInUse):
+        network.attach_interface(tx, caller, nics(caller, network.NicRequest(port_id=port_id)))
+    network.release_ports(tx, "server-1")
+    assert ports.get(tx, stranger, claimed.id).device_id == "server-1"
+
+
+def ports_changed(tx, caller, port_id, **changes):
+    port_changes.change(tx, caller, port_id, port_changes.PortChanges(**changes))
 
 
 def test_binding_names_host_and_chassis(tx, caller):

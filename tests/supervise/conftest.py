@@ -34,9 +34,10 @@ class Run:
         self.directory = directory
         for name in ("run", "log"):
             (directory / name).mkdir()
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self.port = int(probe.getsockname()[1])
+        with socket.create_server(("127.0.0.1", 0)) as probe, socket.create_server(("127.0.0.1", 0)) as other:
+            self.port, self.forked_port = (int(each.getsockname()[1]) for each in (probe, other))
         (directory / "address").write_text(f"127.0.0.1:{self.port}")
+        (directory / "second-address").write_text(f"127.0.0.1:{self.forked_port}")
 
     def start(self, *words: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "tests.supervise.small_plan", str(self.directory), *words]
@@ -73,9 +74,9 @@ class Run:
     def left(self) -> list[str]:
         return [entry.name for entry in record.read(self.directory / "run") if entry.process.alive]
 
-    def hello(self) -> bytes:
-        with socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection:
-            return connection.recv(5)
+    def hello(self, port: int | None = None) -> bytes:
+        with socket.create_connection(("127.0.0.1", port or self.port), timeout=5) as connection:
+            return connection.recv(16)
 
 
 @pytest.fixture

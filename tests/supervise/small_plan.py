@@ -4,9 +4,12 @@
 what happens to them into `DIR/events`. `DIR/once-fails` makes the child that runs once fail.
 """
 
+import os
+import socket
 import sys
 from pathlib import Path
 
+from volutus.supervise import forkserver
 from volutus.supervise.child import Child, Plan
 from volutus.supervise.supervisor import AlreadyRunning, Supervisor
 
@@ -26,6 +29,25 @@ while True:
     connection.sendall(b"hello")
     connection.close()
 """
+_FORKSERVER = "--forkserver"
+
+
+def part() -> int:
+    """What the fork server starts: tells what it is, and answers on its socket until it is killed."""
+    directory, descriptor = Path(sys.argv[1]), int(sys.argv[2])
+    leads = os.getsid(0) == os.getpid()
+    facts = (
+        f"{os.environ.get('WORD')} {'PYTHONPATH' in os.environ} {leads} {os.umask(0o022):o} {os.getppid()}"
+    )
+    (directory / "part").write_text(facts)
+    sys.stdout.write("said by the part\n")
+    sys.stdout.flush()
+    with socket.socket(fileno=descriptor) as listener:
+        while not (directory / "part-ends").exists():
+            connection, _ = listener.accept()
+            with connection:
+                connection.sendall(b"forked")
+    return 3
 
 
 def daemon(directory: Path, name: str, *, after: tuple[str, ...] = (), adoptable: bool = True) -> Child:
@@ -55,6 +77,26 @@ def plan(directory: Path) -> Plan:
         listens=(directory / "address").read_text(),
         adoptable=False,
     )
+    asked = directory / "fork.sock"
+    loaded = Child(
+        name="forkserver",
+        argv=(sys.executable, "-m", "tests.supervise.small_plan", str(directory), _FORKSERVER),
+        environment={"PYTHONPATH": os.pathsep.join(sys.path)},
+        prepare=lambda: asked.unlink(missing_ok=True),
+        ready=asked.exists,
+        adoptable=False,
+    )
+    forked = Child(
+        name="forked",
+        argv=(str(directory), "{fd}"),
+        environment={"WORD": "given"},
+        forked_at=asked,
+        umask=0o027,
+        after=("forkserver",),
+        listens=(directory / "second-address").read_text(),
+        adoptable=False,
+        ready=lambda: (directory / "part").exists(),
+    )
     guests = Child(
         name="guests",
         argv=("sh", "-c", f"cd {directory}; echo guests-stopped >> events"),
@@ -67,12 +109,16 @@ def plan(directory: Path) -> Plan:
         server,
         daemon(directory, "worker", after=("once",)),
         daemon(directory, "anew", after=("once",), adoptable=False),
+        loaded,
+        forked,
     )
     return Plan(children, directory / "run", directory / "log", stop_guests=guests)
 
 
 def main() -> int:
     directory = Path(sys.argv[1])
+    if _FORKSERVER in sys.argv:
+        return forkserver.serve(directory / "fork.sock", part)
     supervisor = Supervisor(plan(directory))
     if "--stop" in sys.argv:
         supervisor.stop(keep_guests="--keep-guests" in sys.argv)

@@ -67,7 +67,7 @@ def test_the_next_supervisor_takes_over_what_a_killed_one_left(run: Run) -> None
     base, worker, anew = run.pid("base"), run.pid("worker"), run.pid("anew")
     first.kill()
     first.wait()
-    assert set(run.left()) == {"base", "worker", "anew", "server"}
+    assert set(run.left()) == {"base", "worker", "anew", "server", "forkserver", "forked"}
     run.start_and_wait()
     assert (run.pid("base"), run.pid("worker")) == (base, worker)
     assert run.pid("anew") != anew
@@ -150,3 +150,26 @@ def test_a_zombie_is_not_alive() -> None:
     eventually(lambda: not process.alive, "the zombie counts as dead")
     assert processes.find(child.pid) is None
     child.wait()
+
+
+def test_a_forked_part_is_the_supervisors_own(run: Run) -> None:
+    supervisor = run.start_and_wait()
+    assert run.hello(run.forked_port) == b"forked"
+    assert (run.directory / "part").read_text() == f"given False True 27 {supervisor.pid}"
+    assert logs.tail(run.directory / "log", "forked", 1) == ["said by the part"]
+    first = run.pid("forked")
+    os.kill(first, signal.SIGKILL)
+    eventually(lambda: run.pid("forked") not in (first, 0) and run.all_ready(), "the part is back")
+    assert run.hello(run.forked_port) == b"forked"
+
+
+def test_a_forked_part_outlives_its_fork_server_and_tells_how_it_ended(run: Run) -> None:
+    run.start_and_wait()
+    part, server = run.pid("forked"), run.pid("forkserver")
+    os.kill(server, signal.SIGKILL)
+    eventually(lambda: run.pid("forkserver") not in (server, 0) and run.all_ready(), "another fork server")
+    assert run.pid("forked") == part
+    (run.directory / "part-ends").touch()
+    run.hello(run.forked_port)
+    why = eventually(lambda: run.children()["forked"]["why"], "the part has ended")
+    assert why == "ended with status 3"

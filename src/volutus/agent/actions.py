@@ -194,6 +194,13 @@ class SetCpu:
 
 
 @dataclass(frozen=True)
+class GrowGuest:
+    key: str
+    cores: int
+    memory_mib: int
+
+
+@dataclass(frozen=True)
 class AttachDisk:
     key: str
     disk: GuestDisk
@@ -249,9 +256,13 @@ Action = (
     | DropSaved
     | ResumeGuest
     | SetCpu
+    | GrowGuest
     | AttachDisk
     | DetachDisk
     | AttachNic
     | DetachNic
     | RemoveGuest
 )
+
+# Changes of a guest that runs.
+Adjustment = AttachDisk | DetachDisk | AttachNic | DetachNic | SetCpu | GrowGuest

@@ -38,6 +38,7 @@ from volutus.agent.actions import (
     DropSaved,
     DropVpn,
     GrowDisk,
+    GrowGuest,
     KillGuest,
     PauseGuest,
     PlugPort,
@@ -351,6 +352,8 @@ class _Planner:
                     return True
         if guest.mhz != spec.mhz:
             self.actions.append(SetCpu(spec.id, spec.mhz))
+        if guest.size.grows_to(spec.cores, spec.memory_mib):
+            self.actions.append(GrowGuest(spec.id, spec.cores, spec.memory_mib))
         return waits
 
     def _settle(self, order: Assignment, *, quiet: bool) -> None:

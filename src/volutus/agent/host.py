@@ -16,16 +16,13 @@ import msgspec
 from volutus.agent import converge as deciding
 from volutus.agent.actions import (
     Action,
+    Adjustment,
     AskReboot,
     AskShutdown,
-    AttachDisk,
-    AttachNic,
     BackUpDisk,
     CaptureDisk,
     CreateDisk,
     DestroyDisk,
-    DetachDisk,
-    DetachNic,
     DropBackup,
     DropCapture,
     DropMetadata,
@@ -42,10 +39,10 @@ from volutus.agent.actions import (
     SendCapture,
     ServeMetadata,
     ServeVpn,
-    SetCpu,
     StartGuest,
     UnplugPort,
 )
+from volutus.agent.adjusting import adjust
 from volutus.agent.commands import Commands
 from volutus.agent.converge import GUEST, Moment, Plan
 from volutus.agent.faults import HostFault
@@ -250,6 +247,8 @@ class Host:
 
     def _act(self, action: Action, now: float) -> bool:
         """Whether to be patient before looking at that thing again."""
+        if isinstance(action, Adjustment):
+            return adjust(action, self._drivers.hypervisor, self._drivers.network, self._located)
         match action:
             case CreateDisk() | GrowDisk() | DestroyDisk() | ReleaseDisk():
                 self._act_on_disk(action)
@@ -259,8 +258,6 @@ class Host:
                 self._act_on_capture(action)
             case PlugPort() | UnplugPort() | ServeMetadata() | DropMetadata() | ServeVpn() | DropVpn():
                 self._act_on_network(action)
-            case AttachDisk() | DetachDisk() | AttachNic() | DetachNic() | SetCpu():
-                return self._adjust(action)
             case StartGuest(spec):
                 self._start(spec)
             case AskShutdown(guest_id):
@@ -284,11 +281,14 @@ class Host:
                 self._drivers.hypervisor.resume(guest_id)
                 return True
             case RemoveGuest(guest_id):
-                self._drivers.hypervisor.remove(guest_id)
-                with self._lock:
-                    self._records.pop(guest_id, None)
-                    self._drivers.records.drop(guest_id)
+                self._remove(guest_id)
         return False
+
+    def _remove(self, guest_id: str) -> None:
+        self._drivers.hypervisor.remove(guest_id)
+        with self._lock:
+            self._records.pop(guest_id, None)
+            self._drivers.records.drop(guest_id)
 
     def _act_on_disk(self, action: CreateDisk | GrowDisk | DestroyDisk | ReleaseDisk) -> None:
         storage = self._drivers.storage
@@ -349,23 +349,6 @@ class Host:
                 network.serve_gateway(spec)
             case DropVpn(gateway_id):
                 network.drop_gateway(gateway_id)
-
-    def _adjust(self, action: AttachDisk | DetachDisk | AttachNic | DetachNic | SetCpu) -> bool:
-        hypervisor = self._drivers.hypervisor
-        match action:
-            case AttachDisk(guest_id, disk):
-                hypervisor.attach_disk(guest_id, disk, self._located(disk.disk_id))
-            case DetachDisk(guest_id, disk_id):
-                hypervisor.detach_disk(guest_id, disk_id)
-                return True
-            case AttachNic(guest_id, nic):
-                hypervisor.attach_nic(guest_id, nic, self._drivers.network.tap(nic.port_id))
-            case DetachNic(guest_id, port_id):
-                hypervisor.detach_nic(guest_id, port_id)
-                return True
-            case SetCpu(guest_id, mhz):
-                hypervisor.set_mhz(guest_id, mhz)
-        return False
 
     def _start(self, spec: GuestSpec) -> None:
         storage, network = self._drivers.storage, self._drivers.network

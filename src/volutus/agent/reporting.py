@@ -95,6 +95,8 @@ def _guest(sight: Sight, order: Assignment) -> GuestObserved:
         hard_reboots=record.hard_done,
         disks=sorted(guest.disks) if guest and alive else [],
         nics=sorted(guest.nics) if guest and alive else [],
+        cores_max=guest.size.cores_max if guest and alive else 0,
+        memory_mib_max=guest.size.memory_mib_max if guest and alive else 0,
         started_at=record.started_at if alive else None,
         cpu_time_ns=record.cpu.total,
         counters=_counters(record),

@@ -12,6 +12,23 @@ from volutus.wire import GuestState, MetadataPort, VpnSpec
 
 
 @dataclass(frozen=True)
+class GuestSize:
+    """What a running guest has, and the most that it can be given without a stop."""
+
+    cores: int = 0
+    memory_mib: int = 0
+    cores_max: int = 0
+    memory_mib_max: int = 0
+
+    def grows_to(self, cores: int, memory_mib: int) -> bool:
+        """Whether that is more of something, less of nothing, and possible while it runs."""
+        possible = (
+            self.cores <= cores <= self.cores_max and self.memory_mib <= memory_mib <= self.memory_mib_max
+        )
+        return possible and (cores, memory_mib) != (self.cores, self.memory_mib)
+
+
+@dataclass(frozen=True)
 class GuestSeen:
     """One guest as the hypervisor shows it. `disks` and `nics` are what is plugged in while it runs; `mhz` is
     the bound in force; `cause` says why it is paused or stopped, for the operator."""
@@ -20,6 +37,7 @@ class GuestSeen:
     disks: frozenset[str] = frozenset()
     nics: frozenset[str] = frozenset()
     mhz: int = 0
+    size: GuestSize = GuestSize()
     cpu_time_ns: int = 0
     cause: str = ""
 

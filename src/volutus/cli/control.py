@@ -26,6 +26,15 @@ def prepare(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def forkserver(arguments: argparse.Namespace) -> int:
+    """Load everything, and fork the other parts when the supervisor says so."""
+    from volutus import cli, main
+    from volutus.supervise import forkserver as server
+
+    main.load_all()
+    return server.serve(arguments.socket, cli.main)
+
+
 def api(arguments: argparse.Namespace) -> int:
     """Answer the public APIs."""
     from volutus import main
@@ -49,6 +58,15 @@ def reconcile(arguments: argparse.Namespace) -> int:
     from volutus import main
 
     main.run_reconcile(_settings(arguments))
+    return 0
+
+
+def ftp(arguments: argparse.Namespace) -> int:
+    """Offer drives by FTP."""
+    from volutus.ftp.server import server
+
+    settings = _settings(arguments)
+    server(settings, host_and_port(settings.ftp_listen)).serve_forever(handle_exit=True)
     return 0
 
 

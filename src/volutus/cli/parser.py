@@ -119,12 +119,16 @@ def _add_operation(commands: Commands) -> None:
 def _add_parts(commands: Commands) -> None:
     parts = _group(commands, "control", "one part of the control plane, in the foreground")
     for name, run, text in (
+        ("forkserver", control.forkserver, "load the program once, and fork the others from it"),
         ("prepare", control.prepare, "bring the database up to date and make what every cloud has"),
         ("api", control.api, "answer the public APIs"),
         ("agents", control.agents, "answer the hosts' agents"),
         ("reconcile", control.reconcile, "do the long work"),
+        ("ftp", control.ftp, "offer drives by FTP"),
     ):
         part = _command(parts, name, run, text)
+        if name == "forkserver":
+            part.add_argument("--socket", type=Path, metavar="PATH", required=True, help="where it is asked")
         if name in ("api", "agents"):
             part.add_argument(
                 "--fd", type=int, metavar="N", help="an inherited listening socket (default: make one)"

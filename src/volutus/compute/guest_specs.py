@@ -2,10 +2,14 @@
 
 from typing import Any
 
+from msgspec.structs import replace
+
 from volutus import network, volume
-from volutus.compute import instance_data, rescue_disks, steps
+from volutus.compute import hardware, instance_data, rescue_disks, steps
+from volutus.compute.hardware import Shape
 from volutus.compute.instance_data import Addresses
 from volutus.compute.servers import Server
+from volutus.compute.steps import Step
 from volutus.db import Tx
 from volutus.wire import DiskSource, GuestSpec, Power
 
@@ -15,7 +19,10 @@ SHUTDOWN_TIMEOUT_S = 60
 
 def spec_of(tx: Tx, server: Server) -> GuestSpec:
     """What to say to the host now. The same facts give the same order, byte for byte."""
-    nics = network.guest_nics(tx, server.id)
+    shape = _shape(server)
+    machine = hardware.of(shape)
+    nics = [replace(nic, model=hardware.nic_model(shape)) for nic in network.guest_nics(tx, server.id)]
+    disks = hardware.placed(shape, machine, volume.guest_disks(tx, server.id))
     boot = server.step_data if rescue_disks.is_booting_rescue(server) else _own_boot(server)
     return GuestSpec(
         id=server.id,
@@ -24,7 +31,7 @@ def spec_of(tx: Tx, server: Server) -> GuestSpec:
         cores=server.cores,
         mhz=server.mhz,
         memory_mib=server.memory_mib,
-        disks=rescue_disks.arranged(server, volume.guest_disks(tx, server.id)),
+        disks=rescue_disks.arranged(server, disks),
         nics=nics,
         soft_reboots=server.soft_reboots,
         hard_reboots=server.hard_reboots,
@@ -34,6 +41,19 @@ def spec_of(tx: Tx, server: Server) -> GuestSpec:
         kernel_image=_source(boot["kernel"]),
         ramdisk_image=_source(boot["ramdisk"]),
         kernel_command_line=boot["command_line"],
+        hardware=machine,
+    )
+
+
+def _shape(server: Server) -> Shape:
+    """While it has a rescue disk, that one boots, and what else there is are disks."""
+    has_rescue_disk = server.step == Step.RESCUE_DISK or rescue_disks.is_booting_rescue(server)
+    return Shape(
+        server.image_properties,
+        server.extra_specs,
+        server.cores,
+        server.memory_mib,
+        "" if has_rescue_disk else server.image_format,
     )
 
 

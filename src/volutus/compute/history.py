@@ -8,15 +8,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import DateTime, Row, Text, bindparam, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
 
 from volutus.compute import servers
 from volutus.compute.faults import ActionNotFound
-from volutus.compute.tables import server_actions
+from volutus.compute.tables import server_actions, server_stages
 from volutus.db import Page, SortKey, Tx, paged
 from volutus.identity import Caller
 
-# Actions that end when they are done themselves, not when the server is what it should be.
+# Actions that end when they are done themselves, not when the server is what it should be: they take their
+# own time, whatever else the server is told.
 _BY_THEMSELVES = ("createImage", "changePassword", "trigger_crash_dump")
 
 
@@ -33,6 +35,53 @@ class ServerAction:
     started_at: datetime
     finished_at: datetime | None
     message: str | None
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of an action; `finished_at` is None while it goes on."""
+
+    name: str
+    started_at: datetime
+    finished_at: datetime | None
+
+
+# More than any way of a server has.
+STAGES_MAX = 20
+_OPEN = server_actions.c.finished_at.is_(None) & server_actions.c.action.notin_(_BY_THEMSELVES)
+_REACHED = (
+    upsert(server_stages)
+    .from_select(
+        ["action_id", "name", "started_at"],
+        select(
+            server_actions.c.id,
+            bindparam("stage", type_=Text()),
+            bindparam("now", type_=DateTime(timezone=True)),
+        ).where(server_actions.c.server_id == bindparam("server"), _OPEN),
+    )
+    .on_conflict_do_nothing()
+)
+
+
+def reached(tx: Tx, server_id: str, stage: str) -> None:
+    """Note that what goes on with the server came to this stage; the first time counts."""
+    tx.execute(_REACHED, {"stage": stage, "now": tx.now, "server": server_id})
+
+
+def stages_of(tx: Tx, action: ServerAction) -> list[Stage]:
+    """How long each part of an action took, in order. What came before the first one of a new server was the
+    search for a host."""
+    rows = tx.rows(
+        select(server_stages)
+        .where(server_stages.c.action_id == action.id)
+        .order_by(server_stages.c.started_at, server_stages.c.name)
+        .limit(STAGES_MAX)
+    )
+    begins = [(row.name, row.started_at) for row in rows]
+    if begins and action.action == "create":
+        begins.insert(0, ("schedule", action.started_at))
+    ends = [begin for _, begin in begins[1:]] + [action.finished_at]
+    return [Stage(name, begin, end) for (name, begin), end in zip(begins, ends, strict=False)]
 
 
 def began(tx: Tx, caller: Caller, server_id: str, action: str, *, finished: bool = False) -> None:
@@ -59,10 +108,8 @@ def began_on_each(
 def ended(tx: Tx, server_id: str, message: str | None = None) -> None:
     """The server is what it should be, or failed with `message`: all its open actions are over, but an
     image that is still being made."""
-    open_ones = (server_actions.c.server_id == server_id) & server_actions.c.finished_at.is_(None)
-    # These take their own time, whatever else the server is told.
-    open_ones &= server_actions.c.action.notin_(_BY_THEMSELVES)
-    tx.execute(update(server_actions).where(open_ones).values(finished_at=tx.now, message=message))
+    open_ones = update(server_actions).where(server_actions.c.server_id == server_id, _OPEN)
+    tx.execute(open_ones.values(finished_at=tx.now, message=message))
 
 
 def image_ended(tx: Tx, server_id: str, message: str | None) -> None:

@@ -11,9 +11,10 @@ from typing import Any
 from sqlalchemy import insert, text, update
 
 from volutus import audit, image, network, placement, quota, volume
-from volutus.compute import flavors, groups, history, key_pairs, reports, server_disks, servers
+from volutus.compute import flavors, groups, hardware, history, key_pairs, reports, server_disks, servers
 from volutus.compute.faults import FlavorNotFound, KeyPairNotFound, TooMany
 from volutus.compute.flavors import Flavor
+from volutus.compute.hardware import Shape
 from volutus.compute.key_pairs import KeyPair
 from volutus.compute.server_disks import BlockDevice, DisksOrder
 from volutus.compute.servers import Server
@@ -161,6 +162,8 @@ def _names_port(request: NicRequest) -> bool:
 def _fetch(tx: Tx, caller: Caller, order: ServerOrder) -> Parts:
     flavor, key = _flavor_and_key(tx, caller, order)
     found, boot = _image(tx, caller, order, flavor)
+    properties = found.properties if found else {}
+    hardware.of(Shape(properties, flavor.extra_specs, flavor.cores, flavor.memory_mib))
     if order.host is not None:
         placement.hosts.by_name(tx, order.host)
     return Parts(flavor, found, boot, key, server_disks.root_gib(flavor, found))
@@ -277,6 +280,7 @@ def _row(order: ServerOrder, parts: Parts, launch: tuple[str, int]) -> dict[str,
         "swap_mib": flavor.swap_mib,
         "extra_specs": dict(flavor.extra_specs),
         "image_id": order.image_id,
+        "image_format": parts.image.disk_format if parts.image and order.image_id else "",
         "kernel_image": server_disks.source_of(parts.boot.kernel),
         "ramdisk_image": server_disks.source_of(parts.boot.ramdisk),
         "key_name": parts.key.name if parts.key else None,

@@ -11,7 +11,8 @@ from typing import Any
 from sqlalchemy import delete, update
 
 from volutus import image, volume
-from volutus.compute import actions, console, history, orders, reports, server_disks, servers
+from volutus.compute import actions, console, hardware, history, orders, reports, server_disks, servers
+from volutus.compute.hardware import Shape
 from volutus.compute.servers import Server
 from volutus.compute.tables import guests
 from volutus.compute.tables import servers as rows
@@ -48,12 +49,14 @@ def rebuild(tx: Tx, caller: Caller, server_id: str, wanted: Rebuild) -> Server:
         boot = image.boot_parts(tx, caller, found)
     except (NotFound, Conflict) as error:
         raise Invalid(error.message, field="imageRef") from error
+    hardware.of(Shape(found.properties, server.extra_specs, server.cores, server.memory_mib))
     if wanted.metadata is not None:
         orders.check_metadata(tx, server.project_id, wanted.metadata)
     values: dict[str, Any] = {
         **(wanted.changes or {}),
         "image_id": found.id,
         "image_properties": dict(found.properties),
+        "image_format": found.disk_format,
         "kernel_image": server_disks.source_of(boot.kernel),
         "ramdisk_image": server_disks.source_of(boot.ramdisk),
         "rebuilds": server.rebuilds + 1,

@@ -115,6 +115,8 @@ def _step_on(tx: Tx, server: Server) -> Outcome | None:
     if steps.is_late(tx, server):
         since = f"{server.step_since:%H:%M:%S}" if server.step_since else ""
         return _fail(tx, server, f"The server did not come to an end of {step.value} since {since}.")
+    if step not in steps.RESTING:
+        history.reached(tx, server.id, step.value)
     return _WAYS[step](tx, server)
 
 
@@ -146,6 +148,7 @@ def _place(tx: Tx, server: Server) -> Outcome:
             "placed_at": tx.now,
         },
     )
+    history.reached(tx, server.id, "network")
     placed = servers.by_id(tx, server.id)
     # Often the network was ready before, as for a server that is built anew.
     return _build(tx, placed, placed.guest) if placed and placed.guest else Again(0, "placed on a host")
@@ -188,6 +191,7 @@ def _build(tx: Tx, server: Server, guest: Guest) -> Outcome:
     if not network.ports_ready(tx, server.id):
         return _waiting(tx, server, guest, "its network is being made", NETWORK_LOOK_AGAIN_S)
     guest_orders.order(tx, server, guest)
+    history.reached(tx, server.id, "spawn")
     return _waiting(tx, server, guest, "its host starts it")
 
 

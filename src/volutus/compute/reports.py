@@ -54,7 +54,7 @@ _RECORD = text(
         SELECT * FROM jsonb_to_recordset(CAST(:items AS jsonb)) AS r(
             id text, generation bigint, state text, soft_reboots integer, hard_reboots integer, disks jsonb,
             nics jsonb, counters jsonb, cpu_time_ns bigint, started_at text, fault text, fault_detail text,
-            vnc_socket text, serial_socket text)
+            vnc_socket text, serial_socket text, cores_max integer, memory_mib_max integer)
     ), before AS (
         SELECT g.server_id, g.state, g.disks, g.nics, g.generation, g.soft_reboots, g.hard_reboots
         FROM guests g JOIN reported r ON r.id = g.server_id
@@ -67,7 +67,8 @@ _RECORD = text(
         disks = coalesce(r.disks, '[]'), nics = coalesce(r.nics, '[]'),
         counters = coalesce(r.counters, '[]'), cpu_time_ns = r.cpu_time_ns, started_at = r.started_at,
         fault = r.fault, fault_detail = r.fault_detail, vnc_socket = r.vnc_socket,
-        serial_socket = r.serial_socket, observed_at = :now,
+        serial_socket = r.serial_socket, cores_max = r.cores_max, memory_mib_max = r.memory_mib_max,
+        observed_at = :now,
         launched_at = CASE
             WHEN r.state = 'running' OR (r.state IN ('stopped', 'crashed') AND g.assigned_power <> 'off'
                                          AND r.generation >= g.assigned_generation)

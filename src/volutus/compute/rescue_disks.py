@@ -5,6 +5,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from volutus.compute.hardware import BUSES
 from volutus.compute.servers import Server
 from volutus.compute.steps import Step
 from volutus.errors import Invalid
@@ -12,8 +13,6 @@ from volutus.image import Image
 from volutus.wire import GuestDisk
 
 _DEVICES = ("disk", "cdrom")
-# Bus to the first letters of a device's name on it.
-_BUSES = {"virtio": "vd", "scsi": "sd", "usb": "sd", "sata": "sd", "ide": "hd"}
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
@@ -23,7 +22,7 @@ def look_of(found: Image) -> dict[str, Any] | None:
     if device is None and bus is None:
         return None
     look = {"device": device or "disk", "bus": bus or ("ide" if device == "cdrom" else "virtio")}
-    if look["device"] not in _DEVICES or look["bus"] not in _BUSES:
+    if look["device"] not in _DEVICES or look["bus"] not in BUSES:
         raise Invalid(
             f"The image's hw_rescue_device {device} with hw_rescue_bus {bus} is not possible here.",
             field="rescue_image_ref",
@@ -46,7 +45,7 @@ def arranged(server: Server, own: Sequence[GuestDisk]) -> list[GuestDisk]:
         return list(own)
     others = [replace(disk, boot_index=None) for disk in _others(own)]
     taken = {disk.target for disk in others}
-    prefix = _BUSES[look["bus"]]
+    prefix = BUSES[look["bus"]]
     target = next(f"{prefix}{letter}" for letter in _LETTERS if f"{prefix}{letter}" not in taken)
     placed = replace(own[0], bus=look["bus"], device=look["device"], target=target, boot_index=0)
     return [*others, replace(placed, read_only=look["device"] == "cdrom")]

@@ -1,7 +1,8 @@
 """Resizing: the server gets the values of another flavor on the host it is on, and its tenant confirms or
 reverts.
 
-A change of MHz alone, or with a larger disk, is made while the guest runs. Cores and memory need a stop.
+A change of MHz alone, or with a larger disk, is made while the guest runs; more cores and memory too where
+the image says that its system takes them (`hw_live_resize`). Everything else needs a stop.
 Until the tenant confirms, the larger of both sizes stays claimed and charged, so that reverting always works.
 A disk never shrinks: reverted, a server keeps the larger one.
 """
@@ -12,9 +13,20 @@ from datetime import timedelta
 from typing import Any
 
 from volutus import metering, placement, quota, volume
-from volutus.compute import actions, flavors, guest_orders, history, meters, reports, servers, steps
+from volutus.compute import (
+    actions,
+    flavors,
+    guest_orders,
+    hardware,
+    history,
+    meters,
+    reports,
+    servers,
+    steps,
+)
 from volutus.compute.faults import FlavorNotFound
 from volutus.compute.flavors import Flavor
+from volutus.compute.hardware import Shape
 from volutus.compute.servers import Guest, Server
 from volutus.compute.steps import Step
 from volutus.db import Tx
@@ -42,7 +54,7 @@ CONFIRMED_AFTER = timedelta(hours=24)
 Size = Mapping[str, Any]
 
 
-def resize(tx: Tx, caller: Caller, server_id: str, flavor_id: str) -> None:
+def resize(tx: Tx, caller: Caller, server_id: str, flavor_id: str, disk_config: str | None = None) -> None:
     """Order another size. Raises WrongState, Invalid, QuotaExceeded; NoCapacity when the host
     has no room for it."""
     server = actions.changeable(tx, caller, server_id, "resize", _STATES, idle=True)
@@ -64,6 +76,9 @@ def resize(tx: Tx, caller: Caller, server_id: str, flavor_id: str) -> None:
     old = _amounts(_size(server))
     quota.charge(tx, server.project_id, _difference(_largest(old, _amounts(other)), old))
     _claim(tx, server, _largest(_size(server), other), max(server.root_volume_gib, flavor.disk_gib))
+    hardware.of(_shape(server, other))
+    if disk_config is not None:
+        servers.write(tx, server.id, disk_config=disk_config)
     live = server.status.vm_state == "active" and _fits_live(server, other)
     if live:
         _swap(tx, server, Step.RESIZE_START, other)
@@ -183,7 +198,13 @@ def _has_done(tx: Tx, server: Server) -> bool:
 
 
 def _fits_live(server: Server, other: Size) -> bool:
-    return bool(server.cores == other["cores"] and server.memory_mib == other["memory_mib"])
+    guest = server.guest
+    growth = (guest.cores_max, guest.memory_mib_max) if guest and guest.state == "running" else (0, 0)
+    return hardware.grows_live(_shape(server, _size(server)), _shape(server, other), *growth)
+
+
+def _shape(server: Server, size: Size) -> Shape:
+    return Shape(server.image_properties, size["extra_specs"], size["cores"], size["memory_mib"])
 
 
 def _size(server: Server) -> dict[str, Any]:

@@ -56,6 +56,8 @@ class Guest:
     serial_socket: str | None
     observed_at: datetime | None
     gone_at: datetime | None
+    cores_max: int
+    memory_mib_max: int
 
     @property
     def caught_up(self) -> bool:
@@ -109,6 +111,7 @@ class Server:
     extra_specs: dict[str, str]
     image_id: str | None
     image_properties: dict[str, Any]
+    image_format: str
     kernel_image: dict[str, str] | None
     ramdisk_image: dict[str, str] | None
     root_volume_gib: int

@@ -111,6 +111,7 @@ servers = Table(
     Column("extra_specs", JSONB),
     Column("image_id", Text),
     Column("image_properties", JSONB),
+    Column("image_format", Text),
     Column("kernel_image", JSONB),
     Column("ramdisk_image", JSONB),
     Column("root_volume_gib", Integer),
@@ -170,6 +171,8 @@ guests = Table(
     Column("serial_socket", Text),
     _at("observed_at"),
     _at("gone_at"),
+    Column("cores_max", Integer),
+    Column("memory_mib_max", Integer),
 )
 server_actions = Table(
     "server_actions",
@@ -183,6 +186,13 @@ server_actions = Table(
     _at("started_at"),
     _at("finished_at"),
     Column("message", Text),
+)
+server_stages = Table(
+    "server_stages",
+    _metadata,
+    Column("action_id", BigInteger, primary_key=True),
+    Column("name", Text, primary_key=True),
+    _at("started_at"),
 )
 guest_commands = Table(
     "guest_commands",

@@ -38,8 +38,8 @@ WITH chosen_group AS (
         AND (g.region_id IS NULL OR e.region_id = g.region_id)
 )
 SELECT s.id AS service_id, s.type, coalesce(s.name, '') AS name, e.id, e.interface, e.url, e.region_id
-FROM identity_service s JOIN identity_endpoint e ON e.service_id = s.id
-WHERE s.enabled AND e.enabled AND (
+FROM identity_service s LEFT JOIN identity_endpoint e ON e.service_id = s.id AND e.enabled
+WHERE s.enabled AND (
     e.id IN (SELECT endpoint_id FROM chosen)
     OR NOT EXISTS (SELECT FROM chosen_group)
         AND NOT EXISTS (SELECT FROM identity_project_endpoint WHERE project_id = :project_id))
@@ -110,13 +110,13 @@ class Offer:
 
 
 def catalog(tx: Tx, project_id: str | None, user_id: str | None) -> list[Offer]:
-    """The services as a token of this project sees them. An endpoint whose URL needs a project is left out
-    without one."""
+    """The services as a token of this project sees them, those without endpoints too. An endpoint whose URL
+    needs a project is left out without one."""
     offers: dict[str, Offer] = {}
     for row in tx.rows(_CATALOG, {"project_id": project_id or "", "limit": CATALOG_MAX}):
-        url = substituted(row.url, project_id, user_id)
+        offer = offers.setdefault(row.service_id, Offer(row.service_id, row.type, row.name))
+        url = None if row.url is None else substituted(row.url, project_id, user_id)
         if url is not None:
-            offer = offers.setdefault(row.service_id, Offer(row.service_id, row.type, row.name))
             offer.endpoints.append(Reach(row.id, row.interface, url, row.region_id))
     return list(offers.values())
 

@@ -191,8 +191,6 @@ def _filters(tx: Tx, filters: Mapping[str, str]) -> dict[str, str | None]:
                 f"Invalid input for endpoint_group.filters: there is no {name!r}.",
                 field="endpoint_group.filters",
             )
-    if not filters:
-        raise Invalid("An endpoint group has a filter.", field="endpoint_group.filters")
     if filters.get("interface", "public") not in ("public", "internal", "admin"):
         raise Invalid("An interface is public, internal or admin.", field="endpoint_group.filters.interface")
     if "service_id" in filters:

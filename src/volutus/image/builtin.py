@@ -66,6 +66,7 @@ def _properties(built: BuiltImage) -> dict[str, str]:
         "volutus_build": built.build_id,
         "architecture": "x86_64",
         "hw_disk_bus": "virtio",
+        "hw_live_resize": "true",
         "hw_qemu_guest_agent": "yes",
         "hw_rng_model": "virtio",
         "hw_vif_model": "virtio",

@@ -114,6 +114,7 @@ class Port:
     vnic_type: str
     binding_profile: Mapping[str, Any]
     address_pairs: tuple[AddressPair, ...]
+    server_id: str | None
     made_for_server: bool
     qos_policy_id: str | None
     network_qos_policy_id: str | None
@@ -146,6 +147,7 @@ class PortOrder:
     host_name: str = ""
     vnic_type: str = "normal"
     binding_profile: Mapping[str, Any] | None = None
+    server_id: str | None = None
     made_for_server: bool = False
     nic_tag: str | None = None
     nic_order: int = 0
@@ -297,9 +299,10 @@ def fetch(tx: Tx, port_ids: Sequence[str]) -> list[Port]:
     return [_port(row) for row in tx.rows(statement.limit(len(port_ids)))]
 
 
-def of_device(tx: Tx, device_id: str, limit: int) -> list[Port]:
-    """The ports of a server or router, in the order in which they were plugged in."""
-    statement = _SELECT.where(ports.c.device_id == device_id)
+def of_server(tx: Tx, server_id: str, limit: int) -> list[Port]:
+    """The ports that are plugged into a server, in the order in which they were. Not those that merely say
+    so: anybody may write a device's id into his port."""
+    statement = _SELECT.where(ports.c.server_id == server_id)
     ordered = statement.order_by(ports.c.nic_order, ports.c.created_at, ports.c.id)
     return [_port(row) for row in tx.rows(ordered.limit(limit))]
 
@@ -438,6 +441,7 @@ def _insert(tx: Tx, network: Network, order: PortOrder, *, port_security: bool) 
         "vnic_type": order.vnic_type,
         "binding_profile": dict(order.binding_profile or {}),
         "address_pairs": [[pair.address, pair.mac] for pair in order.address_pairs],
+        "server_id": order.server_id,
         "made_for_server": order.made_for_server,
         "nic_tag": order.nic_tag,
         "nic_order": order.nic_order,

@@ -60,8 +60,8 @@ _FORGET = text(
 )
 _BOUND = text(
     """
-    SELECT p.id, p.device_id, u.up FROM ports p JOIN network_units u ON u.kind = 'port' AND u.id = p.id
-    WHERE p.id = ANY(CAST(:ids AS text[])) AND p.device_owner LIKE 'compute:%' LIMIT :limit
+    SELECT p.id, p.server_id, u.up FROM ports p JOIN network_units u ON u.kind = 'port' AND u.id = p.id
+    WHERE p.id = ANY(CAST(:ids AS text[])) AND p.server_id IS NOT NULL LIMIT :limit
     """
 )
 _CHASSIS = text("SELECT id FROM ports WHERE id = ANY(CAST(:ids AS text[])) AND chassis <> '' LIMIT :limit")
@@ -133,7 +133,7 @@ class NetworkReconciler:
         if faults:
             tx.execute(_FAULTS, {"kind": self.kind, "ids": list(faults), "faults": list(faults.values())})
         if self.kind == Kind.PORT.value and known:
-            waiting = {row.device_id for row in tx.rows(_BOUND, {"ids": known, "limit": len(known)})}
+            waiting = {row.server_id for row in tx.rows(_BOUND, {"ids": known, "limit": len(known)})}
             wake_many(tx, SERVER_WORK, sorted(waiting))
 
     def _look_up(self, items: Sequence[Item], written: Sequence[str]) -> dict[str, Outcome]:

@@ -92,7 +92,7 @@ def add_by_port(tx: Tx, caller: Caller, router_id: str, port_id: str) -> Interfa
     """Make a free port of the tenant's the router's. Raises PortInUse."""
     router = routers.get(tx, caller, router_id, lock=True)
     port = ports.get(tx, caller, port_id, lock=True)
-    if port.device_id:
+    if port.device_id or port.server_id:
         raise PortInUse(
             f"Unable to complete operation on port {port_id} for network {port.network_id}. "
             f"Port already has an attached device {port.device_id}."

@@ -76,7 +76,7 @@ _METERS = text(
             SELECT host(a.ip) AS address FROM port_addresses a WHERE a.port_id = g.id
             UNION SELECT pair ->> 0 FROM jsonb_array_elements(g.address_pairs) AS pair) x) AS addresses
     FROM router_interfaces i JOIN ports r ON r.id = i.port_id JOIN ports g ON g.network_id = r.network_id
-    WHERE i.router_id = ANY(CAST(:ids AS text[])) AND g.chassis <> '' AND g.device_owner LIKE 'compute:%'
+    WHERE i.router_id = ANY(CAST(:ids AS text[])) AND g.chassis <> '' AND g.server_id IS NOT NULL
         AND EXISTS (SELECT 1 FROM port_addresses a WHERE a.port_id = g.id)
     ORDER BY i.router_id, g.id LIMIT :limit
     """

@@ -76,15 +76,15 @@ class ServerAddress:
 _ADDRESSES = text(
     """
     WITH nics AS (
-        SELECT p.id, p.device_id, p.mac, p.nic_order, p.created_at, n.id AS network_id, n.name
+        SELECT p.id, p.server_id, p.mac, p.nic_order, p.created_at, n.id AS network_id, n.name
         FROM ports p JOIN networks n ON n.id = p.network_id
-        WHERE p.device_id = ANY(CAST(:server_ids AS text[])) AND p.device_owner LIKE 'compute:%'
+        WHERE p.server_id = ANY(CAST(:server_ids AS text[]))
     )
-    SELECT nics.device_id, nics.name, host(a.ip) AS ip, family(a.ip) AS version, nics.mac, 'fixed' AS type,
+    SELECT nics.server_id, nics.name, host(a.ip) AS ip, family(a.ip) AS version, nics.mac, 'fixed' AS type,
         nics.id, nics.network_id, nics.nic_order, nics.created_at, a.position
     FROM nics JOIN port_addresses a ON a.port_id = nics.id
     UNION ALL
-    SELECT nics.device_id, nics.name, host(a.ip), family(a.ip), nics.mac, 'floating',
+    SELECT nics.server_id, nics.name, host(a.ip), family(a.ip), nics.mac, 'floating',
         nics.id, nics.network_id, nics.nic_order, nics.created_at, a.position
     FROM nics JOIN floating_ips f ON f.port_id = nics.id JOIN port_addresses a ON a.port_id = f.own_port_id
     ORDER BY nic_order, created_at, type, position LIMIT :limit
@@ -92,16 +92,16 @@ _ADDRESSES = text(
 )
 _GROUPS = text(
     """
-    SELECT DISTINCT p.device_id, g.name, g.id
+    SELECT DISTINCT p.server_id, g.name, g.id
     FROM ports p JOIN port_security_groups m ON m.port_id = p.id JOIN security_groups g ON g.id = m.group_id
-    WHERE p.device_id = ANY(CAST(:server_ids AS text[])) AND p.device_owner LIKE 'compute:%'
+    WHERE p.server_id = ANY(CAST(:server_ids AS text[]))
     ORDER BY g.name, g.id LIMIT :limit
     """
 )
 _NOT_READY = text(
     """
     SELECT 1 FROM ports p LEFT JOIN network_units u ON u.kind = 'port' AND u.id = p.id
-    WHERE p.device_id = :server_id AND p.device_owner LIKE 'compute:%'
+    WHERE p.server_id = :server_id
         AND (u.written IS NULL OR u.written < u.wanted) LIMIT 1
     """
 )
@@ -126,13 +126,13 @@ def ports_for_server(tx: Tx, caller: Caller, order: ServerNics) -> list[str]:
 
 def attach_interface(tx: Tx, caller: Caller, order: ServerNics) -> list[str]:
     """The same for a server that exists: its new nics come after those it has."""
-    have = ports.of_device(tx, order.server_id, NICS_PER_SERVER_MAX)
+    have = of_server(tx, order.server_id)
     requested = order.requested or _automatic(tx, caller)
     if len(have) + len(requested) > NICS_PER_SERVER_MAX:
         raise Invalid(f"A server has at most {NICS_PER_SERVER_MAX} network interfaces.")
     _refuse_nonsense(requested)
     after = tx.value(
-        text("SELECT coalesce(max(nic_order) + 1, 0) FROM ports WHERE device_id = :id"),
+        text("SELECT coalesce(max(nic_order) + 1, 0) FROM ports WHERE server_id = :id"),
         {"id": order.server_id},
     )
     return _plug(tx, caller, replace(order, requested=requested), first=after)
@@ -158,8 +158,7 @@ def bind_ports(tx: Tx, server_id: str, host_id: str) -> None:
     rows = tx.rows(
         update(port_rows)
         .where(
-            port_rows.c.device_id == server_id,
-            port_rows.c.device_owner.like("compute:%"),
+            port_rows.c.server_id == server_id,
             (port_rows.c.chassis != chassis) | (port_rows.c.host_name != host.hostname),
         )
         .values(
@@ -212,15 +211,14 @@ def guest_nics(tx: Tx, server_id: str) -> list[GuestNic]:
 
 def of_server(tx: Tx, server_id: str) -> list[Port]:
     """The server's ports in the order of its nics, whoever asks."""
-    found = ports.of_device(tx, server_id, NICS_PER_SERVER_MAX)
-    return [port for port in found if port.device_owner.startswith("compute:")]
+    return ports.of_server(tx, server_id, NICS_PER_SERVER_MAX)
 
 
 def addresses(tx: Tx, server_ids: Sequence[str]) -> dict[str, list[ServerAddress]]:
     """Server id to its addresses, fixed ones first on each nic: one statement for any number of servers."""
     found: dict[str, list[ServerAddress]] = {server_id: [] for server_id in server_ids}
     for row in tx.rows(_ADDRESSES, {"server_ids": list(server_ids), "limit": ADDRESSES_MAX}):
-        found[row.device_id].append(
+        found[row.server_id].append(
             ServerAddress(row.name, row.ip, row.version, row.mac, row.type, row.id, row.network_id)
         )
     return found
@@ -230,7 +228,7 @@ def security_groups_of(tx: Tx, server_ids: Sequence[str]) -> dict[str, list[str]
     """Server id to the names of the groups that its ports are in, each once."""
     found: dict[str, list[str]] = {server_id: [] for server_id in server_ids}
     for row in tx.rows(_GROUPS, {"server_ids": list(server_ids), "limit": ADDRESSES_MAX}):
-        found[row.device_id].append(row.name)
+        found[row.server_id].append(row.name)
     return found
 
 
@@ -280,6 +278,7 @@ def _make(
         security_group_ids=groups,
         device_id=order.server_id,
         device_owner=f"compute:{order.zone}",
+        server_id=order.server_id,
         made_for_server=True,
         nic_tag=request.tag,
         nic_order=position,
@@ -289,7 +288,7 @@ def _make(
 
 def _adopt(tx: Tx, caller: Caller, order: ServerNics, request: NicRequest, position: int) -> str:
     port = ports.get(tx, caller, request.port_id or "", lock=True)
-    if port.device_id:
+    if port.device_id or port.server_id:
         raise PortInUse(f"Port {port.id} is still in use.")
     if int(port.mac[1], 16) & 1:
         raise Invalid(f"Port {port.id} has a group's MAC address {port.mac}: no card can have it.")
@@ -299,6 +298,7 @@ def _adopt(tx: Tx, caller: Caller, order: ServerNics, request: NicRequest, posit
         .values(
             device_id=order.server_id,
             device_owner=f"compute:{order.zone}",
+            server_id=order.server_id,
             made_for_server=False,
             nic_tag=request.tag,
             nic_order=position,
@@ -322,6 +322,7 @@ def _unplug(tx: Tx, caller: Caller, plugged: Sequence[Port]) -> None:
         .values(
             device_id="",
             device_owner="",
+            server_id=None,
             host_name="",
             chassis="",
             nic_tag=None,

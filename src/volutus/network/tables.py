@@ -90,6 +90,8 @@ ports = Table(
     Column("vnic_type", Text),
     Column("binding_profile", JSONB),
     Column("address_pairs", JSONB),
+    # What it is plugged into; the device's id beside it is whatever the port's owner says.
+    Column("server_id", Text),
     Column("made_for_server", Boolean),
     Column("nic_tag", Text),
     Column("nic_order", Integer),

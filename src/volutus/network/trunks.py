@@ -197,7 +197,7 @@ def _join(tx: Tx, caller: Caller, trunk_id: str, parent: Port, more: Sequence[Su
                 f"Sub-ports are told apart by a vlan from 1 to {SUB_PORTS_MAX}.", field="segmentation_id"
             )
         port = _own_port(tx, caller, one.port_id)
-        if port.device_id or port.device_owner or port.id == parent.id:
+        if port.device_id or port.device_owner or port.server_id or port.id == parent.id:
             raise PortInUseAsSubPort(f"Port {port.id} is currently in use, and cannot be a sub-port.")
         port_changes.refuse_in_trunk(tx, port.id)
     if not more:

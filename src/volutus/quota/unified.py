@@ -90,6 +90,9 @@ UPDATE quota_registered_limits SET service_id = :service_id, region_id = :region
     resource_name = :resource_name, default_limit = :default_limit, description = :description,
     resource = :resource WHERE id = :id
 """)
+_UNBIND = text("""
+UPDATE quota_registered_limits SET resource = NULL WHERE region_id = :region_id OR service_id = :service_id
+""")
 _UNREGISTER = text("DELETE FROM quota_registered_limits WHERE id = :id")
 _IN_USE = text("SELECT 1 FROM quota_unified_limits WHERE registered_limit_id = :id LIMIT 1")
 _SELECT = text("""
@@ -225,6 +228,18 @@ def unregister(tx: Tx, caller: Caller, limit_id: str) -> None:
     _refuse_in_use(tx, limit_id)
     tx.execute(_UNREGISTER, {"id": limit_id})
     audit.record(tx, caller, "delete", "quota.registered_limit", limit_id)
+
+
+def delete_region(tx: Tx, caller: Caller, region_id: str) -> None:
+    """Delete a region. Limits registered for it stay, as Keystone has it, and bind nobody any more."""
+    catalog.delete_region(tx, caller, region_id)
+    tx.execute(_UNBIND, {"region_id": region_id, "service_id": None})
+
+
+def delete_service(tx: Tx, caller: Caller, service_id: str) -> None:
+    """Delete a service with its endpoints. Limits registered for it stay and bind nobody any more."""
+    catalog.delete_service(tx, caller, service_id)
+    tx.execute(_UNBIND, {"region_id": None, "service_id": service_id})
 
 
 def create(tx: Tx, caller: Caller, orders: Sequence[LimitOrder]) -> list[Row[Any]]:

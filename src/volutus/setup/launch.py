@@ -30,7 +30,8 @@ def main(root: Path, package_dir: Path) -> int:
         except (packages.InstallationFailed, environment.EnvironmentFailed) as error:
             sys.stderr.write(f"volutus: {error}\n")
             return 1
-    python = found.python if found.ready() else Path(sys.executable)
+    # After an upgrade what is installed is older than the lock: `destroy` needs it all the same.
+    python = found.python if found.python.exists() else Path(sys.executable)
     return _become(python, package_dir, words)
 
 

@@ -34,7 +34,7 @@ def prepare(settings: Settings, progress: Progress) -> Settings:
     if not settings.database_url:
         with progress.step("a private PostgreSQL"):
             postgres.create(settings)
-    if not settings.ovn_northbound:
+    if not settings.simulated_hosts or not settings.ovn_northbound:
         switch.create(settings)
     first_image.build(settings, progress)
     console_assets.bring(settings, progress)

@@ -30,14 +30,14 @@ class Child:
     means exit 0. `listens` is ADDR:PORT of a listening socket it inherits; `{fd}` in `argv` becomes its
     number. Children with the same address share one socket. `adoptable` children that outlived a killed
     supervisor are taken over as they are; the others are started anew. `stop` asks it to end in place of
-    `stop_signal`.
+    `stop_signal`. With `forked_at`, the socket of a fork server, `argv` are words of the `volutus` command.
     """
 
     name: str
     argv: tuple[str, ...]
     environment: Mapping[str, str] = field(default_factory=dict)
     after: tuple[str, ...] = ()
-    user: str | None = None
+    forked_at: Path | None = None
     umask: int = 0o022
     listens: str | None = None
     prepare: Callable[[], None] = _nothing
@@ -53,7 +53,7 @@ class Child:
     @property
     def fingerprint(self) -> str:
         """Changes when a running process would no longer be what this child describes."""
-        described = json.dumps([self.argv, dict(self.environment), self.user, self.listens], sort_keys=True)
+        described = json.dumps([self.argv, dict(self.environment), self.listens], sort_keys=True)
         return hashlib.sha256(described.encode()).hexdigest()[:16]
 
 

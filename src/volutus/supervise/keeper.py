@@ -8,11 +8,13 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from enum import Enum
+from functools import partial
 from pathlib import Path
 
 from volutus.errors import VolutusError
-from volutus.supervise import logs, processes
+from volutus.supervise import forkserver, logs, processes
 from volutus.supervise.child import Child
 from volutus.supervise.processes import Process
 from volutus.supervise.record import Entry
@@ -51,7 +53,7 @@ class Keeper:
         self.failures = 0
         self.why = ""
         self._log_dir = log_dir
-        self._own: subprocess.Popen[bytes] | None = None
+        self._wait: Callable[[], int] | None = None
         self._started = 0.0
         self._due = 0.0
 
@@ -85,13 +87,13 @@ class Keeper:
         self.state = State.STARTING
         try:
             self.child.prepare()
-            self._own = self._spawn(descriptor)
+            pid = self._spawn(descriptor)
         except EXPECTED as error:
             self._failed(f"could not be started: {error}")
             return
         self.since = time.time()
         # A child that died in between is a zombie of ours, whose end the supervisor sees like any other.
-        self.process = processes.find(self._own.pid) or Process(self._own.pid, 0)
+        self.process = processes.find(pid) or Process(pid, 0)
 
     def adopt(self, entry: Entry) -> None:
         """Take over a process that a killed supervisor left; its readiness is looked at again."""
@@ -114,10 +116,10 @@ class Keeper:
     def ended(self) -> None:
         """The process has died: of its own, or because it was told to stop."""
         assert self.process is not None
-        status = self._own.wait() if self._own else None
+        status = self._wait() if self._wait else None
         # A daemon's helpers are in its process group and must not outlive it.
         processes.signal_group(self.process.pid, signal.SIGKILL)
-        self._own, self.process = None, None
+        self._wait, self.process = None, None
         if self.state is State.STOPPING:
             self.state = State.STOPPED
         elif self.child.once and status == 0:
@@ -143,23 +145,28 @@ class Keeper:
             self.why = f"its gentle stop failed: {error}"
             processes.signal_group(self.process.pid, self.child.stop_signal)
 
-    def _spawn(self, descriptor: int | None) -> subprocess.Popen[bytes]:
-        argv = [part.replace("{fd}", str(descriptor)) for part in self.child.argv]
+    def _spawn(self, descriptor: int | None) -> int:
+        """Start the process; its pid, and in `_wait` what waits for its end and says how it was."""
         passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+        environment = passed | dict(self.child.environment)
         with logs.opened(self._log_dir, self.child.name) as log:
-            return subprocess.Popen(
-                argv,
-                env=passed | dict(self.child.environment),
+            if self.child.forked_at is not None:
+                order = forkserver.Order(self.child.argv, environment, self.child.umask)
+                pid = forkserver.fork(self.child.forked_at, order, log.fileno(), descriptor)
+                self._wait = partial(_exit_code, pid)
+                return pid
+            started = subprocess.Popen(
+                [part.replace("{fd}", str(descriptor)) for part in self.child.argv],
+                env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 pass_fds=() if descriptor is None else (descriptor,),
                 start_new_session=True,
-                user=self.child.user,
-                group=self.child.user,
-                extra_groups=None if self.child.user is None else [],
                 umask=self.child.umask,
             )
+        self._wait = started.wait
+        return started.pid
 
     def _look_whether_ready(self, now: float) -> None:
         assert self.process is not None
@@ -179,6 +186,10 @@ class Keeper:
         self.restarts += 1
         self.state = State.BACKOFF
         self._due = time.monotonic() + min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2 ** (self.failures - 1))
+
+
+def _exit_code(pid: int) -> int:
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
 def _how_it_ended(status: int | None) -> str:

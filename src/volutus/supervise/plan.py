@@ -39,36 +39,47 @@ def plan(settings: Settings) -> Plan:
 
 
 def _control_plane(settings: Settings) -> tuple[Child, ...]:
+    server = settings.run_dir / "forkserver.sock"
+
     def part(name: str, *words: str, after: tuple[str, ...], listens: str | None = None) -> Child:
         return Child(
             name=name,
-            argv=(*_volutus(settings), "control", *words),
+            argv=("--state-dir", str(settings.state_dir), "control", *words),
             environment=_python_environment(),
+            forked_at=server,
             umask=0o077,
-            after=after,
+            after=("forkserver", *after),
             listens=listens,
+            once=name == "prepare",
             stop_timeout_s=_FINISH_WITHIN_S,
-            # A socket is inherited, not found again: these start anew under a new supervisor, in a second.
+            # A socket is inherited, not found again: these start anew under a new supervisor, in a moment.
             adoptable=False,
             ready=(lambda: answers_http(settings.listen)) if listens == settings.listen else lambda: True,
         )
 
-    prepare = Child(
-        name="prepare",
-        argv=(*_volutus(settings), "control", "prepare"),
+    loaded = Child(
+        name="forkserver",
+        argv=(*_volutus(settings), "control", "forkserver", "--socket", str(server)),
         environment=_python_environment(),
         umask=0o077,
-        after=("postgres",),
-        once=True,
+        prepare=lambda: server.unlink(missing_ok=True),
+        ready=server.exists,
+        # What it has loaded may be an older version.
         adoptable=False,
     )
     workers = tuple(
         part(f"api-{number}", "api", "--fd", "{fd}", after=("prepare",), listens=settings.listen)
         for number in range(1, settings.api_workers + 1)
     )
-    agents = part("agents", "agents", "--fd", "{fd}", after=("prepare",), listens=settings.agent_listen)
-    reconcile = part("reconcile", "reconcile", after=("prepare", "ovn-northbound"))
-    return prepare, *workers, agents, reconcile
+    ftp = (part("ftp", "ftp", after=("api-1",)),) if settings.ftp_listen else ()
+    return (
+        loaded,
+        part("prepare", "prepare", after=("postgres",)),
+        *workers,
+        part("agents", "agents", "--fd", "{fd}", after=("prepare",), listens=settings.agent_listen),
+        part("reconcile", "reconcile", after=("prepare", "ovn-northbound")),
+        *ftp,
+    )
 
 
 def _agent(settings: Settings) -> Child:

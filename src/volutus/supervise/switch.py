@@ -170,7 +170,7 @@ def _tell_switch(settings: Settings) -> None:
     integration, external = names.integration_bridge(settings), names.external_bridge(settings)
     kind = settings.datapath_type
     chassis = names.chassis(settings.state_dir).read_text().strip()
-    own = f"unix:{settings.run_dir}/ovn/ovnsb_db.sock"
+    southbound = settings.southbound or f"unix:{settings.run_dir}/ovn/ovnsb_db.sock"
     _run(
         settings,
         "ovs-vsctl",
@@ -180,7 +180,8 @@ def _tell_switch(settings: Settings) -> None:
         *("init",),
         *("--", "set", "open_vswitch", ".", f"external-ids:system-id={chassis}"),
         f"external-ids:hostname={socket.gethostname()}",
-        f"external-ids:ovn-remote={own}",
+        # Quoted: several servers of a cluster are separated by commas.
+        f'external-ids:ovn-remote="{southbound}"',
         "external-ids:ovn-encap-type=geneve",
         "external-ids:ovn-encap-ip=127.0.0.1",
         f"external-ids:ovn-bridge={integration}",

@@ -17,6 +17,7 @@ from volutus.wire.desired import (
     ConsoleRequest,
     Desired,
     DiskLimits,
+    DiskRead,
     DiskSource,
     DiskSpec,
     GuestCommand,
@@ -31,6 +32,7 @@ from volutus.wire.desired import (
     VpnSpec,
 )
 from volutus.wire.enrolment import Enrolled, Enrolment
+from volutus.wire.hardware import CpuTopology, Firmware, GuestHardware
 from volutus.wire.observed import (
     BackupObserved,
     CheckObserved,
@@ -57,16 +59,20 @@ __all__ = [
     "CommandKind",
     "ConsoleKind",
     "ConsoleRequest",
+    "CpuTopology",
     "Desired",
     "DiskLimits",
     "DiskObserved",
+    "DiskRead",
     "DiskSource",
     "DiskSpec",
     "Enrolled",
     "Enrolment",
+    "Firmware",
     "Gone",
     "GuestCommand",
     "GuestDisk",
+    "GuestHardware",
     "GuestNic",
     "GuestObserved",
     "GuestSpec",

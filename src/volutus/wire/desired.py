@@ -8,6 +8,8 @@ from enum import Enum
 
 import msgspec
 
+from volutus.wire.hardware import GuestHardware
+
 
 class Power(Enum):
     """Whether a guest should run. `OFF` first asks the guest to shut down, then cuts the power. `PAUSED`
@@ -130,7 +132,8 @@ class CheckSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, t
 class GuestNic(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A network card. The agent makes the tap and gives it to Open vSwitch with `iface-id=port_id`.
     `addresses` are the fixed IPs without prefix: with `network_id` they tell whose metadata is asked for.
-    Flows that set `traffic_mark` on packets carry what the card sends to the outside."""
+    Flows that set `traffic_mark` on packets carry what the card sends to the outside. `model` is
+    what the guest takes it for."""
 
     port_id: str
     network_id: str
@@ -139,6 +142,7 @@ class GuestNic(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     mtu: int = 1442
     metadata: MetadataPort | None = None
     traffic_mark: int = 0
+    model: str = "virtio"
 
 
 class GuestSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="guest"):
@@ -166,6 +170,7 @@ class GuestSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, t
     kernel_image: DiskSource | None = None
     ramdisk_image: DiskSource | None = None
     kernel_command_line: str = ""
+    hardware: GuestHardware = GuestHardware()
 
 
 class VpnPeerSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -227,6 +232,19 @@ class ConsoleRequest(msgspec.Struct, frozen=True, kw_only=True):
     kind: ConsoleKind
 
 
+class DiskRead(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody downloads a disk that nothing writes to: the agent sends its bytes from `begin` to the end by
+    `PUT /agent/v1/reads/{session_id}`, for as long as they are taken. Asked once, as a console is.
+
+    The body is a row of spans, each a signed number of eight bytes, highest first: so many bytes follow, or,
+    if it is negative, there are so many zeros, which are not sent. A disk that cannot be read is sent as
+    nothing at all."""
+
+    session_id: str
+    disk_id: str
+    begin: int
+
+
 class CommandKind(Enum):
     """What can be asked of a guest at once: its agent to set a password, its kernel to dump its memory."""
 
@@ -253,4 +271,5 @@ class Desired(msgspec.Struct, frozen=True, kw_only=True):
     full: bool
     assignments: list[Assignment]
     consoles: list[ConsoleRequest] = []
+    reads: list[DiskRead] = []
     commands: list[GuestCommand] = []

@@ -74,6 +74,8 @@ class GuestObserved(
     fault_detail: str | None = None
     vnc_socket: str | None = None
     serial_socket: str | None = None
+    cores_max: int = 0
+    memory_mib_max: int = 0
 
 
 class DiskObserved(

@@ -227,6 +227,10 @@ def test_what_was_done_is_told(nova, plane):
     assert {action["action"] for action in actions} == {"create", "stop"}
     one = newer.get(f"{ROOT}/servers/{server_id}/os-instance-actions/{actions[0]['request_id']}").json()
     assert one["instanceAction"]["events"][0]["result"] == "Success"
+    built = newer.get(f"{ROOT}/servers/{server_id}/os-instance-actions/{actions[1]['request_id']}").json()
+    events = built["instanceAction"]["events"]
+    assert [event["event"] for event in events[1:]] == ["schedule", "network", "spawn"]
+    assert all(event["result"] == "Success" and event["finish_time"] for event in events)
     nova.delete(f"{ROOT}/servers/{server_id}")
     plane.settle()
     # What was done is told of deleted servers too.

@@ -16,6 +16,13 @@ def _services(cloud):
     return {offer["type"]: offer["endpoints"] for offer in cloud.demo().body["catalog"]}
 
 
+def test_a_service_without_endpoints_is_in_the_catalog(cloud, admin):
+    made = admin.make("/services", "service", type="empty", name="nothing yet")
+    assert _services(cloud)["empty"] == []
+    admin.patch(f"/services/{made['id']}", {"service": {"enabled": False}})
+    assert "empty" not in _services(cloud)
+
+
 def test_a_project_sees_the_endpoints_chosen_for_it(cloud, admin):
     project_id = cloud.made.demo_project_id
     (compute,) = admin.get("/services?type=compute").json()["services"]
@@ -48,7 +55,13 @@ def test_a_project_sees_the_endpoints_chosen_for_it(cloud, admin):
     assert len(_services(cloud)) > 2
 
 
-@pytest.mark.parametrize("filters", [{}, {"colour": "red"}, {"interface": "private"}, {"service_id": 7}])
+def test_a_group_without_a_filter_has_all_endpoints(admin):
+    group = admin.make("/OS-EP-FILTER/endpoint_groups", "endpoint_group", name="one", filters={})
+    found = admin.get(f"/OS-EP-FILTER/endpoint_groups/{group['id']}/endpoints").json()["endpoints"]
+    assert (group["filters"], len(found)) == ({}, len(admin.get("/endpoints").json()["endpoints"]))
+
+
+@pytest.mark.parametrize("filters", [{"colour": "red"}, {"interface": "private"}, {"service_id": 7}])
 def test_filters_that_mean_nothing_are_refused(admin, filters):
     body = {"endpoint_group": {"name": "x", "filters": filters}}
     answer = admin.post("/OS-EP-FILTER/endpoint_groups", body)

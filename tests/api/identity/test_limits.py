@@ -73,6 +73,19 @@ def test_limits_bind_quotas_the_nearest_first(cloud, admin, database, register, 
     assert _instances(database, cloud.made.admin_project_id) == quota.DEFAULTS["instances"]
 
 
+def test_a_limit_of_what_is_gone_binds_nobody(cloud, admin, database, register):
+    service = admin.make("/services", "service", type="compute", name="another")
+    admin.make("/regions", "region", id="away")
+    of_service = {"service_id": service["id"]}
+    for path, more in (("/regions/away", {"region_id": "away"}), (f"/services/{service['id']}", of_service)):
+        made = register(**more)
+        assert _instances(database, cloud.made.demo_project_id) == 3
+        assert admin.delete(path).status_code == 204
+        assert _instances(database, cloud.made.demo_project_id) == quota.DEFAULTS["instances"]
+        assert admin.get(f"/registered_limits/{made['id']}").json()["registered_limit"] == made
+        assert admin.delete(f"/registered_limits/{made['id']}").status_code == 204
+
+
 def test_a_project_sees_its_own_limits_alone(cloud, admin, demo, register, compute_id):
     register()
     order = _order(cloud, compute_id, 5)

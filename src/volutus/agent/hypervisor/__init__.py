@@ -74,6 +74,10 @@ class Hypervisor(Protocol):
 
     def set_mhz(self, guest_id: str, mhz: int) -> None: ...
 
+    def grow(self, guest_id: str, cores: int, memory_mib: int) -> None:
+        """Give a running guest more cores and memory, within what it was started for."""
+        ...
+
     def keep_key(self, disk_id: str, key: bytes) -> None:
         """Have the key of an encrypted disk, in memory alone, before a guest opens the disk."""
         ...

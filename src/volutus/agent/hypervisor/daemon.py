@@ -31,16 +31,19 @@ QEMU_USER = "libvirt-qemu"
 AGENT_VIEW = Path("/var/lib/libvirt/agent")
 """Where QEMU and libvirtd see the agent's directory."""
 
-# $1 the state directory, $2 the agent's view, $3 and $4 Python and the KVM probe. `slave`: mounts made later
-# on the host appear (and can be removed) here too, while ours never show outside. Where KVM opens but does
-# not work it is hidden: else libvirt asks QEMU for its features again before each call, four seconds each
-# time.
+# $1 the state directory, $2 the agent's view, $3 and $4 Python and the KVM probe, $5 QEMU's user. `slave`:
+# mounts made later on the host appear (and can be removed) here too, while ours never show outside. Where KVM
+# opens but does not work it is hidden: else libvirt asks QEMU for its features again before each call, four
+# seconds each time.
 _START = """
 for pair in run/libvirt:/run/libvirt libvirt/etc:/etc/libvirt libvirt/cache:/var/cache/libvirt \
-            log/libvirt:/var/log/libvirt libvirt/lib:/var/lib/libvirt; do
+            log/libvirt:/var/log/libvirt libvirt/lib:/var/lib/libvirt \
+            libvirt/tpm-authority:/var/lib/swtpm-localca; do
     mkdir -p "$1/${pair%%:*}" "${pair#*:}"
     mount --bind "$1/${pair%%:*}" "${pair#*:}"
 done
+chown "$5:$5" "$1/libvirt/tpm-authority"
+chmod 700 "$1/libvirt/tpm-authority"
 mkdir -p "$1/agent" "$2"
 chmod 711 "$1/agent"
 mount --bind "$1/agent" "$2"
@@ -96,6 +99,7 @@ def libvirtd_command(daemon: LibvirtDaemon) -> list[str]:
         str(AGENT_VIEW),
         sys.executable,
         kvm.__file__,
+        daemon.qemu_user,
     ]
 
 
@@ -122,10 +126,13 @@ keepalive_interval = -1
 def _qemu_conf(daemon: LibvirtDaemon) -> str:
     # security_driver none: AppArmor's profiles name libvirt's standard directories. Isolation is the
     # unprivileged user, the seccomp sandbox, and cgroups, also for devices. A mount namespace for each QEMU
-    # would only hide /dev, and cannot be made where KVM is hidden.
+    # would only hide /dev, and cannot be made where KVM is hidden. A trusted module runs as QEMU's user,
+    # because libvirt, which changes no owner, would else leave QEMU without its socket.
     return f"""\
 user = "{daemon.qemu_user}"
 group = "{daemon.qemu_user}"
+swtpm_user = "{daemon.qemu_user}"
+swtpm_group = "{daemon.qemu_user}"
 dynamic_ownership = 0
 remember_owner = 0
 security_driver = "none"

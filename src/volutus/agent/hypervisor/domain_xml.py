@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement, tostring
 
+from volutus.agent.hypervisor import hardware_xml
+from volutus.agent.hypervisor.hardware_xml import text
 from volutus.agent.storage import DiskLocation
 from volutus.wire import DiskLimits, GuestDisk, GuestNic, GuestSpec
 
@@ -20,9 +22,8 @@ NIC_ALIAS = "ua-nic-"
 # a shell. The kernel takes no quota below 1 ms, so the slowest guest has 2 % of one core.
 PERIOD_US = 50_000
 QUOTA_US_MIN = 1_000
-
-# QEMU's translation cache takes 1 GiB if it can get it; measured, 48 MiB is as fast for a small guest.
-TCG_CACHE_MIB = 48
+# Long enough to press a key over VNC.
+BOOT_MENU_MS = 5_000
 
 # Partial checksums pass from guest to guest unfinished where the switch is not the kernel's: TCP then stalls
 # while ping works. So the card must not offer to leave them, nor segmentation, to anyone.
@@ -50,6 +51,7 @@ class GuestPaths:
     config_drive: Path | None
     kernel: Path | None
     ramdisk: Path | None
+    nvram: Path | None = None
 
 
 def cpu_quota_us(mhz: int, host_mhz: int) -> int:
@@ -72,28 +74,29 @@ def domain(
 ) -> str:
     """A whole guest."""
     root = Element("domain", type="kvm" if machine.accelerator == "kvm" else "qemu")
-    _text(root, "name", spec.id)
-    _text(root, "uuid", spec.id)
+    text(root, "name", spec.id)
+    text(root, "uuid", spec.id)
     metadata = SubElement(root, "metadata")
     metadata.append(mhz_element(spec.mhz))
-    _text(root, "memory", str(spec.memory_mib), unit="MiB")
-    _text(root, "vcpu", str(spec.cores))
+    hardware_xml.size(root, spec)
     _cputune(root, spec, machine)
     _firmware(root, spec, paths)
-    _features(root, machine)
+    hardware_xml.features(root, spec, machine.accelerator)
     devices = SubElement(root, "devices")
-    _text(devices, "emulator", "/usr/bin/qemu-system-x86_64")
-    buses = {disk.bus for disk in spec.disks}
-    SubElement(devices, "controller", type="usb", model="qemu-xhci" if "usb" in buses else "none")
-    if "scsi" in buses:
-        SubElement(devices, "controller", type="scsi", model="virtio-scsi")
+    text(devices, "emulator", "/usr/bin/qemu-system-x86_64")
+    hardware_xml.controllers(devices, spec)
     for disk in spec.disks:
         devices.append(disk_element(disk, disks[disk.disk_id], machine))
     if paths.config_drive is not None:
-        _config_drive(devices, paths.config_drive)
-    for nic in spec.nics:
-        devices.append(nic_element(nic, taps[nic.port_id], machine))
+        _config_drive(devices, paths.config_drive, spec.hardware.machine)
+    last = max((disk.boot_index or 0 for disk in spec.disks), default=0)
+    for number, nic in enumerate(spec.nics):
+        element = nic_element(nic, taps[nic.port_id], machine)
+        if spec.hardware.boots_network:
+            SubElement(element, "boot", order=str(last + number + 2))
+        devices.append(element)
     _consoles(devices, paths)
+    hardware_xml.extras(devices, spec.hardware)
     return tostring(root, encoding="unicode")
 
 
@@ -126,7 +129,7 @@ def disk_element(disk: GuestDisk, location: DiskLocation, machine: Machine) -> E
     if disk.shared:
         SubElement(element, "shareable")
     if disk.serial:
-        _text(element, "serial", disk.serial[:20])
+        text(element, "serial", disk.serial[:20])
     if disk.boot_index is not None:
         SubElement(element, "boot", order=str(disk.boot_index + 1))
     SubElement(element, "alias", name=DISK_ALIAS + disk.disk_id)
@@ -143,9 +146,9 @@ def encryption(disk_id: str) -> Element:
 def secret(disk_id: str) -> str:
     """The definition of a disk's key: kept in memory alone, and not to be asked for."""
     root = Element("secret", ephemeral="yes", private="yes")
-    _text(root, "uuid", disk_id)
+    text(root, "uuid", disk_id)
     usage = SubElement(root, "usage", type="volume")
-    _text(usage, "volume", disk_id)
+    text(usage, "volume", disk_id)
     return tostring(root, encoding="unicode")
 
 
@@ -162,7 +165,7 @@ def limits_element(limits: DiskLimits) -> Element:
     }
     for name, value in named.items():
         if value:
-            _text(element, name, str(value))
+            text(element, name, str(value))
     return element
 
 
@@ -171,8 +174,8 @@ def nic_element(nic: GuestNic, tap: str, machine: Machine) -> Element:
     element = Element("interface", type="ethernet")
     SubElement(element, "mac", address=nic.mac)
     SubElement(element, "target", dev=tap, managed="no")
-    SubElement(element, "model", type="virtio")
-    if not machine.offloads:
+    SubElement(element, "model", type=nic.model)
+    if nic.model == "virtio" and not machine.offloads:
         driver = SubElement(element, "driver")
         SubElement(driver, "host", dict.fromkeys(_OFFLOADS_HOST, "off"))
         SubElement(driver, "guest", dict.fromkeys(_OFFLOADS_GUEST, "off"))
@@ -181,11 +184,20 @@ def nic_element(nic: GuestNic, tap: str, machine: Machine) -> Element:
     return element
 
 
+def memory_element(size_mib: int) -> Element:
+    """A module of memory, to be plugged into a guest that can grow."""
+    element = Element("memory", model="dimm")
+    target = SubElement(element, "target")
+    text(target, "size", str(size_mib), unit="MiB")
+    text(target, "node", "0")
+    return element
+
+
 def _cputune(root: Element, spec: GuestSpec, machine: Machine) -> None:
     tune = SubElement(root, "cputune")
-    _text(tune, "shares", str(cpu_shares(spec.mhz)))
-    _text(tune, "global_period", str(PERIOD_US))
-    _text(tune, "global_quota", str(cpu_quota_us(spec.mhz, machine.host_mhz)))
+    text(tune, "shares", str(cpu_shares(spec.mhz)))
+    text(tune, "global_period", str(PERIOD_US))
+    text(tune, "global_quota", str(cpu_quota_us(spec.mhz, machine.host_mhz)))
 
 
 def _firmware(root: Element, spec: GuestSpec, paths: GuestPaths) -> None:
@@ -197,47 +209,35 @@ def _firmware(root: Element, spec: GuestSpec, paths: GuestPaths) -> None:
         ("serial", spec.id),
         ("uuid", spec.id),
     ):
-        _text(system, "entry", value, name=name)
+        text(system, "entry", value, name=name)
     os = SubElement(root, "os")
-    _text(os, "type", "hvm", arch="x86_64", machine="pc")
+    text(os, "type", "hvm", arch="x86_64", machine=spec.hardware.machine)
+    hardware_xml.firmware(os, spec.hardware, paths.nvram)
     if paths.kernel is not None:
-        _text(os, "kernel", str(paths.kernel))
+        text(os, "kernel", str(paths.kernel))
         if paths.ramdisk is not None:
-            _text(os, "initrd", str(paths.ramdisk))
+            text(os, "initrd", str(paths.ramdisk))
         if spec.kernel_command_line:
-            _text(os, "cmdline", spec.kernel_command_line)
-    if not any(disk.boot_index is not None for disk in spec.disks):
+            text(os, "cmdline", spec.kernel_command_line)
+    if not any(disk.boot_index is not None for disk in spec.disks) and not spec.hardware.boots_network:
         SubElement(os, "boot", dev="hd")
+    if spec.hardware.boot_menu:
+        SubElement(os, "bootmenu", enable="yes", timeout=str(BOOT_MENU_MS))
     SubElement(os, "smbios", mode="sysinfo")
 
 
-def _features(root: Element, machine: Machine) -> None:
-    features = SubElement(root, "features")
-    SubElement(features, "acpi")
-    SubElement(features, "apic")
-    if machine.accelerator == "kvm":
-        SubElement(root, "cpu", mode="host-passthrough", migratable="on")
-    else:
-        tcg = SubElement(features, "tcg")
-        _text(tcg, "tb-cache", str(TCG_CACHE_MIB), unit="MiB")
-        SubElement(root, "cpu", mode="maximum")
-    clock = SubElement(root, "clock", offset="utc")
-    SubElement(clock, "timer", name="rtc", tickpolicy="catchup")
-    SubElement(clock, "timer", name="pit", tickpolicy="delay")
-    SubElement(clock, "timer", name="hpet", present="no")
-    _text(root, "on_poweroff", "destroy")
-    _text(root, "on_reboot", "restart")
-    _text(root, "on_crash", "destroy")
-
-
-def _config_drive(devices: Element, path: Path) -> None:
-    # A CD-ROM on IDE, which every system reads. On virtio it would take a name from the tenant's disks: the
-    # first volume would be vdc in the guest and vdb in the API. The last place, so that disks on IDE have the
-    # others.
+def _config_drive(devices: Element, path: Path, machine: str) -> None:
+    # A CD-ROM on IDE (or SATA), which every system reads. On virtio it would take a name from the tenant's
+    # disks: the first volume would be vdc in the guest and vdb in the API. The last place, so that disks on
+    # IDE have the others.
     element = SubElement(devices, "disk", type="file", device="cdrom")
     SubElement(element, "driver", name="qemu", type="raw")
     SubElement(element, "source", file=str(path))
-    SubElement(element, "target", dev="hdd", bus="ide")
+    if machine == "q35":
+        SubElement(element, "target", dev="sdz", bus="sata")
+        SubElement(element, "address", type="drive", controller="0", bus="0", target="0", unit="5")
+    else:
+        SubElement(element, "target", dev="hdd", bus="ide")
     SubElement(element, "readonly")
 
 
@@ -249,12 +249,4 @@ def _consoles(devices: Element, paths: GuestPaths) -> None:
     channel = SubElement(devices, "channel", type="unix")
     SubElement(channel, "target", type="virtio", name="org.qemu.guest_agent.0")
     SubElement(devices, "graphics", type="vnc", socket=str(paths.vnc))
-    video = SubElement(devices, "video")
-    SubElement(video, "model", type="vga", vram="16384")
-    rng = SubElement(devices, "rng", model="virtio")
-    _text(rng, "backend", "/dev/urandom", model="random")
     SubElement(devices, "memballoon", model="virtio")
-
-
-def _text(parent: Element, tag: str, text: str, **attributes: str) -> None:
-    SubElement(parent, tag, attributes).text = text

@@ -55,6 +55,20 @@ class GuestFiles:
         directory.chmod(0o700)
         log.chmod(0o600)
 
+    def own_copy(self, guest_id: str, name: str, template: Path) -> Path:
+        """A file that the guest may write, a copy of the template the first time."""
+        path = self.path(guest_id, name)
+        if not path.exists():
+            fresh = path.with_suffix(".new")
+            try:
+                shutil.copyfile(template, fresh)
+            except FileNotFoundError as error:
+                raise HostFault("This host has no UEFI firmware.", str(error)) from error
+            os.chown(fresh, self._uid, self._gid)
+            fresh.chmod(0o600)
+            os.replace(fresh, path)
+        return path
+
     def write_config_drive(self, guest_id: str, tree: Mapping[str, str]) -> Path:
         """An ISO image labelled `config-2` of the metadata tree; the same path each time."""
         path = self.path(guest_id, "config.iso")

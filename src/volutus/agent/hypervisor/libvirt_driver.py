@@ -29,15 +29,17 @@ from volutus.agent.hypervisor.domain_xml import (
     cpu_shares,
     disk_element,
     domain,
+    memory_element,
     mhz_element,
     nic_element,
     secret,
 )
 from volutus.agent.hypervisor.guest_files import GuestFiles
+from volutus.agent.hypervisor.hardware_xml import VARIABLES
 from volutus.agent.hypervisor.pidwatch import PidWatch, read_pid
-from volutus.agent.state import GuestSeen
+from volutus.agent.state import GuestSeen, GuestSize
 from volutus.agent.storage import DiskLocation
-from volutus.wire import GuestDisk, GuestNic, GuestState
+from volutus.wire import GuestDisk, GuestNic, GuestSpec, GuestState
 
 # A guest agent that does not answer within this is as good as none.
 GUEST_AGENT_TIMEOUT_S = 5
@@ -116,6 +118,7 @@ class LibvirtHypervisor:
             config_drive=self._files.seen(drive) if drive else None,
             kernel=self._files.seen(order.kernel) if order.kernel else None,
             ramdisk=self._files.seen(order.ramdisk) if order.ramdisk else None,
+            nvram=self._variables(spec),
         )
         disks = {disk_id: self._located(location) for disk_id, location in order.disks.items()}
         xml = domain(spec, self._machine, disks, order.taps, paths)
@@ -202,6 +205,17 @@ class LibvirtHypervisor:
             note = tostring(mhz_element(mhz), encoding="unicode")
             found.setMetadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, note, "volutus", NAMESPACE, live)
 
+    def grow(self, guest_id: str, cores: int, memory_mib: int) -> None:
+        live = libvirt.VIR_DOMAIN_AFFECT_LIVE
+        with _faults("The guest could not be given more cores or memory."):
+            found = self._get(guest_id)
+            size = _size(_live(found))
+            if cores > size.cores:
+                found.setVcpusFlags(cores, live)
+            if memory_mib > size.memory_mib:
+                module = tostring(memory_element(memory_mib - size.memory_mib), encoding="unicode")
+                found.attachDeviceFlags(module, live)
+
     def keep_key(self, disk_id: str, key: bytes) -> None:
         with _faults("The disk's key could not be given to the hypervisor."):
             self._connection().secretDefineXML(secret(disk_id)).setValue(key)
@@ -282,6 +296,11 @@ class LibvirtHypervisor:
                 with _absent_is_fine({libvirt.VIR_ERR_DEVICE_MISSING}):
                     found.detachDeviceAlias(alias, libvirt.VIR_DOMAIN_AFFECT_LIVE)
 
+    def _variables(self, spec: GuestSpec) -> Path | None:
+        """The guest's own copy of what its firmware remembers, made with its first start."""
+        template = VARIABLES.get(spec.hardware.firmware)
+        return self._files.seen(self._files.own_copy(spec.id, "nvram.fd", template)) if template else None
+
     def _seen(self, guest_id: str, name: str) -> Path:
         return self._files.seen(self._files.path(guest_id, name))
 
@@ -304,6 +323,7 @@ def _guest_seen(found: libvirt.virDomain) -> GuestSeen:
             disks=frozenset(a.removeprefix(DISK_ALIAS) for a in aliases if a.startswith(DISK_ALIAS)),
             nics=frozenset(a.removeprefix(NIC_ALIAS) for a in aliases if a.startswith(NIC_ALIAS)),
             mhz=int(note.get("mhz", "0")) if note is not None else 0,
+            size=_size(root),
             cpu_time_ns=int(found.info()[4]),
             cause=f"libvirt state {state}, reason {reason}",
         )
@@ -312,6 +332,19 @@ def _guest_seen(found: libvirt.virDomain) -> GuestSeen:
     crashed = state == libvirt.VIR_DOMAIN_CRASHED or reason in _CRASHES
     return GuestSeen(
         GuestState.CRASHED if crashed else GuestState.STOPPED, cause=f"libvirt state {state}, reason {reason}"
+    )
+
+
+def _size(root: Element) -> GuestSize:
+    """What a running guest has, and how far it can grow."""
+    cores = root.find("vcpu")
+    most = int(cores.text or "0") if cores is not None else 0
+    memory_mib = int(root.findtext("memory", "0")) >> 10
+    return GuestSize(
+        cores=int(cores.get("current", most)) if cores is not None else 0,
+        memory_mib=memory_mib,
+        cores_max=most,
+        memory_mib_max=int(root.findtext("maxMemory", "0")) >> 10 or memory_mib,
     )
 
 

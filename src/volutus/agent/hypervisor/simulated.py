@@ -10,7 +10,7 @@ from pathlib import Path
 
 from volutus.agent.faults import HostFault
 from volutus.agent.hypervisor import StartOrder
-from volutus.agent.state import GuestSeen
+from volutus.agent.state import GuestSeen, GuestSize
 from volutus.agent.storage import DiskLocation
 from volutus.wire import GuestDisk, GuestNic, GuestState
 
@@ -52,6 +52,12 @@ class SimulatedHypervisor:
             disks=frozenset(order.disks),
             nics=frozenset(order.taps),
             mhz=spec.mhz,
+            size=GuestSize(
+                spec.cores,
+                spec.memory_mib,
+                max(spec.hardware.cores_max, spec.cores),
+                max(spec.hardware.memory_mib_max, spec.memory_mib),
+            ),
         )
 
     def ask_shutdown(self, guest_id: str) -> None:
@@ -109,6 +115,12 @@ class SimulatedHypervisor:
     def set_mhz(self, guest_id: str, mhz: int) -> None:
         self.trouble("set_mhz")
         self._guests[guest_id] = replace(self._running(guest_id), mhz=mhz)
+
+    def grow(self, guest_id: str, cores: int, memory_mib: int) -> None:
+        self.trouble("grow")
+        guest = self._running(guest_id)
+        grown = replace(guest.size, cores=cores, memory_mib=memory_mib)
+        self._guests[guest_id] = replace(guest, size=grown)
 
     def keep_key(self, disk_id: str, key: bytes) -> None:
         """Nothing is ever encrypted."""

@@ -1,9 +1,9 @@
 """Reads and writes the content of a disk, whatever its format, through a private qemu-nbd: the protocol's
 client.
 
-Only what backups need of the protocol: one connection, one request at a time, structured replies, and which
-parts of a disk are surely zero. (Flag 1 of `base:allocation` alone does not say so: a hole in an overlay may
-have data beneath it.)
+Only what backups and downloads need of the protocol: one connection, one request at a time, structured
+replies, and which parts of a disk are surely zero. (Flag 1 of `base:allocation` alone does not say so: a hole
+in an overlay may have data beneath it.)
 """
 
 import socket
@@ -23,6 +23,9 @@ START_TIMEOUT_S = 30.0
 REQUEST_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 30.0
 POLL_S = 0.02
+
+# What is read at once of a disk that is read whole.
+PIECE_BYTES = 1 << 20
 
 _OPTION_MAGIC = 0x49484156454F5054
 _OPTION_REPLY_MAGIC = 0x3E889045565A9
@@ -62,9 +65,21 @@ class Content:
         """All that was written is on the disk."""
         list(self._ask(_FLUSH, 0, 0))
 
-    def data(self) -> Iterator[tuple[int, int]]:
-        """(offset, length) of all parts that may hold something else than zeros, in order."""
-        offset = 0
+    def spans(self, begin: int) -> Iterator[bytes | int]:
+        """Everything from `begin` on: bytes, or how many zeros."""
+        at = begin
+        for offset, length in self.data(begin):
+            if offset > at:
+                yield offset - at
+            for piece in range(offset, offset + length, PIECE_BYTES):
+                yield self.read(piece, min(PIECE_BYTES, offset + length - piece))
+            at = offset + length
+        if at < self.size_bytes:
+            yield self.size_bytes - at
+
+    def data(self, begin: int = 0) -> Iterator[tuple[int, int]]:
+        """(offset, length) of all parts from `begin` on that may hold something else than zeros, in order."""
+        offset = begin
         while offset < self.size_bytes:
             span = min(_STATUS_SPAN_MAX, self.size_bytes - offset)
             for kind, payload in self._ask(_STATUS, offset, span):

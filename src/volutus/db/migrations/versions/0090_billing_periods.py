@@ -4,7 +4,7 @@ are there already are metered from now on."""
 from alembic import op
 
 revision = "0090"
-down_revision = "0063"
+down_revision = "0085"
 
 
 def upgrade() -> None:

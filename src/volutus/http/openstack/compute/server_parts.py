@@ -1,12 +1,13 @@
 """What hangs on a server and is small: metadata, tags, addresses, actions done."""
 
+import dataclasses
 from typing import Any
 
 from starlette.responses import Response
 
 from volutus import compute
 from volutus.compute import details as detailed
-from volutus.compute.history import ServerAction
+from volutus.compute.history import ServerAction, Stage
 from volutus.errors import Invalid, NotFound
 from volutus.http.kernel import Request, Version, document, empty, next_links, no_content, parse_page
 from volutus.http.openstack.compute import schemas, views
@@ -148,7 +149,8 @@ def action(request: Request) -> Response:
     )
     view = _action(request, found)
     if request.caller.is_admin or request.microversion >= V2_51:
-        view["events"] = [_event(request, found)]
+        stages = compute.history.stages_of(request.tx, found)
+        view["events"] = [_event(request, found), *(_stage(request, found, stage) for stage in stages)]
     return document({"instanceAction": view})
 
 
@@ -184,6 +186,19 @@ def _event(request: Request, action: ServerAction) -> dict[str, Any]:
     if request.microversion >= V2_84:
         view["details"] = action.message
     return view
+
+
+def _stage(request: Request, action: ServerAction, stage: Stage) -> dict[str, Any]:
+    """A part of the action in the same form. What went wrong did so in the last one."""
+    failed = action.message if stage.finished_at == action.finished_at else None
+    part = dataclasses.replace(
+        action,
+        action=stage.name,
+        started_at=stage.started_at,
+        finished_at=stage.finished_at,
+        message=failed,
+    )
+    return {**_event(request, part), "event": stage.name}
 
 
 def _set_metadata(request: Request, *, replace: bool) -> Response:

@@ -12,7 +12,7 @@ from volutus.compute.rescues import Rescue
 from volutus.errors import Invalid, NotFound
 from volutus.http.kernel import Request, Version, document, empty, no_content
 from volutus.http.kernel.bodies import convert
-from volutus.http.openstack.compute.servers import PASSWORD_BYTES
+from volutus.http.openstack.compute.servers import PASSWORD_BYTES, disk_config_of
 
 V2_17 = Version(2, 17)
 V2_77 = Version(2, 77)
@@ -75,7 +75,8 @@ def resize(request: Request, server_id: str, arguments: Any) -> Response:
         or set(arguments) - known
     ):
         raise Invalid(f"Invalid input for field/attribute flavorRef. Value: {named}.", field="flavorRef")
-    compute.resizes.resize(request.tx, request.caller, server_id, str(named))
+    disk_config = disk_config_of(arguments.get("OS-DCF:diskConfig"))
+    compute.resizes.resize(request.tx, request.caller, server_id, str(named), disk_config)
     return empty()
 
 

@@ -9,6 +9,7 @@ from volutus.http.openstack.identity import views
 from volutus.http.openstack.identity.bodies import filters, read_object
 from volutus.identity import catalog
 from volutus.identity.catalog import EndpointFields, RegionFields, ServiceFields
+from volutus.quota import unified
 
 
 def create_region(request: Request) -> Response:
@@ -42,7 +43,7 @@ def update_region(request: Request) -> Response:
 
 def delete_region(request: Request) -> Response:
     """Delete a region that is not in use."""
-    catalog.delete_region(request.tx, request.caller, request.params["region_id"])
+    unified.delete_region(request.tx, request.caller, request.params["region_id"])
     return no_content()
 
 
@@ -75,7 +76,7 @@ def update_service(request: Request) -> Response:
 
 def delete_service(request: Request) -> Response:
     """Delete a service with its endpoints."""
-    catalog.delete_service(request.tx, request.caller, request.params["service_id"])
+    unified.delete_service(request.tx, request.caller, request.params["service_id"])
     return no_content()
 
 

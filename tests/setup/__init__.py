@@ -1,0 +1,1 @@
+"""Tests of what a machine needs before it runs a cloud."""
