@@ -9,7 +9,7 @@ import volutus
 from volutus.settings import Settings
 from volutus.supervise import libvirt, postgres, switch
 from volutus.supervise.child import Child, Plan
-from volutus.supervise.sockets import answers_http
+from volutus.supervise.sockets import accepts, answers_http
 
 # Requests under way may finish; long polls would hold on for longer, and lose nothing by being cut.
 _FINISH_WITHIN_S = 3.0
@@ -63,7 +63,7 @@ def _control_plane(settings: Settings) -> tuple[Child, ...]:
         environment=_python_environment(),
         umask=0o077,
         prepare=lambda: server.unlink(missing_ok=True),
-        ready=server.exists,
+        ready=lambda: accepts(server),
         # What it has loaded may be an older version.
         adoptable=False,
     )
