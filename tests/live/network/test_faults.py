@@ -112,12 +112,12 @@ def test_network_processes_may_be_killed(cloud: Cloud, demo: Tenant) -> None:
             os.kill(before, signal.SIGKILL)
             wait_for(lambda: pid_of(cloud, name) not in (0, before), f"{name} to be started again")  # noqa: B023
             time.sleep(GOES_ON_S)
-        grown = received.stat().st_size - size
-        found[name] = (lost.seconds, lost.sent, grown)
+        # The connection goes on, after an outage when TCP tries again.
+        wait_for(lambda: received.stat().st_size - size > 1 << 20, f"the upload after {name}")  # noqa: B023
+        found[name] = (lost.seconds, lost.sent)
     print(found)  # noqa: T201 - the figures of docs/operate/datapaths.md
-    for name, (seconds, _, grown) in found.items():
+    for name, (seconds, _) in found.items():
         assert seconds <= LOSSES_S[name], found
-        assert grown > 1 << 20, found
 
 
 def python(cloud: Cloud, guest: Guest, program: str, argument: str) -> None:
