@@ -12,6 +12,7 @@ from tests.compute.plane import Plane, add_image, add_network
 from tests.conftest import make_caller
 from volutus import compute, image, volume
 from volutus.billing import meters
+from volutus.compute.server_disks import BlockDevice
 from volutus.db import Page
 from volutus.errors import Forbidden
 from volutus.identity.caller import CLOUD
@@ -99,6 +100,19 @@ def test_a_licence_stays_with_every_copy(plane, database):
         made = image.create(tx, member, fields)
         with pytest.raises(Forbidden), tx.savepoint():
             image.change(tx, member, made.id, lambda now: replace(now, properties={}))
+
+
+def test_a_volume_made_of_an_image_is_paid_for_like_it(plane, database, caller):
+    with database.begin() as tx:
+        disk = volume.volumes.create(tx, caller, VolumeOrder(size_gib=1, name="root", image_id="micro"))
+    plane.settle()
+    boot = BlockDevice("volume", "volume", disk.id, boot_index=0)
+    plane.create("booted", image_id=None, block_devices=[boot])
+    found = in_use(database, caller)
+    assert {meter for meter in found if "licence" in meter} == {
+        "licence_core:sql",
+        "licence_instance:windows",
+    }
 
 
 def test_what_fills_in_yields_with_notice(plane, database, clock):

@@ -1,19 +1,22 @@
 """What use cost in each cycle of the past: the level that held, and the price of a list at that level."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
-from sqlalchemy import Row, text
+from sqlalchemy import text
 
 from volutus.billing import burst
 from volutus.billing.burst import HISTORY_MAX, Level
+from volutus.billing.prices import LEVEL_MAX, USE
 from volutus.db import Tx
 
 # Twenty levels of four meters in a hundred editions.
 PRICES_MAX = 10_000
+# Level to price and unit.
+Prices = dict[int, tuple[Decimal, str]]
+NO_PRICE = (None, None)
 
 
 @dataclass(frozen=True)
@@ -44,15 +47,24 @@ def price_history(
     meters = sorted({level.meter for level in levels})
     oldest, newest = (levels[-1].at, levels[0].at) if levels else span
     keys = {"list_id": list_id, "meters": meters, "since": oldest, "until": newest, "limit": PRICES_MAX}
-    known: dict[str, dict[datetime, list[Row[Any]]]] = {name: {} for name in meters}
+    known: dict[str, dict[datetime, Prices]] = {name: {} for name in meters}
     for row in tx.rows(_PRICES, keys):
-        known[row.meter].setdefault(row.valid_from, []).append(row)
+        known[row.meter].setdefault(row.valid_from, {})[row.level] = (row.price, row.unit)
+    for editions in known.values():
+        for prices in editions.values():
+            _fill(prices)
     return [_moved(level, known[level.meter]) for level in levels]
 
 
-def _moved(level: Level, editions: Mapping[datetime, Sequence[Row[Any]]]) -> Moved:
-    """By the edition in force then, at the highest level priced up to this one."""
-    begun = [valid_from for valid_from in editions if valid_from <= level.at]
-    prices = editions[begun[-1]] if begun else ()
-    found = [row for row in prices if row.level <= level.level]
-    return Moved(level, found[-1].price, found[-1].unit) if found else Moved(level, None, None)
+def _fill(prices: Prices) -> None:
+    """A level without a price costs what the one below it costs."""
+    for level in range(USE + 1, LEVEL_MAX + 1):
+        if level not in prices and level - 1 in prices:
+            prices[level] = prices[level - 1]
+
+
+def _moved(level: Level, editions: Mapping[datetime, Prices]) -> Moved:
+    """By the edition that was in force then."""
+    begun = max((valid_from for valid_from in editions if valid_from <= level.at), default=None)
+    price, unit = editions[begun].get(level.level, NO_PRICE) if begun is not None else NO_PRICE
+    return Moved(level, price, unit)

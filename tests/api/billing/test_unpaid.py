@@ -6,12 +6,17 @@ from decimal import Decimal
 import pytest
 
 from tests.api.compute.conftest import plane
+from tests.api.loadbalancer.foreign import balancer
+from tests.api.network.foreign import vpn_gateway
 from tests.billing.conftest import open_billing
 from tests.billing.test_ahead import pay_in
-from volutus import billing, compute
-from volutus.billing import accounts, admission, ledger, notices, standing
+from tests.conftest import make_caller
+from volutus import billing, compute, network
+from volutus.billing import accounts, admission, ledger, notices, standing, uplink
 from volutus.billing.ledger import REVENUE, Side, Transfer
 from volutus.billing.reconciler import UpkeepReconciler
+from volutus.billing.traffic import RateOrder
+from volutus.identity.caller import CLOUD
 from volutus.reconcile import Item
 
 __all__ = ["plane"]
@@ -134,3 +139,35 @@ def test_warned_stopped_started_again_and_in_the_end_deleted(cloud, database, cl
     put_in(database, 100)
     upkeep(database, clock, plane)
     assert cloud.post(SERVERS, ORDER).status_code == 202
+
+
+def test_an_operator_says_how_long_to_wait(cloud, database, clock, plane):
+    operator = cloud.as_(make_caller("admin", "admin", user="operator"))
+    region = {"warn_days": 2, "stop_after_s": 0, "delete_after_s": 600}
+    told = operator.request("PUT", "/billing/v1/region", json={"region": region}).json()["region"]
+    assert {name: told[name] for name in region} == region
+    refused = operator.request("PUT", "/billing/v1/region", json={"region": {"stop_after_s": -1}})
+    assert refused.status_code == 400
+    put_in(database, 400)
+    server = cloud.post(SERVERS, ORDER).json()["server"]["id"]
+    me = make_caller("project-a")
+    with database.begin() as tx:
+        balancer(tx, None, me)
+        vpn_gateway(tx, None, me)
+        uplink.set_uplink(tx, CLOUD, Decimal(100))
+        uplink.by_rate(tx, me, RateOrder(network.of_server(tx, server)[0].id, Decimal(1)))
+    plane.settle()
+    with database.begin() as tx:
+        spend(tx, "400.01")
+    seen = []
+    for _ in range(6):
+        clock.advance(30)
+        for host in plane.hosts:
+            host.work()
+        upkeep(database, clock, plane)
+        with database.begin() as tx:
+            seen.append(standing.get(tx, "project-a").state)
+        clock.advance(270)
+    assert seen == ["warned", "stopped", "stopped", "deleted", "deleted", "deleted"]
+    usage = cloud.get("/billing/v1/usage").json()["usage"]
+    assert {one["meter"] for one in usage if Decimal(one["using"])} == {"router", "vlan"}
