@@ -28,6 +28,13 @@ def everything_named(browser, plane, name: str) -> None:
         page = browser.send(path, act="create", **fields)
         assert page.status_code == 200, page.text
     plane.settle()
+    volume = browser.option("/backups", "volume", "&lt;img")
+    browser.send("/backups", act="create", name=name, volume=volume)
+    subnet = browser.option("/load-balancers", "subnet", "private")
+    front = {"name": name, "subnet": subnet, "protocol": "TCP", "port": "80", "spread": "SOURCE_IP_PORT"}
+    page = browser.send("/load-balancers", act="create", **front)
+    assert "&lt;img" in page.text
+    assert not _EXECUTABLE.search(page.text)
 
 
 def test_no_name_is_run_on_any_page(browser, plane):
@@ -39,8 +46,9 @@ def test_no_name_is_run_on_any_page(browser, plane):
         text = browser.get(path).text
         assert not _EXECUTABLE.search(text), path
         seen += "&lt;img src=x" in text
-    # It is there, as text: servers, volumes, networks, routers, groups, budgets, credentials, images …
-    assert seen >= 9
+    # It is there, as text: servers, volumes, networks, routers, groups, budgets, credentials, images,
+    # backups, load balancers …
+    assert seen >= 11
 
 
 def test_what_is_searched_for_is_not_run(browser):
