@@ -31,6 +31,7 @@ SMALL: dict[str, Callable[[Bench], None]] = {
     "volumes": measures.volumes,
     "servers": measures.servers,
     "reading": measures.reading,
+    "listing": measures.listing,
     "network": measures.network,
     "images": images,
 }

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from sqlalchemy import create_engine, text
+
 from bench.client import Answer, Burst, burst, median_ms
 from bench.cloud import Cloud, eventually
 from bench.tenant import Tenant
@@ -176,11 +178,11 @@ def servers(bench: Bench) -> None:
     alone = [_until_active(tenant, f"alone-{number}") for number in range(bench.scaled(10, 5))]
     bench.told(Figure("POST server", statistics.median(a[0] for a in alone) * 1000, "ms", 25))
     bench.told(Figure("  … to ACTIVE, alone", statistics.median(a[1] for a in alone), "s", 0.2, 3.7))
-    count = bench.scaled(1000, 200) - len(alone)
+    count = bench.scaled(2000, 200) - len(alone)
     with cpu(bench.cloud) as spent:
         began = time.perf_counter()
         ordered = burst(tenant.client, tenant.orders(count), CONNECTIONS).all_good()
-        eventually(lambda: not tenant.any_with_status("BUILD"), "all servers are built", within_s=150)
+        eventually(lambda: not tenant.any_with_status("BUILD"), "all servers are built", within_s=300)
         seconds = time.perf_counter() - began
     wrong = {status for status in tenant.statuses().values() if status != "ACTIVE"}
     if wrong:
@@ -207,6 +209,49 @@ def reading(bench: Bench) -> None:
     bench.told(Figure("  … SQL statements", _statements(bench, path), "", 10))
     few = _statements(bench, "/compute/v2.1/servers/detail?limit=2")
     bench.told(Figure("  … SQL statements for 2 servers", few, ""))
+
+
+# Copies of one server and its guest: what a list of many costs does not depend on how they came to be.
+_COPIES = text(
+    """
+    WITH pattern AS (
+        SELECT s.* FROM servers s WHERE s.deleted_at IS NULL AND s.name LIKE 'alone-%' LIMIT 1
+    ), made AS (
+        INSERT INTO servers SELECT (jsonb_populate_record(pattern, jsonb_build_object(
+            'id', gen_random_uuid()::text, 'name', 'many-' || n, 'created_at', now()))).*
+        FROM pattern, generate_series(1, :count) n RETURNING id
+    )
+    INSERT INTO guests SELECT (jsonb_populate_record(g, jsonb_build_object('server_id', made.id))).*
+    FROM made, pattern JOIN guests g ON g.server_id = pattern.id
+    """
+)
+
+
+def listing(bench: Bench) -> None:
+    """All of ten thousand servers, page by page as clients do it."""
+    client, count = bench.tenant.client, bench.scaled(10_000, 1000)
+    bench.tenant.create("alone-pattern")
+    eventually(lambda: not bench.tenant.any_with_status("BUILD"), "the pattern is built")
+    engine = create_engine(bench.cloud.settings.database)
+    with engine.begin() as connection:
+        connection.execute(_COPIES, {"count": count})
+    engine.dispose()
+    for path in ("/compute/v2.1/servers", "/compute/v2.1/servers/detail"):
+        began, pages, found = time.perf_counter(), [], 0
+        url: str | None = f"{path}?limit=1000"
+        while url:
+            answer = client.call("GET", url)
+            body = answer.json()
+            pages.append(answer.seconds * 1000)
+            found += len(body["servers"])
+            more = [link["href"] for link in body.get("servers_links", []) if link["rel"] == "next"]
+            url = more[0][more[0].index("/compute") :] if more else None
+        if found < count:
+            raise AssertionError(f"{found} of {count} servers were listed")
+        took = time.perf_counter() - began
+        bench.told(Figure(f"GET {path.removeprefix('/compute/v2.1/')}, {found} by pages of 1,000", took, "s"))
+        bench.told(Figure("  … first page", pages[0], "ms", 100))
+        bench.told(Figure("  … slowest page", max(pages), "ms"))
 
 
 def volumes(bench: Bench) -> None:

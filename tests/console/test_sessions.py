@@ -139,11 +139,13 @@ def test_whatever_page_follows_what_it_shows_has_the_part_that_changes(tmp_path)
 
 
 def test_a_session_is_ended_from_another_browser(app, browser):
-    with TestClient(app, headers={"Accept": "text/html", "User-Agent": "Elsewhere/1.0"}) as http:
+    with TestClient(
+        app, headers={"Accept": "text/html", "User-Agent": "Elsewhere/1.0 (X11; Linux x86_64)"}
+    ) as http:
         other = type(browser)(http)
         assert other.sign_in().status_code == 200
         page = browser.get("/account").text
-        assert "Elsewhere/1.0" in page
+        assert "Elsewhere, Linux" in page
         rows = page.partition("Where you are signed in")[2].split("<tr")
         row = next(one for one in rows if "Elsewhere" in one)
         record = re.search(r'name="id" value="([^"]+)"', row)

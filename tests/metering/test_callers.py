@@ -103,7 +103,7 @@ def test_a_licence_stays_with_every_copy(plane, database):
 
 def test_what_fills_in_yields_with_notice(plane, database, clock):
     (host,) = plane.hosts
-    filler = plane.create("filler", hints={"backfill": "true"}, flavor_id="1000mhz-1c-12000m")
+    filler = plane.create("filler", hints={"backfill": "True"}, flavor_id="1000mhz-1c-12000m")
     wanted = plane.order("wanted", flavor_id="1000mhz-1c-8000m")
     also = plane.order("also", hints={"backfill": "true"}, flavor_id="1000mhz-1c-8000m")
     plane.settle()

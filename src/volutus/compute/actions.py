@@ -11,7 +11,7 @@ from volutus.compute.faults import ServerLocked, WrongState
 from volutus.compute.servers import Server
 from volutus.db import Tx
 from volutus.identity import Caller
-from volutus.reconcile import wake
+from volutus.reconcile import wake, wake_many
 
 NO_FAULT = dict.fromkeys(("fault_code", "fault_message", "fault_detail", "fault_at"))
 
@@ -77,6 +77,13 @@ def unlock(tx: Tx, caller: Caller, server_id: str) -> None:
     server = servers.locked(tx, caller, server_id)
     servers.write(tx, server.id, locked=False, locked_reason=None)
     _note(tx, caller, server, "unlock", finished=True)
+
+
+def look_again(tx: Tx, server_ids: Collection[str]) -> set[str]:
+    """Have the reconciler look at these servers; those that there are."""
+    found = servers.existing(tx, server_ids)
+    wake_many(tx, reports.SERVER, sorted(found))
+    return found
 
 
 def reset_state(tx: Tx, caller: Caller, server_id: str, *, to_error: bool) -> None:

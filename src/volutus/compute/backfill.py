@@ -8,7 +8,7 @@ their tenants unshelve them when there is room again.
 from collections.abc import Sequence
 from datetime import timedelta
 
-from sqlalchemy import Row, or_, select
+from sqlalchemy import Row, func, or_, select
 
 from volutus import audit, placement
 from volutus.compute import history, meters, servers, steps
@@ -33,7 +33,7 @@ _FILLERS = (
     select(server_rows.c.id, server_rows.c.step)
     .join(guests, guests.c.server_id == server_rows.c.id)
     .where(
-        server_rows.c.hints[meters.BACKFILL].as_string() == "true",
+        func.lower(server_rows.c.hints[meters.BACKFILL].as_string()) == "true",
         server_rows.c.delete_asked_at.is_(None),
         server_rows.c.image_task.is_(None) | server_rows.c.step.in_(_LEAVING),
         or_(server_rows.c.step.is_(None), server_rows.c.step.in_(_LEAVING)),

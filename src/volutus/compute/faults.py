@@ -95,3 +95,11 @@ class ConsoleUnavailable(Conflict):
 
 class ConsoleTokenInvalid(NotFound):
     code = "compute.console.token_invalid"
+
+
+class FloatingIpMissing(NotFound):
+    code = "compute.server.floating_ip_missing"
+
+
+class FloatingIpElsewhere(Conflict):
+    code = "compute.server.floating_ip_elsewhere"

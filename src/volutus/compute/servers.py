@@ -3,7 +3,7 @@
 Orders of new servers are in `orders`, power and deletion in `actions`, convergence in `reconciler`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -292,6 +292,12 @@ def ids_of(tx: Tx, caller: Caller, wanted: ServerFilter, limit: int = LIST_MAX) 
     conditions = [*_whose(caller, wanted), *_filters(wanted)]
     statement = select(servers.c.id).select_from(_JOIN).where(*conditions)
     return [row.id for row in tx.rows(statement.order_by(servers.c.id).limit(limit))]
+
+
+def existing(tx: Tx, server_ids: Collection[str]) -> set[str]:
+    """Which of these servers there are, whoever asks."""
+    known = select(servers.c.id).where(servers.c.id.in_(server_ids), servers.c.deleted_at.is_(None))
+    return {row.id for row in tx.rows(known.limit(max(len(server_ids), 1)))}
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,15 @@ from volutus.console.visits import Visit, see
 _TOTP = "totp"
 # RFC 4226 recommends 160 bits.
 _SECRET_BYTES = 20
+# The more special first.
+_BROWSERS = (
+    ("Edg/", "Edge"),
+    ("OPR/", "Opera"),
+    ("Firefox/", "Firefox"),
+    ("Chrome/", "Chrome"),
+    ("Safari/", "Safari"),
+)
+_SYSTEMS = ("Windows", "Android", "iPhone", "iPad", "Mac OS X", "Linux")
 
 
 async def show(renderer: Renderer, visit: Visit) -> Response:
@@ -106,7 +115,7 @@ async def _keep_codes(visit: Visit) -> None:
 
 
 def _session_row(one: Document, here: str) -> Row:
-    key, browser = str(one["id"]), str(one["browser"] or _("unknown"))
+    key, browser = str(one["id"]), _browser_name(str(one["browser"])) or _("unknown")
     cells = (
         Cell(browser, code=True),
         Cell(str(one["address"]), code=True),
@@ -117,6 +126,13 @@ def _session_row(one: Document, here: str) -> Row:
     if key == here:
         return Row(cells, key=key)
     return Row(cells, [Form("end", _("Sign out there"), hidden(id=key), direct=True)], key)
+
+
+def _browser_name(agent: str) -> str:
+    """What people call it, from what it calls itself: nearly all say that they are several others too."""
+    name = next((name for mark, name in _BROWSERS if mark in agent), agent.partition("/")[0])
+    system = next((system for system in _SYSTEMS if system in agent), "")
+    return f"{name}, {system}" if system else name
 
 
 def _password_form(visit: Visit) -> Form:

@@ -51,7 +51,8 @@ def test_next_becomes_current_in_the_open(billing, database, clock):
     clock.advance(300)
     assert seen()[0] == 3
     history = without_token(billing, f"{V1}/prices/history?meter=cpu_mhz").json()["history"]
-    assert [(one["time"], one["level"]) for one in history] == [("2026-11-21T12:05:00Z", 3)]
+    (told,) = [(one["time"], one["level"], Decimal(one["price"]), one["unit"]) for one in history]
+    assert told == ("2026-11-21T12:05:00Z", 3, Decimal("0.033"), "GHz·h")
     table = without_token(billing, f"{V1}/prices/history", Accept="text/csv")
     assert table.headers["content-type"].startswith("text/csv")
     assert table.text.splitlines()[1].startswith("cpu_mhz,")

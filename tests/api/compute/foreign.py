@@ -109,6 +109,10 @@ def _rule_of(mine: Maker, other: Maker) -> Build:
     return build
 
 
+def _snapshot_of(tx: Tx, plane: Plane) -> tuple[str, str, Any]:
+    return "POST", f"{ROOT}/os-snapshots", {"snapshot": {"volume_id": empty_volume(tx, plane)}}
+
+
 def _own_group(tx: Tx, _plane: Plane) -> str:
     return networks.group(tx, None, STRANGER)
 
@@ -143,6 +147,7 @@ _REFERENCES: dict[str, Build] = {
     "network of a further address": _at_server("/action", addFixedIp={"networkId": networks.network}),
     "group to add": _at_server("/action", addSecurityGroup={"name": networks.group}),
     "image to rebuild from": _at_server("/action", rebuild={"imageRef": private_image}),
+    "volume of a snapshot": _snapshot_of,
     "group of a rule": _rule_of(networks.group, _own_group),
     "remote group of a rule": _rule_of(_own_group, networks.group),
 }
@@ -169,6 +174,8 @@ _SERVER_ACTIONS: tuple[Any, ...] = (
     {"removeSecurityGroup": {"name": "default"}},
     {"addFixedIp": {"networkId": networks.network}},
     {"removeFixedIp": {"address": "192.0.2.9"}},
+    {"addFloatingIp": {"address": "192.0.2.9", "fixed_address": "10.20.0.5"}},
+    {"removeFloatingIp": {"address": "192.0.2.9"}},
     {"forceDelete": None},
 )
 _BODIES: dict[tuple[str, str], Any] = {
@@ -250,6 +257,7 @@ _BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/os-keypairs"): {"keypair": {"name": "mine", "type": "ssh", "user_id": "them"}},
     ("POST", "/os-server-groups"): {"server_group": {"name": "mine", "policies": ["affinity"]}},
     ("PUT", "/os-quota-sets/{project_id}"): {"quota_set": {"cores": 9, "ram": 999, "force": True}},
+    ("PUT", "/os-quota-class-sets/{class_name}"): {"quota_class_set": {"cores": 9, "ram": 999}},
     ("POST", "/os-security-groups"): {"security_group": {"name": "mine", "description": "d"}},
     ("PUT", "/os-security-groups/{id}"): {"security_group": {"name": "mine", "description": "d"}},
     ("POST", "/os-security-group-rules"): {
@@ -261,6 +269,23 @@ _BODIES: dict[tuple[str, str], Any] = {
             "cidr": "10.0.0.0/8",
         }
     },
+    ("POST", "/os-floating-ips"): {"pool": "public"},
+    ("POST", "/os-volumes"): {
+        "volume": {
+            "size": 1,
+            "display_name": "one",
+            "display_description": "d",
+            "availability_zone": "nova",
+            "metadata": {"one": "two"},
+        }
+    },
+    ("POST", "/os-snapshots"): {
+        "snapshot": {"volume_id": empty_volume, "display_name": "one", "force": False}
+    },
+    ("POST", "/os-server-external-events"): {
+        "events": [{"name": "network-changed", "server_uuid": server, "status": "completed", "tag": "x"}]
+    },
+    ("PUT", "/os-hosts/{name}"): {"status": "enable"},
     ("PUT", "/os-services/{id}"): {"host": "host-1", "binary": "nova-compute", "disabled_reason": "ill"},
     ("POST", "/os-aggregates"): {"aggregate": {"name": "one", "availability_zone": "nova"}},
     ("PUT", "/os-aggregates/{id}"): {"aggregate": {"name": "mine"}},
@@ -279,6 +304,11 @@ FOREIGN = Foreign(
         "os-keypairs/name": key_pair,
         "os-volume_attachments/volume_id": empty_volume,
         "os-interface/port_id": networks.port,
+        "os-floating-ips/id": networks.floating_ip,
+        "os-networks/id": networks.network,
+        "os-tenant-networks/id": networks.network,
+        "os-volumes/id": empty_volume,
+        "os-snapshots/id": snapshot,
         "os-security-groups/id": networks.group,
         "os-security-group-rules/id": networks.rule,
         "project_id": lambda _tx, _plane: THEM.own_project(),
@@ -286,7 +316,8 @@ FOREIGN = Foreign(
     # Flavors, hypervisors, services and aggregates are the operator's; the others name no object.
     shared=frozenset(
         {"flavors/id", "os-hypervisors/id", "os-services/id", "os-aggregates/id"}
-        | {"os-console-auth-tokens/token"}
+        | {"os-console-auth-tokens/token", "os-hosts/name", "os-hosts/act"}
+        | {"os-instance_usage_audit_log/before"}
         | {"key", "tag", "network", "request_id", "class_name", "alias"}
     ),
     bodies=_BODIES,

@@ -51,10 +51,7 @@ class Content:
     def read(self, offset: int, length: int) -> bytes:
         """These bytes. Raises HostFault."""
         buffer = bytearray(length)
-        for kind, payload in self._ask(_READ, offset, length):
-            if kind == _DATA:
-                at = int.from_bytes(payload[:8], "big") - offset
-                buffer[at : at + len(payload) - 8] = payload[8:]
+        list(self._ask(_READ, offset, length, into=memoryview(buffer)))
         return bytes(buffer)
 
     def write(self, offset: int, data: bytes) -> None:
@@ -123,7 +120,10 @@ class Content:
         header = struct.pack(">IHHQQI", _REQUEST_MAGIC, 0, kind, self._cookie, offset, length)
         self._sock.sendall(header + data)
 
-    def _ask(self, kind: int, offset: int, length: int, data: bytes = b"") -> Iterator[tuple[int, bytes]]:
+    def _ask(
+        self, kind: int, offset: int, length: int, data: bytes = b"", into: memoryview | None = None
+    ) -> Iterator[tuple[int, bytes]]:
+        """The replies; the bytes of a disk go `into` that, and are in none."""
         self._send_request(kind, offset, length, data)
         done = False
         while not done:
@@ -135,7 +135,12 @@ class Content:
             if magic != _STRUCTURED_MAGIC:
                 raise HostFault("The disk's content could not be read.", f"magic {magic:#x}")
             flags, reply, _, size = struct.unpack(">HHQI", self._take(16))
-            payload = self._take(size)
+            if reply == _DATA and into is not None:
+                at = int.from_bytes(self._take(8), "big") - offset
+                self._fill(into[at : at + size - 8])
+                payload = b""
+            else:
+                payload = self._take(size)
             if reply & 0x8000:
                 self._check(int.from_bytes(payload[:4], "big") or 5)
             done = bool(flags & 1)
@@ -146,13 +151,16 @@ class Content:
             raise HostFault("The disk's content could not be read or written.", f"errno {error}")
 
     def _take(self, length: int) -> bytes:
-        buffer = bytearray()
-        while len(buffer) < length:
-            piece = self._sock.recv(min(length - len(buffer), 1 << 20))
-            if not piece:
-                raise HostFault("The disk's content could not be read.", "qemu-nbd closed the connection")
-            buffer += piece
+        buffer = bytearray(length)
+        self._fill(memoryview(buffer))
         return bytes(buffer)
+
+    def _fill(self, view: memoryview) -> None:
+        while view:
+            count = self._sock.recv_into(view)
+            if not count:
+                raise HostFault("The disk's content could not be read.", "qemu-nbd closed the connection")
+            view = view[count:]
 
 
 @contextmanager

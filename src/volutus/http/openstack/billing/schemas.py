@@ -76,7 +76,7 @@ class PackageItem(_Strict):
 class Package(_Strict):
     resource_kind: Word
     resource_id: Word
-    items: Annotated[list[PackageItem], Meta(min_length=1, max_length=50)]
+    items: Annotated[list[PackageItem], Meta(max_length=50)] = []
     months: Months = 1
     auto_renew: bool = False
 

@@ -15,6 +15,7 @@ def dialect() -> Dialect:
         *routes.SERVERS,
         *routes.PRESETS,
         *routes.PROJECTS,
+        *routes.PASSED_ON,
         *routes.OPERATORS,
     ]
     return Dialect("compute", (PREFIX, LEGACY_PREFIX), tuple(below), faults.TABLE, versions.MICROVERSIONS)

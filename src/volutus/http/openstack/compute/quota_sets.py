@@ -11,7 +11,7 @@ from msgspec import Struct
 from starlette.responses import Response
 
 from volutus import quota
-from volutus.errors import Invalid
+from volutus.errors import Invalid, NotFound
 from volutus.http.kernel import Request, Version, document, empty
 from volutus.http.openstack.compute import schemas
 
@@ -64,6 +64,10 @@ class UpdateBody(Struct, forbid_unknown_fields=True):
     quota_set: QuotaBody
 
 
+class ClassBody(Struct, forbid_unknown_fields=True):
+    quota_class_set: QuotaBody
+
+
 def show(request: Request) -> Response:
     """A project's limits."""
     project_id = _project(request)
@@ -95,19 +99,14 @@ def update(request: Request) -> Response:
     project_id = request.params["project_id"]
     forced = schemas.flag(body.force, "force")
     used = quota.usage(request.tx, project_id)
-    changes = {}
-    for name in (*_OURS, "mhz", *_NETWORK):
-        value = schemas.number(getattr(body, name), name, quota.UNLIMITED)
-        if value is None:
-            continue
-        resource = _NETWORK.get(name, name)
+    changes = _changes(body)
+    for resource, value in changes.items():
         if not forced and quota.UNLIMITED < value < used.get(resource, 0):
             raise Invalid(
-                f"Quota limit {value} for {name} must be greater than or equal to already used and reserved "
-                f"{used[resource]}.",
-                field=name,
+                f"Quota limit {value} for {resource} must be greater than or equal to already used and "
+                f"reserved {used[resource]}.",
+                field=resource,
             )
-        changes[resource] = value
     quota.set_limits(request.tx, project_id, changes)
     return document({"quota_set": _limits(request, quota.limits(request.tx, project_id))})
 
@@ -122,6 +121,23 @@ def class_show(request: Request) -> Response:
     """The defaults by Nova's other name for them."""
     values = _limits(request, quota.defaults(request.tx))
     return document({"quota_class_set": {"id": request.params["class_name"], **values}})
+
+
+def class_update(request: Request) -> Response:
+    """Set what holds for projects for which nothing was set. There is one class."""
+    if request.params["class_name"] != "default":
+        raise NotFound("The only class of quotas is default.")
+    quota.set_defaults(request.tx, _changes(request.read(ClassBody).quota_class_set))
+    return document({"quota_class_set": _limits(request, quota.defaults(request.tx))})
+
+
+def _changes(body: QuotaBody) -> dict[str, int]:
+    changes = {}
+    for name in (*_OURS, "mhz", *_NETWORK):
+        value = schemas.number(getattr(body, name), name, quota.UNLIMITED)
+        if value is not None:
+            changes[_NETWORK.get(name, name)] = value
+    return changes
 
 
 def limits(request: Request) -> Response:

@@ -5,10 +5,14 @@ from volutus.http.openstack.compute import (
     aggregates,
     diagnostics,
     extensions,
+    external_events,
     flavors,
+    floating_ips,
+    hosts,
     images,
     interfaces,
     key_pairs,
+    networks,
     operators,
     quota_sets,
     remote_consoles,
@@ -17,9 +21,11 @@ from volutus.http.openstack.compute import (
     server_groups,
     server_parts,
     servers,
+    usage_audits,
     usages,
     versions,
     volume_attachments,
+    volumes,
 )
 
 # A body carries up to 64 KiB of user data, base64, and the rest of an order.
@@ -133,6 +139,7 @@ PROJECTS = (
     Route("GET", "/os-quota-sets/{project_id}/defaults", quota_sets.defaults, "compute:quota_sets:defaults"),
     Route("GET", "/os-quota-sets/{project_id}/detail", quota_sets.detail, "compute:quota_sets:show"),
     Route("GET", "/os-quota-class-sets/{class_name}", quota_sets.class_show, "compute:quota_sets:class"),
+    Route("PUT", "/os-quota-class-sets/{class_name}", quota_sets.class_update, "compute:quota_sets:class"),
     Route("GET", "/os-simple-tenant-usage", usages.index, "compute:usages:index"),
     Route("GET", "/os-simple-tenant-usage/{project_id}", usages.show, "compute:usages:show"),
     Route("GET", "/os-availability-zone", operators.zones, "compute:zones:index"),
@@ -153,7 +160,37 @@ PROJECTS = (
     ),
 )
 
+# What Nova once did itself, or passed on; clients that speak newer versions ask the services themselves.
+PASSED_ON = (
+    Route("GET", "/os-floating-ips", floating_ips.index, "compute:floating_ips:show"),
+    Route("POST", "/os-floating-ips", floating_ips.create, "compute:floating_ips:manage"),
+    Route("GET", "/os-floating-ips/{id}", floating_ips.show, "compute:floating_ips:show"),
+    Route("DELETE", "/os-floating-ips/{id}", floating_ips.delete, "compute:floating_ips:manage"),
+    Route("GET", "/os-floating-ip-pools", floating_ips.pools, "compute:floating_ips:show"),
+    Route("GET", "/os-networks", networks.index, "compute:networks:show"),
+    Route("GET", "/os-networks/{id}", networks.show, "compute:networks:show"),
+    Route("GET", "/os-tenant-networks", networks.index, "compute:networks:show"),
+    Route("GET", "/os-tenant-networks/{id}", networks.show, "compute:networks:show"),
+    Route("GET", "/os-volumes", volumes.index, "compute:volumes:show"),
+    Route("POST", "/os-volumes", volumes.create, "compute:volumes:manage"),
+    Route("GET", "/os-volumes/detail", volumes.index, "compute:volumes:show"),
+    Route("GET", "/os-volumes/{id}", volumes.show, "compute:volumes:show"),
+    Route("DELETE", "/os-volumes/{id}", volumes.delete, "compute:volumes:manage"),
+    Route("GET", "/os-snapshots", volumes.snapshots, "compute:volumes:show"),
+    Route("POST", "/os-snapshots", volumes.create_snapshot, "compute:volumes:manage"),
+    Route("GET", "/os-snapshots/detail", volumes.snapshots, "compute:volumes:show"),
+    Route("GET", "/os-snapshots/{id}", volumes.snapshot, "compute:volumes:show"),
+    Route("DELETE", "/os-snapshots/{id}", volumes.delete_snapshot, "compute:volumes:manage"),
+)
+
 OPERATORS = (
+    Route("POST", "/os-server-external-events", external_events.create, "compute:external_events"),
+    Route("GET", "/os-instance_usage_audit_log", usage_audits.index, "compute:usages:index"),
+    Route("GET", "/os-instance_usage_audit_log/{before}", usage_audits.show, "compute:usages:index"),
+    Route("GET", "/os-hosts", hosts.index, "compute:hypervisors"),
+    Route("GET", "/os-hosts/{name}", hosts.show, "compute:hypervisors"),
+    Route("PUT", "/os-hosts/{name}", hosts.update, "compute:services:manage"),
+    Route("GET", "/os-hosts/{name}/{act}", hosts.power, "compute:services:manage"),
     Route("GET", "/os-migrations", diagnostics.migrations, "compute:migrations"),
     Route("GET", "/os-console-auth-tokens/{token}", remote_consoles.show_token, "compute:console_tokens"),
     Route("GET", "/os-hypervisors", operators.hypervisors, "compute:hypervisors"),

@@ -9,7 +9,14 @@ from volutus import compute
 from volutus.errors import Conflict, Invalid
 from volutus.http.kernel import Request, Version, document, empty
 from volutus.http.kernel.bodies import decode
-from volutus.http.openstack.compute import images, rebuilds, remote_consoles, schemas, server_shapes
+from volutus.http.openstack.compute import (
+    floating_ips,
+    images,
+    rebuilds,
+    remote_consoles,
+    schemas,
+    server_shapes,
+)
 
 V2_73 = Version(2, 73)
 
@@ -115,6 +122,13 @@ def _reset_state(request: Request, server_id: str, arguments: Any) -> Response:
     return empty()
 
 
+def _look_again(request: Request, server_id: str, _arguments: Any) -> Response:
+    """What an operator asks for when a server's network is not as it should be: here it always converges."""
+    compute.servers.get(request.tx, request.caller, server_id)
+    compute.actions.look_again(request.tx, [server_id])
+    return empty()
+
+
 def _force_delete(request: Request, server_id: str, _arguments: Any) -> Response:
     compute.actions.delete(request.tx, request.caller, server_id)
     return empty()
@@ -172,6 +186,10 @@ ACTIONS: dict[str, tuple[str, _Handler]] = {
     "removeSecurityGroup": ("security_groups", _remove_group),
     "addFixedIp": ("fixed_ips", _add_fixed_ip),
     "removeFixedIp": ("fixed_ips", _remove_fixed_ip),
+    "addFloatingIp": ("fixed_ips", floating_ips.add),
+    "removeFloatingIp": ("fixed_ips", floating_ips.remove),
+    "injectNetworkInfo": ("reset_state", _look_again),
+    "resetNetwork": ("reset_state", _look_again),
     "os-resetState": ("reset_state", _reset_state),
     "forceDelete": ("force_delete", _force_delete),
 }

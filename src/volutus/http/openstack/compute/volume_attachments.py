@@ -92,6 +92,7 @@ def update(request: Request) -> Response:
     """Say whether the volume goes with the server. Swapping volumes is not offered."""
     body = request.read(UpdateBody).volumeAttachment
     volume_id = request.params["volume_id"]
+    compute.attachments.get(request.tx, request.caller, request.params["id"], volume_id)
     if request.microversion < V2_85 or body.volumeId != volume_id or body.delete_on_termination is None:
         raise Invalid("Only delete_on_termination of an attachment can be changed.", field="volumeAttachment")
     compute.attachments.set_delete_on_termination(
