@@ -5,7 +5,8 @@ import base64
 import hmac
 from dataclasses import replace
 
-from tests.api.foreign import Foreign
+from tests.api.foreign import Foreign, Maker
+from tests.api.identity.orders import orders
 from volutus.db import Page, Tx
 from volutus.http.kernel import Plane
 from volutus.identity import (
@@ -185,30 +186,31 @@ def _policy(tx: Tx, _plane: Plane) -> str:
     return str(policies.create(tx, CLOUD, policies.PolicyFields("a", "b"), {}).id)
 
 
+OBJECTS: dict[str, Maker] = {
+    "domain_id": _domain,
+    "domains/domain_id": _configured_domain,
+    "project_id": _project,
+    "user_id": _user,
+    "group_id": _group,
+    "role_id": _role,
+    "prior_role_id": _role,
+    "implied_role_id": _role,
+    "rule_id": _access_rule,
+    "credential_id": _credential,
+    "access_key": _access_key,
+    "trust_id": _trust,
+    "service_id": _service,
+    "endpoint_id": _endpoint,
+    "policy_id": _policy,
+    "limit_id": _limit,
+    "endpoint_groups/endpoint_group_id": _endpoint_group,
+    "endpoints/endpoint_id": _chosen_endpoint,
+    "consumer_id": lambda tx, plane: _consumer(tx, plane)[0],
+    "request_token_id": _request_token,
+    "access_token_id": _access_token,
+}
 FOREIGN = Foreign(
-    objects={
-        "domain_id": _domain,
-        "domains/domain_id": _configured_domain,
-        "project_id": _project,
-        "user_id": _user,
-        "group_id": _group,
-        "role_id": _role,
-        "prior_role_id": _role,
-        "implied_role_id": _role,
-        "rule_id": _access_rule,
-        "credential_id": _credential,
-        "access_key": _access_key,
-        "trust_id": _trust,
-        "service_id": _service,
-        "endpoint_id": _endpoint,
-        "policy_id": _policy,
-        "limit_id": _limit,
-        "endpoint_groups/endpoint_group_id": _endpoint_group,
-        "endpoints/endpoint_id": _chosen_endpoint,
-        "consumer_id": lambda tx, plane: _consumer(tx, plane)[0],
-        "request_token_id": _request_token,
-        "access_token_id": _access_token,
-    },
+    objects=OBJECTS,
     # Regions are in everybody's catalog.
     shared=frozenset(
         {
@@ -245,5 +247,6 @@ FOREIGN = Foreign(
         ("POST", "/v3/users/{user_id}/credentials/OS-EC2"): {"tenant_id": "mine"},
         ("POST", "/v3/users/{user_id}/application_credentials"): {"application_credential": {"name": "mine"}},
     },
+    operators=orders(OBJECTS),
     statuses=frozenset({403, 404}),
 )
