@@ -19,7 +19,7 @@ for folder in ("src", "."):
 from sqlalchemy import text
 
 from tests.postgres import Cluster
-from volutus.billing import accounts, auditing, ledger, price_files, prices, rating
+from volutus.billing import accounts, auditing, ledger, price_files, price_history, prices, rating
 from volutus.billing.cycles import cycle_of, start_of
 from volutus.billing.ledger import LineFilter
 from volutus.db import Database
@@ -126,6 +126,28 @@ def read(database: Database) -> tuple[float, float]:
     return pages[0], pages[1]
 
 
+def past(database: Database, clock: Clock) -> float:
+    """Milliseconds of a day of price history out of a year."""
+    with database.begin() as tx:
+        tx.execute(
+            text(
+                "INSERT INTO billing_level (meter, cycle, decided_in, decided_at, load, smoothed, level)"
+                " SELECT m, c, c - 1, to_timestamp((c - 1) * 300), 0.6, 0.6, 1 + c % 20 FROM"
+                " generate_series(:now - 365 * 288, :now) c, unnest(CAST(:meters AS text[])) m"
+            ),
+            {"now": cycle_of(clock.at), "meters": ["cpu_mhz", "memory_mib", "storage_gib"]},
+        )
+    times = []
+    for _ in range(5):
+        began = time.perf_counter()
+        with database.read() as tx:
+            span = (clock.at - timedelta(days=1), clock.at)
+            found = price_history.price_history(tx, "us-west.cny", span)
+        times.append((time.perf_counter() - began) * 1000)
+        assert len(found) == 3 * 289
+    return statistics.median(times)
+
+
 def main() -> None:
     servers, customers, meters = (
         int(word) for word in (sys.argv[1:] + ["10000", "1000", "2"][len(sys.argv) - 1 :])
@@ -147,6 +169,7 @@ def main() -> None:
         print(f"audit of one cycle: {audited:.2f} s, {len(found)} differences")
         first, middle = read(database)
         print(f"a page of 100 of {LINES} ledger lines: first {first:.1f} ms, in the middle {middle:.1f} ms")
+        print(f"a day of price history out of a year: {past(database, clock):.1f} ms")
         print(f"sum of all accounts: {sum((b for _, b in _balances(database)), Decimal(0))}")
         database.close()
     finally:

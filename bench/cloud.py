@@ -164,6 +164,7 @@ class Cloud:
     def _prepare(self) -> None:
         directories.prepare(self.settings)
         kept = ("listen", "agent_listen", "ovn_northbound", "api_workers", "log_level")
+        kept += ("ftp_listen", "ftp_certificate")
         lines = [f'{name} = "{getattr(self.settings, name)}"' for name in kept]
         lines += ["trust_host_header = true", f"simulated_hosts = {self.hosts}"]
         (self.settings.state_dir / "volutus.toml").write_text("\n".join(lines) + "\n")

@@ -16,7 +16,7 @@ from volutus.billing.providers import Provider
 from volutus.billing.providers.bank import BankTransfer
 from volutus.billing.providers.stripe import Stripe, StripeKeys
 from volutus.clock import Clock, SystemClock
-from volutus.console import mount
+from volutus.console import IdentityProvider, mount
 from volutus.db import Database
 from volutus.errors import Invalid
 from volutus.http import agent, relay
@@ -140,6 +140,7 @@ def front(settings: Settings, served: Plane) -> ASGIApp:
         Kernel(served, dialects(), relay.routes()),
         settings.secrets_dir / "fernet",
         console_assets.directory(settings),
+        IdentityProvider.listed(settings.sign_in_providers, settings.url),
     )
 
 

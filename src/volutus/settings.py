@@ -21,13 +21,17 @@ class Settings:
     """`listen` is ADDR:PORT of the public APIs, `agent_listen` of the agents' own (mutual TLS).
     `trust_host_header` lets agents say who they are without a certificate: for simulated hosts only.
     `simulated_hosts` above 0 runs that many hosts that exist only on paper in place of this machine.
+    `sign_in_providers` are the identity providers that the console's sign-in page offers, each as
+    PROVIDER/PROTOCOL/LABEL, separated by commas.
     Numbers of 0 turn the rules on passwords and sign-ins off (`docs/operate/identity.md`).
     `image_download_hosts` are the hosts that tenants may have images fetched from, separated by commas
     (`*.example.org`, `example.org:8443`); none are reached unless named. `image_conversion` is the format
     (qcow2 or raw) that imported images of other formats become, or empty.
     `database_url` empty means the private PostgreSQL in the state directory. Fields whose metadata say
     `secret` are never shown. Payments by Stripe need both its keys, by bank transfer `bank_instructions`;
-    mail needs `smtp_server` (HOST:PORT) and `mail_from`."""
+    mail needs `smtp_server` (HOST:PORT) and `mail_from`. Drives are offered by FTP at `ftp_listen`
+    (ADDR:PORT), by TLS with `ftp_certificate`, a file that has the key too; `ftp_passive_ports` are those of
+    data (60000-60099)."""
 
     state_dir: Path = Path("/var/lib/volutus")
     listen: str = "127.0.0.1:8780"
@@ -59,6 +63,7 @@ class Settings:
     sign_ins_per_user_minute: int = 300
     sign_ins_per_address_minute: int = 1200
     trusted_dashboards: str = ""
+    sign_in_providers: str = ""
     mhz_overcommit: float = 1.0
     memory_overcommit: float = 1.0
     stripe_url: str = "https://api.stripe.com"
@@ -69,12 +74,16 @@ class Settings:
     smtp_user: str = ""
     smtp_password: str = field(default="", metadata={"secret": True})
     mail_from: str = ""
+    ftp_listen: str = ""
+    ftp_certificate: str = ""
+    ftp_passive_ports: str = ""
     log_level: str = "info"
 
     @property
     def dashboards(self) -> list[str]:
-        """Where the browser may be sent with a token: `trusted_dashboards`, URLs separated by spaces."""
-        return self.trusted_dashboards.split()
+        """Where the browser may be sent with a token: this cloud's own console, and `trusted_dashboards`,
+        URLs separated by spaces."""
+        return [f"{self.url}/sign-in/token", *self.trusted_dashboards.split()]
 
     @property
     def url(self) -> str:

@@ -1,6 +1,7 @@
 """Revisions, pools, encryption and backups on real files: content is compared, not only presence."""
 
 import getpass
+import hashlib
 import os
 import shutil
 import signal
@@ -176,3 +177,24 @@ def test_a_target_that_is_not_there_is_told(storage: DirectoryStorage, tmp_path:
         storage.back_up(BackupSpec(id="backup", disk_id="disk"))
     with pytest.raises(HostFault, match="not in the host's backup target"):
         Backups(tmp_path / "elsewhere").restore("backup", file_of(storage, "disk"))
+
+
+@pytest.mark.parametrize("fields", [{}, {"encrypted": True}, {"format": "raw"}])
+def test_a_disk_is_read_from_anywhere_and_its_zeros_are_told(
+    storage: DirectoryStorage, fields: dict[str, object]
+) -> None:
+    make(storage, **fields)
+    write(storage, "disk", at_1=b"one" * 1000, at_5=b"x" * (2 * MIB))
+    whole = read(storage, "disk")
+    for begin in (0, MIB + 1000, 6 * MIB, 8 * MIB):
+        spans = list(storage.read("disk", begin))
+        assert b"".join(bytes(span) if isinstance(span, int) else span for span in spans) == whole[begin:]
+        assert sum(span for span in spans if isinstance(span, int)) >= (MIB if begin < 8 * MIB else 0)
+
+
+def test_what_an_overlay_leaves_to_its_image_is_read(storage: DirectoryStorage) -> None:
+    content = b"beneath" * 1000 + bytes(MIB - 7000)
+    source = DiskSource(image_id="image", image_format="raw", sha256=hashlib.sha256(content).hexdigest())
+    storage.create(DiskSpec(id="disk", size_bytes=8 * MIB, source=source), Uploads(image=content).fetch)
+    first = next(iter(storage.read("disk", 0)))
+    assert isinstance(first, bytes) and first.startswith(b"beneath" * 1000)

@@ -20,6 +20,7 @@ from volutus.billing import (
     subscriptions,
     terms,
     traffic,
+    uplink,
 )
 from volutus.billing.accounts import NotEnoughFunds
 from volutus.billing.cycles import cycle_of
@@ -32,6 +33,10 @@ from volutus.billing.subscriptions import SubscriptionOrder
 from volutus.billing.traffic import RateOrder
 from volutus.errors import Conflict, Invalid
 from volutus.metering import Counter, Usage, count_usage, open_usage
+from volutus.network import networks, ports
+from volutus.network.errors import PortNotFound
+from volutus.network.networks import NetworkOrder
+from volutus.network.ports import PortOrder
 from volutus.reconcile import Worker
 
 ME = make_caller("p")
@@ -212,27 +217,48 @@ def test_prepaid_covers_its_server_and_switching_pays_back(opened, clock):
 
 
 def test_traffic_by_rate_or_by_volume(opened, clock):
+    mine, other, foreign = (add_port(opened, owner) for owner in ("p", "p", "q"))
+
     def send(total):
-        act(opened, count_usage, [Counter("p", "server", "s", "traffic_out_bytes", "r", Decimal(total))])
+        act(opened, count_usage, [Counter("p", "port", mine, "traffic_out_bytes", "r", Decimal(total))])
 
     with opened.begin() as tx:
-        traffic.set_uplink(tx, ADMIN, Decimal(100))
-        traffic.by_rate(tx, ME, RateOrder("server", "s", Decimal(60)))
-        with pytest.raises(traffic.UplinkFull), tx.savepoint():
-            traffic.by_rate(tx, ME, RateOrder("server", "t", Decimal(41)))
-        traffic.by_rate(tx, ME, RateOrder("server", "s", Decimal(100)))
+        uplink.set_uplink(tx, ADMIN, Decimal(100))
+        with pytest.raises(NotEnoughFunds), tx.savepoint():
+            uplink.by_rate(tx, ME, RateOrder(mine, Decimal(60)))
+        pay_in(tx, 10_000)
+        uplink.by_rate(tx, ME, RateOrder(mine, Decimal(60)))
+        with pytest.raises(uplink.UplinkFull), tx.savepoint():
+            uplink.by_rate(tx, ME, RateOrder(other, Decimal(41)))
+        with pytest.raises(PortNotFound), tx.savepoint():
+            uplink.by_rate(tx, ME, RateOrder(foreign, Decimal(1)))
+        uplink.by_rate(tx, ME, RateOrder(mine, Decimal(100)))
+        assert traffic.rates(tx, ["p"]) == [RateOrder(mine, Decimal(100))]
     clock.advance(30)
-    send(2**30)
+    # What 100 Mbit/s carry in five minutes is paid for, and a GB above it is not.
+    send(100 * 125_000 * 300 + 2**30)
     clock.advance(270)
     with opened.begin() as tx:
-        traffic.by_volume(tx, ME, "server", "s")
-    send(2 * 2**30)
+        uplink.by_volume(tx, ME, mine)
+    send(100 * 125_000 * 300 + 2 * 2**30)
     clock.advance(400)
     rate_all(opened)
-    assert {key[2]: amount for key, amount in booked(opened).items()} == {
+    assert {key[2]: amount for key, amount in booked(opened).items() if key[2] != "vlan"} == {
         "bandwidth_mbit": 27777777777777777778,
-        "traffic_out_bytes": 80 * 10**18,
+        "traffic_out_bytes": 160 * 10**18,
     }
+    with opened.begin() as tx:
+        uplink.by_rate(tx, ME, RateOrder(mine, Decimal(5)))
+        ports.erase(tx, ME, ports.fetch(tx, [mine]))
+        assert traffic.rates(tx, ["p"]) == []
+
+
+def add_port(database, project):
+    """A port on a network of the project's own."""
+    with database.begin() as tx:
+        caller = make_caller(project)
+        net = networks.create(tx, caller, NetworkOrder(project_id=project, name="n"))
+        return ports.create(tx, caller, PortOrder(network_id=net.id, project_id=project)).id
 
 
 def test_the_worst_case_is_known_before(opened):

@@ -6,6 +6,7 @@ from tests.billing.books import ADMIN
 from tests.billing.test_rating import SERVER, act, rate_all
 from volutus import billing
 from volutus.billing import accounts, auditing, prices
+from volutus.billing.accounts import RegionChanges
 from volutus.billing.cycles import cycle_of
 from volutus.metering import open_usage
 
@@ -27,7 +28,7 @@ def test_a_new_cloud_shows_what_things_cost_and_asks_for_nothing(database, clock
 def test_what_an_operator_changed_stays(database, clock):
     act(database, billing.bootstrap, "RegionOne")
     with database.begin() as tx:
-        accounts.set_region(tx, ADMIN, "paying", None)
+        accounts.set_region(tx, ADMIN, RegionChanges(mode="paying"))
     clock.advance(10)
     act(database, billing.bootstrap, "RegionOne")
     with database.begin() as tx:

@@ -106,8 +106,8 @@ def test_nobody_is_deleted_without_having_been_told_twice(opened, clock):
     assert servers.done == [("stop", ["p"]), ("remove", ["p"])]
     with opened.begin() as tx:
         at = {notice.kind: notice.at for notice in notices.list_(tx, "p")}
-    assert at["stop_servers"] - at["out_of_money_soon"] >= standing.STOP_AFTER
-    assert at["drives_deleted"] - at["stop_servers"] >= standing.DELETE_AFTER
+    assert at["stop_servers"] - at["out_of_money_soon"] >= timedelta(days=1)
+    assert at["drives_deleted"] - at["stop_servers"] >= timedelta(days=14)
     with opened.begin() as tx:
         pay_in(tx, 1)
     assert review(opened, servers) == [("p", "good")]

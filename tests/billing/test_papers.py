@@ -11,7 +11,7 @@ from tests.billing.books import ADMIN, check_books
 from tests.billing.test_ahead import ITEMS, pay_in
 from tests.conftest import make_caller
 from volutus.billing import accounts, invoices, notices, packages, subscriptions
-from volutus.billing.accounts import AccountOrder
+from volutus.billing.accounts import AccountOrder, RegionChanges
 from volutus.billing.invoices import TaxRate
 from volutus.billing.packages import PackageOrder
 from volutus.billing.papers import invoice_pdf
@@ -62,7 +62,7 @@ def december(opened, clock):
             order = AccountOrder(f"{name} 公司", name, country="CN", language=language)
             accounts.create(tx, ADMIN, order)
         accounts.create(tx, ADMIN, AccountOrder("it", "d", mode="showback"))
-        accounts.set_region(tx, ADMIN, None, SELLER)
+        accounts.set_region(tx, ADMIN, RegionChanges(seller=SELLER))
         for name in ("a", "b", "d"):
             buy(tx, name)
         first = first_cycle(tx)

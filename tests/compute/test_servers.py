@@ -21,7 +21,7 @@ LEFTOVERS = {
     "ports": "SELECT count(*) FROM ports WHERE device_owner LIKE 'compute:%'",
     "volumes": "SELECT count(*) FROM volumes",
     "guests": "SELECT count(*) FROM guests",
-    "usage": "SELECT count(*) FROM usage_ranges WHERE upper_inf(during)",
+    "usage": "SELECT count(*) FROM usage_ranges WHERE upper_inf(during) AND meter <> 'vlan'",
     "quota": "SELECT count(*) FROM quota_usage WHERE used <> 0 AND resource IN ('instances', 'cores', 'mhz')",
     "used": "SELECT count(*) FROM inventories WHERE mhz_used + memory_mib_used + disk_gib_used <> 0",
 }

@@ -57,6 +57,8 @@ def test_a_volume_is_made_attached_detached_and_deleted(browser, plane):
     path = create(browser, plane)
     assert "data-1" in table(browser.send("/volumes", act="create", name="data-1", size="3").text)
     plane.settle()
+    assert "data-1" in table(browser.get("/volumes?q=data-1&status=available").text)
+    assert "No volume yet" in browser.get("/volumes?q=other").text
     page = browser.get("/volumes").text
     assert "available" in page
     volume_id, server_id = key_of(page, "attach", "Attach data-1"), path.rpartition("/")[2]

@@ -1,8 +1,13 @@
 """Servers in the console: what is ordered here is what the API has."""
 
 import re
+from decimal import Decimal
 
 import pytest
+
+from tests.console.conftest import PASSWORDS
+from volutus import billing, compute
+from volutus.reconcile import Item
 
 
 def order(browser, **changed: str) -> dict[str, str]:
@@ -151,3 +156,65 @@ def test_the_console_log_is_shown(browser, plane):
     page = browser.get(f"{path}/log")
     assert page.status_code == 200
     assert "openstack console log show" in page.text
+
+
+def test_traffic_is_paid_by_volume_below_a_cap_or_by_a_committed_rate(browser, plane):
+    http, admin = browser.http, _token(browser, "admin")
+    made = http.post(
+        "/network/v2.0/qos/policies", json={"policy": {"name": "calm", "shared": True}}, headers=admin
+    )
+    policy = made.json()["policy"]["id"]
+    rule = {"bandwidth_limit_rule": {"max_kbps": 20000, "direction": "egress"}}
+    http.post(f"/network/v2.0/qos/policies/{policy}/bandwidth_limit_rules", json=rule, headers=admin)
+    asked = order(browser, traffic="volume", cap=policy, mbit="10")
+    price = browser.send("/servers/price", **asked).text
+    assert "At the highest level of prices" in price
+    assert "for each GB" in price
+    path = create(browser, plane, traffic="volume", cap=policy, mbit="10")
+    demo = _token(browser, "demo")
+    ports = f"/network/v2.0/ports?device_id={path.rpartition('/')[2]}"
+    assert http.get(ports, headers=demo).json()["ports"][0]["qos_policy_id"] == policy
+    assert "at most 20 Mbit/s (calm)" in browser.get(path).text
+    rate = {"traffic": "rate", "cap": "", "mbit": "30"}
+    refused = browser.send("/servers/new", **order(browser, name="fast", **rate))
+    assert refused.status_code >= 400
+    assert "Mbit/s of the uplink" in refused.text
+    plane.settle()
+    assert "fast" not in browser.get("/servers").text, "none with another traffic than ordered"
+    http.put("/billing/v1/uplink", json={"uplink": {"mbit": "100"}}, headers=admin)
+    assert "Committed bandwidth" in browser.send("/servers/price", **order(browser, **rate)).text
+    assert browser.send(path, act="traffic", **rate).status_code == 200
+    assert http.get(ports, headers=demo).json()["ports"][0]["qos_policy_id"] is None
+    assert "30 Mbit/s" in browser.get("/costs").text
+
+
+def test_what_the_form_says_is_the_quote_and_the_first_charge(browser, plane, database):
+    size = {"size": "free", "mhz": "2000", "cores": "1", "memory": "256", "disk": "2"}
+    form = browser.send("/servers/price", **order(browser, **size)).text
+    demo = _token(browser, "demo")
+    amounts = {"cpu_mhz": "2000", "memory_mib": "256", "storage_gib": "2"}
+    items = [{"meter": meter, "amount": amount} for meter, amount in amounts.items()]
+    asked = {"quote": {"items": items}}
+    quote = browser.http.post("/billing/v1/quotes", json=asked, headers=demo).json()["quote"]
+    assert f"{Decimal(quote['hourly']):.4f} USD" in form
+    assert f"{Decimal(quote['total']):.2f} USD in a month" in form
+    create(browser, plane, **size)
+    cycles = billing.CycleReconciler(database, compute.end_usage_of_silent)
+    for _ in range(4):
+        plane.clock.advance(300)
+        plane.settle()
+        cycles.step([Item("billing_cycle", "region", 1, 1, 1, expired=False)])
+    ledger = browser.http.get("/billing/v1/ledger", headers=demo).json()["ledger"]
+    whole = max(line["billing_cycle"] for line in ledger)
+    charged = -sum(Decimal(line["amount"]) for line in ledger if line["billing_cycle"] == whole)
+    # Each line of a cycle of five minutes is rounded at the twentieth decimal.
+    assert abs(12 * charged - Decimal(quote["hourly"])) < Decimal("1e-15")
+    assert "CPU" in browser.get("/ledger").text
+
+
+def _token(browser, user: str) -> dict[str, str]:
+    who = {"name": user, "domain": {"id": "default"}, "password": PASSWORDS[user]}
+    scope = {"project": {"name": user, "domain": {"id": "default"}}}
+    auth = {"identity": {"methods": ["password"], "password": {"user": who}}, "scope": scope}
+    made = browser.http.post("/identity/v3/auth/tokens", json={"auth": auth})
+    return {"X-Auth-Token": made.headers["x-subject-token"]}

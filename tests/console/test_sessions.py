@@ -1,10 +1,17 @@
 """Signing in and out, and what others cannot do with a session."""
 
+import base64
+import hashlib
+import hmac
+import re
+import struct
 from pathlib import Path
 
 import pytest
+from starlette.testclient import TestClient
 
-from volutus.console import rendering
+from tests.identity.conftest import DEMO_PASSWORD
+from volutus.console import IdentityProvider, rendering
 from volutus.console.assets import Assets
 from volutus.console.rendering import Renderer
 from volutus.console.visits import safe_path
@@ -129,3 +136,73 @@ def test_whatever_page_follows_what_it_shows_has_the_part_that_changes(tmp_path)
         if "parts.live(visit)" in text or 'extends "sheet.html"' in text:
             # A block that is only inherited would send the whole page as its own part.
             assert "live" in environment.get_template(template.name).blocks, template.name
+
+
+def test_a_session_is_ended_from_another_browser(app, browser):
+    with TestClient(
+        app, headers={"Accept": "text/html", "User-Agent": "Elsewhere/1.0 (X11; Linux x86_64)"}
+    ) as http:
+        other = type(browser)(http)
+        assert other.sign_in().status_code == 200
+        page = browser.get("/account").text
+        assert "Elsewhere, Linux" in page
+        rows = page.partition("Where you are signed in")[2].split("<tr")
+        row = next(one for one in rows if "Elsewhere" in one)
+        record = re.search(r'name="id" value="([^"]+)"', row)
+        assert record
+        browser.send("/account", act="end", id=record[1])
+        assert "Elsewhere" not in browser.get("/account").text
+        assert other.get("/servers").url.path == "/sign-in", "its cookie is worth nothing"
+    assert browser.get("/servers").status_code == 200
+
+
+def test_one_time_codes_are_begun_by_a_code_required_and_ended(browser, visitor, clock):
+    page = browser.send("/account", act="codes").text
+    secret = re.search(r'name="secret"[^>]* value="([A-Z2-7]{32})"', page)
+    assert secret
+    assert "otpauth://totp/" in page
+    refused = browser.send("/account", act="keep-codes", secret=secret[1], code="000000")
+    assert refused.status_code == 400
+    assert "No longer use" not in browser.get("/account").text, "nothing is kept of it"
+    code = _code(secret[1], clock.now().timestamp())
+    page = browser.send("/account", act="keep-codes", secret=secret[1], code=code).text
+    assert "No longer use one-time codes" in page
+    user_id = browser.get("/account").text.partition("User&#39;s id</dt><dd><code>")[2].partition("<")[0]
+    visitor.sign_in("admin", project="admin")
+    assert "Require no code" in visitor.send("/admin/users", act="codes", id=user_id).text
+    assert visitor.sign_in().status_code == 401, "a password alone no longer does"
+    clock.advance(60)
+    page = visitor.sign_in(code=_code(secret[1], clock.now().timestamp()))
+    assert page.status_code == 200
+    fold = visitor.get("/account").text.partition('id="make-2"')[2].partition("</form>")[0]
+    kept = re.search(r'name="id" value="([^"]+)"', fold)
+    assert kept
+    assert "Use one-time codes" in visitor.send("/account", act="no-codes", id=kept[1]).text
+
+
+def test_who_signed_in_by_a_provider_is_taken_from_our_own_page_alone(app, visitor):
+    auth = {
+        "identity": {
+            "methods": ["password"],
+            "password": {"user": {"name": "demo", "domain": {"id": "default"}, "password": DEMO_PASSWORD}},
+        },
+        "scope": "unscoped",
+    }
+    made = visitor.http.post("/identity/v3/auth/tokens", json={"auth": auth})
+    form = {"token": made.headers["x-subject-token"]}
+    for site in ({}, {"sec-fetch-site": "cross-site"}, {"sec-fetch-site": "same-site"}):
+        assert visitor.http.post("/sign-in/token", data=form, headers=site).status_code == 403
+    ours = {"sec-fetch-site": "same-origin", "origin": "null"}
+    assert visitor.http.post("/sign-in/token", data={"token": "no"}, headers=ours).status_code == 401
+    page = visitor.http.post("/sign-in/token", data=form, headers=ours)
+    assert page.url.path == "/"
+    assert "Overview" in page.text
+    (listed,) = IdentityProvider.listed("corp/openid/Corp & Sons", "https://cloud.example")
+    assert listed.label == "Corp & Sons"
+    assert listed.path.endswith("/websso?origin=https%3A%2F%2Fcloud.example%2Fsign-in%2Ftoken")
+
+
+def _code(secret: str, at: float) -> str:
+    digest = hmac.new(base64.b32decode(secret), struct.pack(">Q", int(at) // 30), hashlib.sha1).digest()
+    start = digest[-1] & 15
+    return f"{(struct.unpack('>I', digest[start : start + 4])[0] & 0x7FFFFFFF) % 10**6:06}"

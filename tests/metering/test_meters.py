@@ -59,7 +59,7 @@ def test_a_stopped_server_costs_its_disk_alone(plane, database, clock):
     plane.settle()
     clock.advance(50)
     found = {meter: is_open for meter, _, _, is_open in ranges(database)}
-    assert found == {"cpu_mhz": False, "memory_mib": False, "storage_gib": True}
+    assert found == {"vlan": True, "cpu_mhz": False, "memory_mib": False, "storage_gib": True}
 
 
 def test_what_a_silent_host_has_is_paid_until_it_was_heard_last(plane, database, clock):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from volutus.supervise import forkserver
 from volutus.supervise.child import Child, Plan
+from volutus.supervise.sockets import accepts
 from volutus.supervise.supervisor import AlreadyRunning, Supervisor
 
 _DAEMON = """
@@ -83,7 +84,7 @@ def plan(directory: Path) -> Plan:
         argv=(sys.executable, "-m", "tests.supervise.small_plan", str(directory), _FORKSERVER),
         environment={"PYTHONPATH": os.pathsep.join(sys.path)},
         prepare=lambda: asked.unlink(missing_ok=True),
-        ready=asked.exists,
+        ready=lambda: accepts(asked),
         adoptable=False,
     )
     forked = Child(

@@ -37,7 +37,9 @@ class PriceHistory(base.Lister):
         found = self.billing.get(
             "/prices/history", meter=parsed.meter, since=parsed.since, limit=parsed.limit
         )
-        return base.table(found["history"], ("time", "meter", "level", "load", "smoothed", "is_next"))
+        return base.table(
+            found["history"], ("time", "meter", "level", "price", "currency", "unit", "load", "is_next")
+        )
 
 
 class Quote(base.ShowOne):

@@ -142,6 +142,11 @@ class Channel:
         request = Request("PUT", f"{PREFIX}/consoles/{session_id}/output", pieces, "application/octet-stream")
         self._stream(request, lambda answer: answer.read(ANSWER_BYTES_MAX))
 
+    def disk_content(self, session_id: str, pieces: Iterable[bytes]) -> None:
+        """Send a disk's bytes to whoever downloads it."""
+        request = Request("PUT", f"{PREFIX}/reads/{session_id}", pieces, "application/octet-stream")
+        self._stream(request, lambda answer: answer.read(ANSWER_BYTES_MAX))
+
     def console_input(self, session_id: str, take: Callable[[bytes], None]) -> None:
         """Hand on what a guest's console is told, until the other side ends."""
 

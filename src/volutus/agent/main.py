@@ -102,7 +102,9 @@ def build(config: AgentConfig) -> Runner:
         changing = facts.Changing(storage.pools(), hypervisor.version(), network.chassis())
         return facts.host_facts(config, processor, changing)
 
-    runner = Runner(config, Parts(host, hypervisor, measure, storage.tidy), processor.accelerator)
+    runner = Runner(
+        config, Parts(host, hypervisor, measure, storage.tidy, storage.read), processor.accelerator
+    )
     hints.append(runner)
     return runner
 

@@ -10,7 +10,7 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -29,11 +29,13 @@ from volutus.agent.connection import POLL_WAIT_S, TIMEOUT_S, Channel, Connection
 from volutus.agent.console_tunnels import ConsoleTunnels
 from volutus.agent.consoles import ConsoleShipping
 from volutus.agent.converge import Plan
+from volutus.agent.disk_reads import DiskReads
 from volutus.agent.faults import HostFault
 from volutus.agent.host import Host
 from volutus.agent.hypervisor import Hypervisor
 from volutus.agent.polling import Polling
 from volutus.agent.reporting import Item, Key
+from volutus.agent.storage import Span
 from volutus.wire import Desired, GuestCommand, HostFacts, Observed, Received
 
 log = logging.getLogger(__name__)
@@ -94,12 +96,13 @@ Event = Arrived | Ended | Told | Hint | Stop
 
 @dataclass(frozen=True)
 class Parts:
-    """What the runner drives. `tidy` drops what interrupted work left."""
+    """What the runner drives. `tidy` drops what interrupted work left, `read` gives a disk's bytes."""
 
     host: Host
     hypervisor: Hypervisor
     facts: Callable[[], HostFacts]
     tidy: Callable[[frozenset[str]], None]
+    read: Callable[[str, int], Iterator[Span]]
 
 
 class Runner:
@@ -113,6 +116,7 @@ class Runner:
         self._outbox: queue.Queue[tuple[Observed, dict[Key, Item]] | None] = queue.Queue()
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="act")
         self._tunnels = ConsoleTunnels(config, parts.hypervisor)
+        self._reads = DiskReads(config, parts.read)
         self._polling = Channel(config, POLL_WAIT_S + TIMEOUT_S)
         self._stopping = threading.Event()
         self._busy: dict[int, tuple[Action, frozenset[str]]] = {}
@@ -279,6 +283,7 @@ class Runner:
                 wait_s = POLL_WAIT_S if polling.complete else 0
                 answer = self._polling.desired(polling.seen, wait_s)
                 self._tunnels.open(answer.consoles)
+                self._reads.begin(answer.reads)
                 for command in answer.commands:
                     self._pool.submit(self._obey, command)
                 desired = polling.answered(answer)

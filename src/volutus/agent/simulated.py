@@ -18,7 +18,9 @@ from pathlib import Path
 import msgspec
 
 from volutus.agent.connection import POLL_WAIT_S, PREFIX, TIMEOUT_S, ConnectionTrouble
+from volutus.agent.disk_reads import encoded
 from volutus.agent.facts import AGENT_VERSION
+from volutus.agent.faults import HostFault
 from volutus.agent.host import Drivers, Host
 from volutus.agent.hypervisor.simulated import SimulatedHypervisor
 from volutus.agent.network.simulated import SimulatedNetwork
@@ -26,7 +28,7 @@ from volutus.agent.polling import Polling
 from volutus.agent.records import MemoryRecords
 from volutus.agent.simulated_wire import Connection, Identity, Origin, Pool, head
 from volutus.agent.storage.simulated import SimulatedStorage
-from volutus.wire import Desired, HostFacts, Received
+from volutus.wire import Desired, DiskRead, HostFacts, Received
 
 log = logging.getLogger(__name__)
 
@@ -95,18 +97,28 @@ class SimulatedHost:
         self._news.set()
 
     def _send(self, image_id: str, _: Path) -> None:
-        """A simulated disk has no bytes: an image of it is an empty disk. In a task of its own, for
-        actions do not wait."""
-        task = asyncio.get_running_loop().create_task(self._upload(image_id))
+        """A simulated disk has no bytes: an image of it is an empty disk."""
+        self._begin_sending(f"{PREFIX}/images/{image_id}/file", NO_DISK)
+
+    def _send_disk(self, read: DiskRead) -> None:
+        """Downloaded, it is zeros, or nothing when it is not there."""
+        content = b""
+        with contextlib.suppress(HostFault):
+            content = b"".join(encoded(self.storage.read(read.disk_id, read.begin)))
+        self._begin_sending(f"{PREFIX}/reads/{read.session_id}", content)
+
+    def _begin_sending(self, path: str, content: bytes) -> None:
+        """In a task of its own, for actions do not wait."""
+        task = asyncio.get_running_loop().create_task(self._put(path, content))
         self._sending.add(task)
         task.add_done_callback(self._sending.discard)
 
-    async def _upload(self, image_id: str) -> None:
-        start = head("PUT", f"{PREFIX}/images/{image_id}/file", self.identity, "application/octet-stream")
+    async def _put(self, path: str, content: bytes) -> None:
+        start = head("PUT", path, self.identity, "application/octet-stream")
         try:
-            await self._pool.call(self.identity, start, NO_DISK, TIMEOUT_S)
+            await self._pool.call(self.identity, start, content, TIMEOUT_S)
         except ConnectionTrouble as trouble:
-            log.warning("image %s was not sent: %s", image_id, trouble)
+            log.warning("%s was not sent: %s", path, trouble)
 
     async def _poll(self) -> None:
         connection = Connection(self._simulation.origin, self.identity.tls)
@@ -128,6 +140,8 @@ class SimulatedHost:
                 for command in said.commands:
                     self.host.commands.obey(command)
                     self._news.set()
+                for read in said.reads:
+                    self._send_disk(read)
                 desired = polling.answered(said)
                 if desired is not None:
                     self.host.accept(desired)

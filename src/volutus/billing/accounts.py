@@ -37,7 +37,7 @@ class NotEnoughFunds(Unpaid):
     code = "billing.not_enough_funds"
 
     def __init__(self, missing: Decimal, currency: str) -> None:
-        super().__init__(f"The account lacks {missing} {currency} for this order.")
+        super().__init__(f"The account lacks {missing.normalize():f} {currency} for this order.")
         self.missing = missing
         self.currency = currency
 
@@ -84,16 +84,42 @@ class AccountOrder:
 @dataclass(frozen=True)
 class Region:
     """What this control plane bills: its region, the currency and mode of accounts that come by themselves;
-    `seller` is who sells, as invoices print it."""
+    `seller` is who sells, as invoices print it. Whoever has funds for less than `warn_days` of all that is
+    used is warned, and may order nothing more; `stop_after_s` seconds later servers are stopped, and
+    `delete_after_s` after that everything is deleted."""
 
     region: str
     currency: str
     mode: str
     first_cycle: int
     seller: str
+    warn_days: int
+    stop_after_s: int
+    delete_after_s: int
 
 
-_REGION = text("SELECT region, currency, mode, first_cycle, seller FROM billing_region LIMIT 1")
+@dataclass(frozen=True)
+class RegionChanges:
+    """None leaves what is."""
+
+    mode: str | None = None
+    seller: str | None = None
+    warn_days: int | None = None
+    stop_after_s: int | None = None
+    delete_after_s: int | None = None
+
+
+_REGION = text(
+    "SELECT region, currency, mode, first_cycle, seller, warn_days, stop_after_s, delete_after_s"
+    " FROM billing_region LIMIT 1"
+)
+_CHANGE_REGION = text(
+    """
+    UPDATE billing_region SET mode = coalesce(:mode, mode), seller = coalesce(:seller, seller),
+        warn_days = coalesce(:warn_days, warn_days), stop_after_s = coalesce(:stop_after_s, stop_after_s),
+        delete_after_s = coalesce(:delete_after_s, delete_after_s)
+    """
+)
 _OPEN_REGION = text(
     """
     INSERT INTO billing_region (region, currency, mode, first_cycle)
@@ -179,12 +205,15 @@ def open_region(tx: Tx, name: str, currency: str, mode: str) -> Region:
     return found
 
 
-def set_region(tx: Tx, caller: Caller, mode: str | None, seller: str | None) -> Region:
-    """The mode of accounts that come to be from now on, and who sells; None leaves what is."""
-    now = needed_region(tx)
-    values = {"mode": _mode(mode or now.mode), "seller": now.seller if seller is None else seller}
-    tx.execute(text("UPDATE billing_region SET mode = :mode, seller = :seller"), values)
-    audit.record(tx, caller, "set_region", "billing.region", "region", {"mode": values["mode"]})
+def set_region(tx: Tx, caller: Caller, changes: RegionChanges) -> Region:
+    """The mode of accounts that come to be from now on, who sells, and how long who does not pay is waited
+    for. None leaves what is."""
+    needed_region(tx)
+    if changes.mode is not None:
+        _mode(changes.mode)
+    tx.execute(_CHANGE_REGION, vars(changes))
+    detail = {name: value for name, value in vars(changes).items() if value is not None}
+    audit.record(tx, caller, "set_region", "billing.region", "region", detail)
     return needed_region(tx)
 
 

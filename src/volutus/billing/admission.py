@@ -19,9 +19,7 @@ from volutus.billing.prices import PriceMissing
 from volutus.db import Tx
 from volutus.errors import Unpaid
 
-# Whoever starts something is not warned the day after: the warning comes at less than this too.
-COVER_DAYS = standing.WARN_DAYS
-_COVER_S = COVER_DAYS * CYCLES_PER_DAY * CYCLE_S
+_DAY_S = CYCLES_PER_DAY * CYCLE_S
 
 
 class BudgetReached(Unpaid):
@@ -72,7 +70,9 @@ def admit(tx: Tx, project_id: str, more: Mapping[str, Decimal]) -> None:
 
 
 def need(tx: Tx, account: Account, more: Mapping[str, Decimal]) -> Need:
-    """What the account must have for using so much more."""
+    """What the account must have for using so much more: funds for as many days as it is warned at, so that
+    whoever starts something is not warned the day after."""
+    days = accounts.needed_region(tx).warn_days
     owned = accounts.projects(tx, account.id) or [account.id]
     using = {one.meter: one for one in statements.using(tx, account.id, owned)}
     meters = sorted({*using, *more})
@@ -88,6 +88,6 @@ def need(tx: Tx, account: Account, more: Mapping[str, Decimal]) -> Need:
             price = prices.at_level(known, meter, burst.level_of(levels, meter).current)
         except PriceMissing:
             continue
-        a_day += money.charge(above * _COVER_S, price.price, price.per * COVER_DAYS)
-        funds += money.charge(above * _COVER_S, price.price, price.per)
+        a_day += money.charge(above * _DAY_S, price.price, price.per)
+        funds += money.charge(above * _DAY_S * days, price.price, price.per)
     return Need(funds, a_day)

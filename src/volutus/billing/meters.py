@@ -50,7 +50,7 @@ _ALL = (
     Meter("router", "routers", "routers", "router·month", 1, MONTH_S),
     Meter("load_balancer", "load balancers", "balancers", "balancer·month", 1, MONTH_S),
     Meter("vpn", "VPN gateways", "gateways", "gateway·month", 1, MONTH_S),
-    Meter("vlan", "VLANs", "VLANs", "VLAN·month", 1, MONTH_S),
+    Meter("vlan", "private networks", "networks", "network·month", 1, MONTH_S),
     Meter("licence_core", "licences by core", "cores", "core·month", 1, MONTH_S),
     Meter("licence_instance", "licences by server", "servers", "server·month", 1, MONTH_S),
     Meter("bandwidth_mbit", "committed bandwidth", "Mbit/s", "Mbit/s·month", 1, MONTH_S),

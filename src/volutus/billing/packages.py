@@ -8,7 +8,7 @@ a server changes to paying by use.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -98,6 +98,12 @@ _ITEM = text(
         :ends_at, :price, :per, :discount_percent, :paid, :created_at)
     """
 )
+_IN_USE = text(
+    """
+    SELECT meter, amount FROM usage_ranges WHERE resource_kind = :kind AND resource_id = :id
+        AND project_id = :project_id AND upper_inf(during) ORDER BY meter LIMIT :limit
+    """
+)
 _ITEMS = text(
     """
     SELECT resource_kind, resource_id, meter, amount, price, per FROM billing_subscription
@@ -157,8 +163,20 @@ def total(costs: Sequence[tuple[Item, Quoted, Cost]]) -> Decimal:
     return sum((cost.total for _, _, cost in costs), Decimal(0))
 
 
+def in_use(tx: Tx, caller: Caller, resource_kind: str, resource_id: str) -> tuple[Item, ...]:
+    """All that the caller's project pays for of one thing now. Raises Invalid where that is nothing."""
+    keys = {"project_id": caller.own_project(), "kind": resource_kind, "id": resource_id}
+    rows = tx.rows(_IN_USE, {**keys, "limit": ITEMS_MAX})
+    if not rows:
+        raise Invalid(f"Nothing is in use of {resource_kind} {resource_id}: say the items.", field="items")
+    return tuple(Item(resource_kind, resource_id, row.meter, row.amount) for row in rows)
+
+
 def buy(tx: Tx, caller: Caller, order: PackageOrder) -> Package:
-    """Charge the term and cover the server with it. Raises NotEnoughFunds."""
+    """Charge the term and cover the server with it; without items, with all that is in use of it now. Raises
+    NotEnoughFunds."""
+    if not order.items:
+        order = replace(order, items=in_use(tx, caller, order.resource_kind, order.resource_id))
     account = accounts.mine(tx, caller)
     costs = calculate(tx, account, order.items, order.months)
     accounts.need_funds(tx, account, total(costs))

@@ -58,6 +58,17 @@ CHARGES = (
                                     ROWS UNBOUNDED PRECEDING) - coalesce(s.amount, 0) AS above
     FROM piece p LEFT JOIN applied s ON s.account_id = p.account_id AND s.meter = p.meter
         AND s.began = p.began AND s.resource_id IS NULL
+), carried AS (
+    -- A Mbit/s carries 125,000 bytes a second.
+    SELECT resource_kind, resource_id, 'traffic_out_bytes' AS meter,
+        sum(amount * 125000 * extract(epoch FROM ended - began)) AS quantity
+    FROM used WHERE meter = 'bandwidth_mbit' GROUP BY 1, 2
+), counted AS (
+    -- Bytes that a committed rate carries are paid for by the rate.
+    SELECT n.project_id, n.meter, greatest(sum(n.quantity) - coalesce(max(c.quantity), 0), 0) AS quantity
+    FROM usage_counts n LEFT JOIN carried c USING (resource_kind, resource_id, meter)
+    WHERE n.at >= :starts AND n.at < :ends
+    GROUP BY n.project_id, n.resource_kind, n.resource_id, n.meter
 ), quantity AS (
     SELECT account_id, project_id, meter,
         sum(greatest(least(amount, above), 0) * extract(epoch FROM ended - began)) AS quantity
@@ -69,13 +80,7 @@ CHARGES = (
     GROUP BY 1, 2, 3
     UNION ALL
     SELECT coalesce(p.account_id, n.project_id), n.project_id, n.meter, sum(n.quantity)
-    FROM usage_counts n LEFT JOIN payer p USING (project_id)
-    WHERE n.at >= :starts AND n.at < :ends
-        -- Bytes of what pays for a rate are paid for.
-        AND NOT (n.meter = 'traffic_out_bytes' AND EXISTS (
-            SELECT FROM used r WHERE r.meter = 'bandwidth_mbit' AND r.resource_kind = n.resource_kind
-                AND r.resource_id = n.resource_id AND n.at >= r.began AND n.at < r.ended))
-    GROUP BY 1, 2, 3
+    FROM counted n LEFT JOIN payer p USING (project_id) GROUP BY 1, 2, 3
 ), level AS (
     SELECT DISTINCT ON (meter) meter, level FROM billing_level WHERE cycle <= :cycle
     ORDER BY meter, cycle DESC

@@ -14,18 +14,12 @@ from typing import Any
 from sqlalchemy import text
 
 from volutus import audit
-from volutus.billing import accounts, notices
+from volutus.billing import accounts, notices, traffic
 from volutus.billing.cycles import CYCLES_PER_DAY, cycle_of
 from volutus.db import Tx
 from volutus.identity.caller import CLOUD
 
 GOOD, WARNED, STOPPED, DELETED = "good", "warned", "stopped", "deleted"
-# Funds for less than this at the present pace: the warning comes on a working day whatever the calendar.
-WARN_DAYS = 5
-# Nobody is stopped sooner after the warning than this, even when the funds go at once.
-STOP_AFTER = timedelta(hours=24)
-# How long stopped servers are kept for somebody who pays late.
-DELETE_AFTER = timedelta(days=14)
 CHANGES_MAX = 1000
 
 # Accounts whose stop or deletion is seen to in one round; the next round takes the others.
@@ -127,11 +121,12 @@ def may_run(tx: Tx, project_id: str) -> bool:
 
 def review(tx: Tx, enforcement: Enforcement | None = None) -> list[tuple[str, str]]:
     """Move accounts to the state their funds ask for, and see that it is so; which went where."""
+    home = accounts.needed_region(tx)
     keys = {
         "since": cycle_of(tx.now) - CYCLES_PER_DAY - 1,
-        "warn_days": Decimal(WARN_DAYS),
-        "stop_before": tx.now - STOP_AFTER,
-        "delete_before": tx.now - DELETE_AFTER,
+        "warn_days": Decimal(home.warn_days),
+        "stop_before": tx.now - timedelta(seconds=home.stop_after_s),
+        "delete_before": tx.now - timedelta(seconds=home.delete_after_s),
         "limit": CHANGES_MAX,
     }
     moved = []
@@ -166,6 +161,8 @@ def _carry_out(tx: Tx, account_id: str, state: str, enforcement: Enforcement) ->
     projects = accounts.projects(tx, account_id) or [account_id]
     if state == STOPPED:
         _halt(tx, account_id, projects, enforcement)
-    elif enforcement.remove(tx, projects):
+        return
+    traffic.end_rates(tx, projects)
+    if enforcement.remove(tx, projects):
         tx.execute(_RELEASE, {"account_id": account_id})
         tx.execute(_CLEARED, {"account_id": account_id, "now": tx.now})

@@ -1,17 +1,15 @@
 """Sums over the ledger: what was spent in a time, by project and meter, and what is being used just now."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 
 from sqlalchemy import text
 
-from volutus.billing import money
-from volutus.billing.cycles import cycle_of, month_of, start_of
+from volutus.billing.cycles import cycle_of, start_of
 from volutus.db import Tx
 
 LINES_MAX = 10_000
-MICRO = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
@@ -87,29 +85,6 @@ def spent(
     """The sum of a statement."""
     lines = statement(tx, account_id, since, start_of(cycle_of(until) + 1), project_id)
     return sum((line.amount for line in lines), Decimal(0))
-
-
-@dataclass(frozen=True)
-class Forecast:
-    """What was spent this month, what use cost in the last day, and what the month will have cost if use goes
-    on like that; what is bought ahead meanwhile comes on top."""
-
-    month: str
-    spent: Decimal
-    a_day: Decimal
-    total: Decimal
-
-
-def forecast(tx: Tx, account_id: str) -> Forecast:
-    """Of the present calendar month."""
-    first, month = month_of(tx.now)
-    after, _ = month_of(first + timedelta(days=32))
-    day = timedelta(days=1)
-    lines = statement(tx, account_id, tx.now - day, start_of(cycle_of(tx.now)))
-    a_day = sum((line.amount for line in lines if line.kind == "usage"), Decimal(0))
-    so_far = spent(tx, account_id, first, tx.now)
-    rest = money.ratio(a_day, Decimal(day // MICRO), Decimal((after - tx.now) // MICRO))
-    return Forecast(month, so_far, a_day, so_far + rest)
 
 
 def using(tx: Tx, account_id: str, projects: list[str]) -> list[Using]:

@@ -1,89 +1,56 @@
-"""Outgoing traffic: paid by volume, or by a committed rate that is admitted against the uplink.
+"""Outgoing traffic: paid by volume, or by a committed rate; `uplink` is where rates are promised.
 
-While a thing has a committed rate (usage of `bandwidth_mbit`) its bytes cost nothing; without one its counted
-bytes do. Changing is opening or closing that usage, so the next bill's lines change with it.
+A rate is promised to a port, which is what bytes are counted of. While it holds (usage of `bandwidth_mbit`),
+the bytes that it can carry in a cycle are paid for by it; what goes out above that, and all bytes of ports
+without a rate, are paid for by volume. Changing is opening or closing that usage, so the next bill's lines
+change with it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 from sqlalchemy import text
 
-from volutus import audit, metering
+from volutus import metering
 from volutus.billing import money
 from volutus.billing.meters import GIB, MONTH_S
 from volutus.db import Tx
-from volutus.errors import Conflict, Invalid, NoCapacity
-from volutus.identity import Caller
 
 METER_RATE = "bandwidth_mbit"
 METER_VOLUME = "traffic_out_bytes"
 BITS_PER_MBIT = 1_000_000
-
-
-class UplinkFull(NoCapacity):
-    code = "billing.uplink_full"
+RATE_KIND = "port"
+# A project has no more ports than this by far.
+RATES_MAX = 10_000
 
 
 @dataclass(frozen=True)
 class RateOrder:
-    """So many Mbit/s, promised to one thing."""
+    """So many Mbit/s, promised to one port."""
 
-    resource_kind: str
-    resource_id: str
+    port_id: str
     mbit: Decimal
 
 
-_SET_UPLINK = text(
+_RATES = text(
     """
-    INSERT INTO billing_uplink (region, mbit) SELECT region, :mbit FROM billing_region
-    ON CONFLICT (region) DO UPDATE SET mbit = excluded.mbit
-    """
-)
-# Whoever commits holds the uplink's row: two at once cannot both have the last of it.
-_UPLINK = text("SELECT mbit FROM billing_uplink LIMIT 1 FOR UPDATE")
-_PROMISED = text(
-    """
-    SELECT coalesce(sum(amount), 0) FROM usage_ranges WHERE meter = :meter AND upper_inf(during)
-        AND NOT (resource_kind = :kind AND resource_id = :id)
-    """
-)
-_OWNER = text(
-    """
-    SELECT project_id FROM usage_ranges WHERE resource_kind = :kind AND resource_id = :id AND meter = :meter
-        AND upper_inf(during) LIMIT 1
+    SELECT resource_id AS port_id, amount AS mbit FROM usage_ranges
+    WHERE meter = :meter AND resource_kind = :kind AND upper_inf(during)
+        AND project_id = ANY(CAST(:projects AS text[])) ORDER BY resource_id LIMIT :limit
     """
 )
 
 
-def set_uplink(tx: Tx, caller: Caller, mbit: Decimal) -> None:
-    """How much the region can promise in all."""
-    if not tx.changed(_SET_UPLINK, {"mbit": mbit}):
-        raise Conflict("Billing has not been opened in this cloud.")
-    audit.record(tx, caller, "set_uplink", "billing.uplink", "region", {"mbit": str(mbit)})
+def rates(tx: Tx, project_ids: Sequence[str]) -> list[RateOrder]:
+    """The rates that are promised to ports of these projects."""
+    keys = {"meter": METER_RATE, "kind": RATE_KIND, "projects": list(project_ids), "limit": RATES_MAX}
+    return [RateOrder(**row._mapping) for row in tx.rows(_RATES, keys)]
 
 
-def by_rate(tx: Tx, caller: Caller, order: RateOrder) -> None:
-    """Promise a rate, or another one. Raises UplinkFull where the promises would be more than the uplink."""
-    if order.mbit <= 0:
-        raise Invalid("The rate is above zero.", field="mbit")
-    kind, resource_id = order.resource_kind, order.resource_id
-    total = tx.value(_UPLINK)
-    promised = tx.value(_PROMISED, {"meter": METER_RATE, "kind": kind, "id": resource_id})
-    if total is None or promised + order.mbit > total:
-        free = max(total - promised, Decimal(0)) if total is not None else Decimal(0)
-        raise UplinkFull(f"{free} Mbit/s of the uplink can still be promised.")
-    project_id = caller.own_project()
-    _check_owner(tx, kind, resource_id, project_id)
-    metering.change_usage(tx, metering.Usage(project_id, kind, resource_id, METER_RATE, order.mbit))
-    audit.record(tx, caller, "by_rate", f"billing.{kind}", resource_id, {"mbit": str(order.mbit)})
-
-
-def by_volume(tx: Tx, caller: Caller, resource_kind: str, resource_id: str) -> None:
-    """From now on bytes are paid for."""
-    _check_owner(tx, resource_kind, resource_id, caller.own_project())
-    metering.close_usage(tx, resource_kind, [resource_id], METER_RATE)
-    audit.record(tx, caller, "by_volume", f"billing.{resource_kind}", resource_id)
+def end_rates(tx: Tx, project_ids: Sequence[str]) -> None:
+    """Promise these projects nothing any more."""
+    metering.close_usage(tx, RATE_KIND, [rate.port_id for rate in rates(tx, project_ids)], METER_RATE)
 
 
 def most_bytes(cap_mbit: Decimal, seconds: int = MONTH_S) -> Decimal:
@@ -94,9 +61,3 @@ def most_bytes(cap_mbit: Decimal, seconds: int = MONTH_S) -> Decimal:
 def most_cost(cap_mbit: Decimal, price: Decimal) -> Decimal:
     """What a month of traffic can cost at most under a cap, at a price by the GB."""
     return money.charge(most_bytes(cap_mbit), price, Decimal(GIB))
-
-
-def _check_owner(tx: Tx, kind: str, resource_id: str, project_id: str) -> None:
-    owner = tx.value(_OWNER, {"kind": kind, "id": resource_id, "meter": METER_RATE})
-    if owner is not None and owner != project_id:
-        raise Conflict("This has a committed rate of another project.")

@@ -61,6 +61,15 @@ def reconcile(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def ftp(arguments: argparse.Namespace) -> int:
+    """Offer drives by FTP."""
+    from volutus.ftp.server import server
+
+    settings = _settings(arguments)
+    server(settings, host_and_port(settings.ftp_listen)).serve_forever(handle_exit=True)
+    return 0
+
+
 def agent(arguments: argparse.Namespace) -> int:
     """Look after this host; or be so many that do not exist."""
     from volutus.agent import main as agent_main

@@ -124,6 +124,7 @@ def _add_parts(commands: Commands) -> None:
         ("api", control.api, "answer the public APIs"),
         ("agents", control.agents, "answer the hosts' agents"),
         ("reconcile", control.reconcile, "do the long work"),
+        ("ftp", control.ftp, "offer drives by FTP"),
     ):
         part = _command(parts, name, run, text)
         if name == "forkserver":

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import insert, text, update
 
-from volutus import audit, image, network, placement, quota
+from volutus import audit, image, network, placement, quota, volume
 from volutus.compute import flavors, groups, hardware, history, key_pairs, reports, server_disks, servers
 from volutus.compute.faults import FlavorNotFound, KeyPairNotFound, TooMany
 from volutus.compute.flavors import Flavor
@@ -244,6 +244,7 @@ def _create_one(tx: Tx, caller: Caller, order: ServerOrder, parts: Parts, launch
             "id": server_id,
             "hostname": hostname,
             "root_volume_gib": root_gib,
+            "image_properties": _image_properties(tx, caller, server_id, parts.image),
             "project_id": caller.project_id,
             "user_id": caller.user_id,
             "created_at": tx.now,
@@ -253,6 +254,15 @@ def _create_one(tx: Tx, caller: Caller, order: ServerOrder, parts: Parts, launch
     history.began(tx, caller, server_id, "create")
     audit.record(tx, caller, "create", "compute.server", server_id, {"flavor": parts.flavor.id})
     return server_id
+
+
+def _image_properties(tx: Tx, caller: Caller, server_id: str, found: Image | None) -> dict[str, Any]:
+    """What the image says that the server boots, also where it is in a volume by now."""
+    if found is not None:
+        return dict(found.properties)
+    tied = volume.attachments_of(tx, [server_id])[server_id]
+    booted = next((one.volume_id for one in tied if one.boot_index == 0), None)
+    return dict(volume.get_volume(tx, caller, booted).image_metadata or {}) if booted else {}
 
 
 def _row(order: ServerOrder, parts: Parts, launch: tuple[str, int]) -> dict[str, Any]:
@@ -270,7 +280,6 @@ def _row(order: ServerOrder, parts: Parts, launch: tuple[str, int]) -> dict[str,
         "swap_mib": flavor.swap_mib,
         "extra_specs": dict(flavor.extra_specs),
         "image_id": order.image_id,
-        "image_properties": dict(parts.image.properties) if parts.image else {},
         "image_format": parts.image.disk_format if parts.image and order.image_id else "",
         "kernel_image": server_disks.source_of(parts.boot.kernel),
         "ramdisk_image": server_disks.source_of(parts.boot.ramdisk),

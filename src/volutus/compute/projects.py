@@ -6,12 +6,14 @@ what waits for something else (a volume for its server) in the next one.
 
 from collections.abc import Sequence
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, func, select
 
 from volutus import image, volume
-from volutus.compute import actions, servers
+from volutus.compute import actions, meters, servers
+from volutus.compute.steps import Step
 from volutus.compute.tables import guests
 from volutus.compute.tables import servers as server_rows
 from volutus.db import Page, Tx
@@ -19,12 +21,17 @@ from volutus.identity.caller import CLOUD
 from volutus.image import ImageFilter
 from volutus.network import floating_ips
 from volutus.network.listing import Query
+from volutus.network.loadbalancer import balancers, nouns
+from volutus.network.vpn import gateways
 from volutus.volume import VolumeFilter
 from volutus.volume.backups import BackupFilter
 
 # What is done in one transaction: each server's row is locked by it.
 ROUND_MAX = 200
 _ON = ("on", "paused")
+_RUNNING = ("running", "paused")
+# More than a project starts before the first of them run.
+PENDING_MAX = 10_000
 
 
 def stop(tx: Tx, project_ids: Sequence[str]) -> list[str]:
@@ -47,8 +54,25 @@ def start(tx: Tx, server_ids: Sequence[str]) -> None:
             _set_power(tx, server, "on", "start")
 
 
+def pending(tx: Tx, project_id: str) -> dict[str, Decimal]:
+    """Meter to what this project's servers will use that shall run, but do not yet."""
+    statement = _of([project_id]).outerjoin(guests, guests.c.server_id == server_rows.c.id)
+    waits = statement.with_only_columns(server_rows).where(
+        server_rows.c.power.in_(_ON),
+        server_rows.c.delete_asked_at.is_(None),
+        server_rows.c.fault_code.is_(None),
+        server_rows.c.step.is_distinct_from(Step.SHELVED.value),
+        func.coalesce(guests.c.state, "").notin_(_RUNNING),
+    )
+    found: dict[str, Decimal] = {}
+    for row in tx.rows(waits.limit(PENDING_MAX)):
+        for meter, amount in meters.amounts(row).items():
+            found[meter] = found.get(meter, Decimal(0)) + amount
+    return found
+
+
 def remove(tx: Tx, project_ids: Sequence[str]) -> bool:
-    """Order the end of servers, volumes with their snapshots, addresses and images; whether none is left."""
+    """Order the end of all that costs; whether none is left."""
     left = _ids(tx, project_ids)
     for server_id in left:
         actions.delete(tx, CLOUD, server_id)
@@ -68,6 +92,7 @@ def _remove_parts(tx: Tx, project_id: str) -> bool:
         # Those that others are incremental to go in a later round.
         if not backup.dependents:
             volume.backups.remove(tx, CLOUD, backup.id, force=True)
+    ways_in = _remove_ways_in(tx, project_id, page)
     addresses = floating_ips.list_(tx, CLOUD, Query({"project_id": [project_id]}, page))
     for address in addresses:
         floating_ips.remove(tx, CLOUD, address.id)
@@ -76,7 +101,19 @@ def _remove_parts(tx: Tx, project_id: str) -> bool:
         if one.protected:
             image.change(tx, CLOUD, one.id, lambda fields: replace(fields, protected=False))
         image.delete(tx, CLOUD, one.id)
-    return not disks and not backups and not addresses and not images
+    return not (disks or backups or ways_in or addresses or images)
+
+
+def _remove_ways_in(tx: Tx, project_id: str, page: Page) -> bool:
+    """Load balancers and VPN gateways, with all below them; whether there were any."""
+    wanted = Query({"project_id": [project_id]}, page)
+    found = nouns.list_(tx, CLOUD, nouns.BALANCER, wanted)
+    for balancer, _ in found:
+        balancers.remove(tx, CLOUD, balancer.id, cascade=True)
+    ways_in = gateways.list_(tx, CLOUD, wanted)
+    for gateway in ways_in:
+        gateways.remove(tx, CLOUD, gateway.id, cascade=True)
+    return bool(found or ways_in)
 
 
 def _set_power(tx: Tx, server: servers.Server, power: str, action: str) -> None:
@@ -86,7 +123,7 @@ def _set_power(tx: Tx, server: servers.Server, power: str, action: str) -> None:
 
 def _running(tx: Tx, project_ids: Sequence[str]) -> list[str]:
     statement = _of(project_ids).join(guests, guests.c.server_id == server_rows.c.id)
-    runs = statement.where(guests.c.state.in_(("running", "paused")), server_rows.c.power.in_(_ON))
+    runs = statement.where(guests.c.state.in_(_RUNNING), server_rows.c.power.in_(_ON))
     rows = tx.rows(runs.where(server_rows.c.delete_asked_at.is_(None)).limit(ROUND_MAX))
     return [row.id for row in rows]
 

@@ -21,6 +21,7 @@ from sqlalchemy import delete, insert, update
 
 from volutus import network, placement, quota, volume
 from volutus.compute import (
+    backfill,
     console,
     groups,
     guest_answers,
@@ -131,6 +132,8 @@ def _place(tx: Tx, server: Server) -> Outcome:
             volume.place(tx, volume_ids, host_id)
             network.bind_ports(tx, server.id, host_id)
     except NoCapacity as error:
+        if backfill.make_room(tx, server, _claim(tx, server, _volumes(tx, server.id))):
+            return Again(LOOK_AGAIN_S, "others make room for it", deadline_s=BUILD_DEADLINE_S)
         if server.step == Step.UNSHELVE:
             steps.arrive(tx, server.id, Step.SHELVED, error.message)
             return Done()
@@ -304,6 +307,7 @@ _WAYS: Mapping[Step, Callable[[Tx, Server], Outcome | None]] = {
     Step.RESCUE_START: rescues.start,
     Step.RESCUED: rescues.rest,
     Step.UNRESCUE_START: rescues.start,
+    Step.YIELD: backfill.leave,
     Step.SHELVE_STOP: shelving.stop,
     Step.SHELVE_IMAGE: shelving.follow_image,
     Step.SHELVE_REMOVE: shelving.remove,

@@ -5,7 +5,7 @@ by the reconciler, which is woken where something changed. So a report holds no 
 while it waits for one itself.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -13,7 +13,7 @@ import msgspec
 from sqlalchemy import Row, text
 
 from volutus import metering, network, placement, volume
-from volutus.compute import guest_answers
+from volutus.compute import guest_answers, meters
 from volutus.db import Tx
 from volutus.metering import Counter, Usage
 from volutus.placement.inventory import Overcommit
@@ -30,10 +30,8 @@ from volutus.wire import (
     VpnObserved,
 )
 
-# The kind of work that brings servers to what they should be.
-SERVER = "server"
-METER_MHZ = "cpu_mhz"
-METER_MEMORY = "memory_mib"
+# The kind of work that brings servers to what they should be, and of what is metered.
+SERVER = meters.SERVER
 METER_TRAFFIC = "traffic_out_bytes"
 
 _GUEST = "guest"
@@ -78,6 +76,7 @@ _RECORD = text(
     FROM reported r JOIN before b ON b.server_id = r.id JOIN servers s ON s.id = r.id
     WHERE g.server_id = r.id
     RETURNING g.server_id, g.state, b.state AS state_before, g.disks, s.project_id, s.mhz, s.memory_mib,
+        s.cores, s.image_properties, s.hints,
         coalesce(g.generation >= g.assigned_generation, false) AS caught_up,
         (g.state IS DISTINCT FROM b.state OR g.disks <> b.disks OR g.nics <> b.nics
          OR g.generation <> b.generation OR g.soft_reboots <> b.soft_reboots
@@ -94,7 +93,8 @@ _SILENT = text(
 )
 _RUNNING = text(
     """
-    SELECT g.server_id, g.state, s.project_id, s.mhz, s.memory_mib FROM guests g
+    SELECT g.server_id, g.state, s.project_id, s.mhz, s.memory_mib, s.cores, s.image_properties, s.hints
+    FROM guests g
     JOIN servers s ON s.id = g.server_id
     WHERE g.host_id = :host_id AND g.gone_at IS NULL ORDER BY g.server_id LIMIT :limit
     """
@@ -150,7 +150,7 @@ def end_usage_of_silent(tx: Tx) -> None:
 
 def _use_again(tx: Tx, host_id: str) -> None:
     rows = tx.rows(_RUNNING, {"host_id": host_id, "limit": GUESTS_MAX})
-    metering.open_usage(tx, [usage for row in rows if row.state in _USING for usage in _usage(row)])
+    metering.open_usage(tx, _usages(row for row in rows if row.state in _USING))
 
 
 def _record_disks(tx: Tx, host_id: str, observed: Observed) -> None:
@@ -195,9 +195,9 @@ def _record_guests(tx: Tx, host_id: str, items: Sequence[GuestObserved]) -> None
         return
     document = msgspec.json.encode([_document(item) for item in items]).decode()
     rows = tx.rows(_RECORD, {"items": document, "host_id": host_id, "now": tx.now})
-    metering.open_usage(tx, [usage for row in rows if _began(row) for usage in _usage(row)])
+    metering.open_usage(tx, _usages(row for row in rows if _began(row)))
     running = [row for row in rows if row.changed and row.state in _USING and not _began(row)]
-    metering.correct_usage(tx, [usage for row in running for usage in _usage(row)])
+    metering.correct_usage(tx, _usages(running))
     stopped = [row.server_id for row in rows if _ended(row)]
     metering.close_usage(tx, SERVER, stopped)
     for row in rows:
@@ -259,9 +259,5 @@ def _ended(row: Row[Any]) -> bool:
     return row.state not in _USING and row.state_before in _USING
 
 
-def _usage(row: Row[Any]) -> list[Usage]:
-    meters = {METER_MHZ: row.mhz, METER_MEMORY: row.memory_mib}
-    return [
-        Usage(row.project_id, SERVER, row.server_id, meter, Decimal(amount))
-        for meter, amount in meters.items()
-    ]
+def _usages(rows: Iterable[Row[Any]]) -> list[Usage]:
+    return [usage for row in rows for usage in meters.usages(row.server_id, row)]

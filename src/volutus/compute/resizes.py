@@ -8,12 +8,22 @@ A disk never shrinks: reverted, a server keeps the larger one.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
-from decimal import Decimal
 from typing import Any
 
 from volutus import metering, placement, quota, volume
-from volutus.compute import actions, flavors, guest_orders, hardware, history, reports, servers, steps
+from volutus.compute import (
+    actions,
+    flavors,
+    guest_orders,
+    hardware,
+    history,
+    meters,
+    reports,
+    servers,
+    steps,
+)
 from volutus.compute.faults import FlavorNotFound
 from volutus.compute.flavors import Flavor
 from volutus.compute.hardware import Shape
@@ -23,7 +33,6 @@ from volutus.db import Tx
 from volutus.errors import Invalid
 from volutus.identity import Caller
 from volutus.identity.caller import CLOUD
-from volutus.metering import Usage
 from volutus.reconcile import Again, Done, Outcome, wake
 
 _STATES = frozenset({"active", "stopped"})
@@ -172,10 +181,8 @@ def _swap(tx: Tx, server: Server, step: Step, other: Size) -> None:
         own = [disk.id for disk in volume.own_disks(tx, [server.id])[server.id]]
         volume.place(tx, own, server.guest.host_id)
     if server.guest is not None and server.guest.state in ("running", "paused"):
-        for meter, amount in ((reports.METER_MHZ, other["mhz"]), (reports.METER_MEMORY, other["memory_mib"])):
-            metering.change_usage(
-                tx, Usage(server.project_id, reports.SERVER, server.id, meter, Decimal(amount))
-            )
+        size = {name: other[name] for name in ("mhz", "cores", "memory_mib")}
+        metering.correct_usage(tx, meters.usages(server.id, replace(server, **size)))
 
 
 def _claim(tx: Tx, server: Server, size: Size, disk_gib: int) -> None:

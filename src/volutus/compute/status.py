@@ -79,6 +79,7 @@ _STEPS: Mapping[str, tuple[str, str, str | None]] = {
     "rescue_start": ("ACTIVE", "active", "rescuing"),
     "rescued": ("RESCUE", "rescued", None),
     "unrescue_start": ("RESCUE", "rescued", "unrescuing"),
+    "yield": ("ACTIVE", "active", "shelving"),
     "shelve_stop": ("ACTIVE", "active", "shelving"),
     "shelve_image": ("SHUTOFF", "stopped", "shelving_image_uploading"),
     "shelve_remove": ("SHELVED", "shelved", "shelving_offloading"),

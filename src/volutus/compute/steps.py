@@ -30,6 +30,7 @@ class Step(StrEnum):
     RESCUE_START = "rescue_start"
     RESCUED = "rescued"
     UNRESCUE_START = "unrescue_start"
+    YIELD = "yield"
     SHELVE_STOP = "shelve_stop"
     SHELVE_IMAGE = "shelve_image"
     SHELVE_REMOVE = "shelve_remove"

@@ -5,5 +5,6 @@ can show and do too. `mount` puts it in front of the API on the same port.
 """
 
 from volutus.console.front import mount
+from volutus.console.sign_in import IdentityProvider
 
-__all__ = ["mount"]
+__all__ = ["IdentityProvider", "mount"]

@@ -53,7 +53,7 @@ async def show_audit(renderer: Renderer, visit: Visit) -> Response:
         about=_("Every change of every tenant: who made it, when, by which request. Nothing is ever edited."),
         tables=[
             Table(
-                (_("When"), _("Change"), _("Object"), _("Who"), _("Project"), _("Request"), _("Detail")),
+                (_("When"), _("Change"), _("Object"), _("Who"), _("Request"), _("Detail")),
                 [_audit_row(one) for one in found],
                 _("No record fits."),
                 more=more,
@@ -89,12 +89,18 @@ def _audit_row(one: Document) -> Row:
         Cell(when(one["at"])),
         Cell(f"{kind}: {one['action']}", code=True),
         Cell(key, f"{_PAGES[kind]}/{key}") if kind in _PAGES else Cell(key, code=True),
-        Cell(short(one["user_id"]) if one["user_id"] else _("the cloud"), code=bool(one["user_id"])),
-        Cell(short(one["project_id"] or ""), code=True),
+        _who(one),
         Cell(one["request_id"], code=True),
         Cell(detail, code=True),
     )
     return Row(cells, key=str(one["id"]))
+
+
+def _who(one: Document) -> Cell:
+    """User and project, or nobody but the cloud itself."""
+    if not one["user_id"]:
+        return Cell(_("the cloud"))
+    return Cell(f"{short(one['user_id'])} / {short(one['project_id'] or '–')}", code=True)
 
 
 PAGES = (Page("/admin/work", show_work), Page("/admin/audit", show_audit))

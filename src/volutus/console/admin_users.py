@@ -22,6 +22,9 @@ from volutus.console.shapes import (
 )
 from volutus.console.visits import Visit, see
 
+# What a user must give to sign in, where it is more than one thing.
+_FACTORS = {"codes": [["password", "totp"]], "no-codes": []}
+
 
 async def show(renderer: Renderer, visit: Visit) -> Response:
     """All users, or those whose name has a text."""
@@ -67,6 +70,8 @@ async def act(_renderer: Renderer, visit: Visit) -> Response:
         return see("/admin/users", "created")
     if wanted in ("enable", "disable"):
         await visit.api.patch(path, {"user": {"enabled": wanted == "enable"}})
+    elif wanted in _FACTORS:
+        await visit.api.patch(path, {"user": {"options": {"multi_factor_auth_rules": _FACTORS[wanted]}}})
     elif wanted == "password":
         await visit.api.patch(path, {"user": {"password": visit.form.get("password", "")}})
     return see("/admin/users", "changed")
@@ -104,7 +109,16 @@ def _row(visit: Visit, one: Document) -> Row:
         "password", _("New password"), [*hidden(id=key), field], _("New password for %(name)s", name=name)
     )
     lost = _("The user %(name)s is gone; what was made stays in its projects.", name=name)
-    return Row(cells, [change, password, delete_form(key, name, lost)], key)
+    return Row(cells, [change, password, _factor_form(one, name), delete_form(key, name, lost)], key)
+
+
+def _factor_form(one: Document, name: str) -> Form:
+    fields = hidden(id=str(one["id"]))
+    if one.get("options", {}).get("multi_factor_auth_rules"):
+        button = _("Require no code of %(name)s", name=name)
+        return Form("no-codes", _("Require no code"), fields, button)
+    need = _("%(name)s needs a one-time code at each sign-in, and must have one set up already.", name=name)
+    return Form("codes", _("Require a code"), fields, _("Require a code of %(name)s", name=name), danger=need)
 
 
 PAGE = Page("/admin/users", show, act)

@@ -57,10 +57,18 @@ class Api:
         self._token = token
 
     async def call(
-        self, method: str, path: str, body: Document | None = None, query: Query | None = None
+        self,
+        method: str,
+        path: str,
+        body: Document | None = None,
+        query: Query | None = None,
+        subject: str = "",
     ) -> Answer:
-        """One request. Raises ApiProblem for every answer that is not a success."""
+        """One request, about the token `subject` if one is given. Raises ApiProblem for every answer that is
+        not a success."""
         headers = dict(_VERSIONS)
+        if subject:
+            headers["X-Subject-Token"] = subject
         if path.startswith("/volume/"):
             headers |= _VOLUME_VERSION
         if self._token:

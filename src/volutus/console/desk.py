@@ -1,7 +1,8 @@
 """Receives visitors: finds their session, takes their forms, shows what went wrong."""
 
+import contextlib
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -12,8 +13,10 @@ from volutus.console import look, sign_in
 from volutus.console.api import Api, ApiProblem, PassedOn
 from volutus.console.language import LANGUAGES, _
 from volutus.console.look import Look, look_of
+from volutus.console.records import Records
 from volutus.console.rendering import Page, Renderer
 from volutus.console.sessions import Sealer, Session
+from volutus.console.sign_in import IdentityProvider
 from volutus.console.visits import (
     Refused,
     Visit,
@@ -34,12 +37,14 @@ class Desk:
     app: ASGIApp
     sealer: Sealer
     renderer: Renderer
+    providers: tuple[IdentityProvider, ...] = ()
+    records: Records = field(default_factory=Records)
 
     def page(self, page: Page) -> Callable[[Request], Awaitable[Response]]:
         """An endpoint: for those who are signed in, or for everybody."""
 
         async def endpoint(request: Request) -> Response:
-            session = self.sealer.read(request)
+            session = await self.session_of(request)
             if not page.open and (session is None or not (session.project or page.without_project)):
                 place = "/projects" if session else "/sign-in"
                 return see(place) if request.method == "POST" else see(sign_in.returning(place, request))
@@ -54,30 +59,49 @@ class Desk:
 
         return endpoint
 
+    async def session_of(self, request: Request) -> Session | None:
+        """The session that a request came with, unless its user ended it elsewhere."""
+        session = self.sealer.read(request)
+        if session is None or await self.records.holds(self.visit(request, session).api, session):
+            return session
+        return None
+
     def visit(self, request: Request, session: Session | None) -> Visit:
         """A request of somebody, or of nobody yet."""
         client = (request.client.host, request.client.port) if request.client else ("", 0)
         token = session.token if session else ""
         return Visit(
-            request, Api(self.app, token, client), session or Session.nobody(), look_of(request.scope)
+            request,
+            Api(self.app, token, client),
+            session or Session.nobody(),
+            look_of(request.scope),
+            self.records,
         )
 
     async def sign_in(self, request: Request) -> Response:
         """Show the form, or take it."""
         visit = self.visit(request, None)
         if request.method != "POST":
-            return sign_in.show(self.renderer, visit, None)
+            return sign_in.show(self.renderer, visit, None, self.providers)
         require_same_origin(request)
         visit.form = last_values(await read_form(request))
         try:
             session = await sign_in.by_password(visit.api, visit.form)
         except ApiProblem as problem:
-            return sign_in.show(self.renderer, visit, problem)
-        api = self.visit(request, session).api
-        session = await sign_in.into_project(api, session, visit.sent("project"))
-        response = sign_in.onwards(session, visit.form)
-        self.sealer.write(request, response, session)
-        return response
+            return sign_in.show(self.renderer, visit, problem, self.providers)
+        return await self._welcome(request, session, visit.form)
+
+    async def sign_in_elsewhere(self, request: Request) -> Response:
+        """Take the token that came from an identity provider, by the page of our own API alone."""
+        if request.headers.get("sec-fetch-site") != "same-origin":
+            raise Refused(_("The form came from another site. Open the console itself and try there."))
+        token = last_values(await read_form(request)).get("token", "")
+        visit = self.visit(request, None)
+        try:
+            session = await sign_in.by_token(Api(self.app, token), token)
+        except ApiProblem as problem:
+            return sign_in.show(self.renderer, visit, problem, self.providers)
+        return await self._welcome(request, session, {})
 
     async def sign_out(self, request: Request) -> Response:
         """Revoke the token and forget it."""
@@ -85,7 +109,12 @@ class Desk:
         response = see("/sign-in")
         if session is not None:
             await self._checked_form(request, session)
-            await self.visit(request, session).api.revoke()
+            api = self.visit(request, session).api
+            if session.record:
+                # Its record may have been deleted elsewhere; the token is what matters.
+                with contextlib.suppress(ApiProblem):
+                    await self.records.end(api, session.record)
+            await api.revoke()
         self.sealer.clear(response)
         return response
 
@@ -102,7 +131,7 @@ class Desk:
 
     async def image_bytes(self, request: Request) -> Response:
         """An image's data, to or from the API as it comes: it may be larger than memory."""
-        session = self.sealer.read(request)
+        session = await self.session_of(request)
         if session is None:
             return see("/sign-in")
         if request.method == "PUT":
@@ -123,6 +152,14 @@ class Desk:
     async def failed(self, request: Request, problem: ApiProblem) -> Response:
         """The API could not show what the page is about."""
         return self._trouble(request, problem)
+
+    async def _welcome(self, request: Request, session: Session, form: dict[str, str]) -> Response:
+        api = self.visit(request, session).api
+        session = await sign_in.into_project(api, session, form.get("project", ""))
+        session = await self.records.begin(self.visit(request, session).api, session, request)
+        response = sign_in.onwards(session, form)
+        self.sealer.write(request, response, session)
+        return response
 
     async def _answer(self, page: Page, visit: Visit) -> Response:
         if visit.request.method != "POST":

@@ -19,6 +19,7 @@ from volutus.console.look import look_of
 from volutus.console.pages import PAGES
 from volutus.console.rendering import Renderer
 from volutus.console.sessions import Sealer
+from volutus.console.sign_in import RETURN_PATH, IdentityProvider
 from volutus.console.visits import Refused
 
 # noVNC draws the guest's pointer as a picture in a data: address.
@@ -53,13 +54,17 @@ class Front:
         await chosen(scope, receive, send)
 
 
-def mount(api: ASGIApp, key_directory: Path, assets: Path) -> ASGIApp:
+def mount(
+    api: ASGIApp, key_directory: Path, assets: Path, providers: tuple[IdentityProvider, ...] = ()
+) -> ASGIApp:
     """The API with the console before it. Sessions are sealed by the keys of that directory; `assets` has
-    what set-up brought from npm (without it, pages work and do not refresh by themselves)."""
-    desk = Desk(api, Sealer(key_directory), Renderer(Assets(assets)))
+    what set-up brought from npm (without it, pages work and do not refresh by themselves); `providers` are
+    those by whom people can sign in besides."""
+    desk = Desk(api, Sealer(key_directory), Renderer(Assets(assets)), providers)
     live = Live(desk)
     routes = [
         Route("/sign-in", desk.sign_in, methods=["GET", "POST"]),
+        Route(RETURN_PATH, desk.sign_in_elsewhere, methods=["POST"]),
         Route("/sign-out", desk.sign_out, methods=["POST"]),
         Route("/look", desk.change_look, methods=["POST"]),
         Route("/live", live.stream, methods=["GET"]),

@@ -40,7 +40,7 @@ class Live:
 
     async def stream(self, request: Request) -> Response:
         """Follow the page whose path and query are given."""
-        session = self._desk.sealer.read(request)
+        session = await self._desk.session_of(request)
         target = urlsplit(safe_path(request.query_params.get("page", "/")))
         found = self._find(target.path)
         if session is None or not session.project or found is None:
@@ -60,6 +60,9 @@ class Live:
             while asyncio.get_running_loop().time() < ends:
                 visit = self._desk.visit(request, session)
                 visit.live_only = True
+                if not await self._desk.records.holds(visit.api, session):
+                    yield _event("gone", "401")
+                    return
                 try:
                     content = bytes((await page.show(self._desk.renderer, visit)).body)
                 except ApiProblem as problem:

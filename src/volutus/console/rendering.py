@@ -11,7 +11,7 @@ from volutus.console import language, look
 from volutus.console.assets import MARK, SCRIPT, STYLE, Assets
 from volutus.console.language import N_
 from volutus.console.menu import shown_menu
-from volutus.console.money import meter_name
+from volutus.console.money import meter_name, plain
 from volutus.console.shapes import Sheet, when
 from volutus.console.states import state_name, tone
 from volutus.console.visits import Visit
@@ -49,6 +49,7 @@ class Renderer:
             "tone": tone,
             "state_name": state_name,
             "meter_name": meter_name,
+            "plain": plain,
         }
         scripts = [assets.address(name) for name in (*_LIBRARIES, SCRIPT)]
         self.environment.globals |= {

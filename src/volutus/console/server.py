@@ -4,7 +4,7 @@ from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
-from volutus.console import quotes
+from volutus.console import quotes, traffic
 from volutus.console.api import ApiProblem, Document, together
 from volutus.console.language import _
 from volutus.console.rendering import Page, Renderer
@@ -23,12 +23,13 @@ _SCREENS = {"vnc": ("vnc", "novnc"), "serial": ("serial", "serial")}
 async def show(renderer: Renderer, visit: Visit) -> Response:
     """One server."""
     server_id = visit.param("id")
-    found, attachments, actions, volumes, ports = await together(
+    found, attachments, actions, volumes, ports, caps = await together(
         visit.api.get(f"{ROOT}/{server_id}"),
         visit.api.items(f"{ROOT}/{server_id}/os-volume_attachments", "volumeAttachments"),
         visit.api.items(f"{ROOT}/{server_id}/os-instance-actions", "instanceActions", limit=ACTIONS_SHOWN),
         visit.api.maybe(f"/volume/v3/{visit.session.project_id}/volumes", "volumes", limit=CHOICES_MAX),
         visit.api.maybe("/network/v2.0/ports", "ports", limit=CHOICES_MAX, device_id=server_id),
+        traffic.caps(visit.api),
     )
     server = found["server"]
     steps = await together(
@@ -45,7 +46,11 @@ async def show(renderer: Renderer, visit: Visit) -> Response:
         "volumes": dict(choices(volumes)),
         "events": [step["instanceAction"] for step in steps],
         "power": _power_forms(server, state),
-        "others": _other_forms(server, state, volumes, ports),
+        "others": [
+            *_other_forms(server, state, volumes, ports),
+            traffic.form(caps, visit, ports),
+            _delete_form(server),
+        ],
         "price": await _price(visit, server),
     }
     return renderer.page("server.html", visit, busy=is_busy(state), **values)
@@ -66,6 +71,8 @@ async def act(renderer: Renderer, visit: Visit) -> Response:
         await visit.api.put(path, {"server": {"name": visit.sent("name")}})
     elif wanted == "resize":
         await visit.api.post(f"{path}/action", {"resize": {"flavorRef": spelled_flavor(visit)}})
+    elif wanted == "traffic":
+        await traffic.order(visit, server_id, new=False)
     elif wanted == "trace":
         return await _show_trace(renderer, visit)
     elif wanted == "image":
@@ -212,11 +219,15 @@ def _other_forms(server: Document, state: str, volumes: list[Document], ports: l
         if free:
             choice = Field("volume", _("Volume"), "select", options=free)
             forms.append(Form("attach", _("Attach a volume"), [choice], _("Attach")))
+    return forms
+
+
+def _delete_form(server: Document) -> Form:
+    name = str(server["name"])
     lost = _(
         "The server %(name)s, its own disk and all on it are gone at once. Attached volumes stay.", name=name
     )
-    forms.append(Form("delete", _("Delete"), hidden(), _("Delete %(name)s", name=name), danger=lost))
-    return forms
+    return Form("delete", _("Delete"), hidden(), _("Delete %(name)s", name=name), danger=lost)
 
 
 PAGES = (

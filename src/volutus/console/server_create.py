@@ -6,7 +6,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from volutus.console import key_pairs, quotes
+from volutus.console import key_pairs, quotes, traffic
 from volutus.console.api import ApiProblem, Document, together
 from volutus.console.images import ROOT as IMAGES
 from volutus.console.language import _
@@ -24,12 +24,13 @@ _GIB = 1 << 30
 
 async def show(renderer: Renderer, visit: Visit) -> Response:
     """The form, with what there is to choose from."""
-    images, flavors, networks, keys, groups = await together(
+    images, flavors, networks, keys, groups, caps = await together(
         visit.api.items(IMAGES, "images", limit=CHOICES_MAX, status="active"),
         visit.api.items(f"{_FLAVORS}/detail", "flavors", limit=CHOICES_MAX),
         visit.api.items(NETWORKS, "networks", limit=CHOICES_MAX),
         visit.api.items(key_pairs.ROOT, "keypairs", limit=CHOICES_MAX),
         visit.api.items("/network/v2.0/security-groups", "security_groups", limit=CHOICES_MAX),
+        traffic.caps(visit.api),
     )
     flavors = sorted(flavors, key=lambda flavor: (flavor["ram"], flavor["vcpus"]))
     values: dict[str, Any] = {
@@ -41,7 +42,8 @@ async def show(renderer: Renderer, visit: Visit) -> Response:
         "new_key": NEW_KEY,
         "sent": visit.form,
         "sliders": sliders(),
-        "price": await _price(visit, flavors, images),
+        "traffic": traffic.fields(caps, visit),
+        "price": await _price(visit, flavors, images, caps),
     }
     return renderer.page("server_create.html", visit, **values)
 
@@ -56,6 +58,7 @@ async def act(renderer: Renderer, visit: Visit) -> Response:
         order["key_name"] = name
     try:
         server = (await visit.api.post(ROOT, {"server": order}))["server"]
+        await _pay_for_traffic(visit, str(server["id"]))
     except ApiProblem as problem:
         if not pair:
             raise
@@ -73,11 +76,12 @@ async def show_nothing(_renderer: Renderer, _visit: Visit) -> Response:
 
 async def act_price(renderer: Renderer, visit: Visit) -> Response:
     """What is chosen now would cost that."""
-    flavors, images = await together(
+    flavors, images, caps = await together(
         visit.api.items(f"{_FLAVORS}/detail", "flavors", limit=CHOICES_MAX),
         visit.api.items(IMAGES, "images", limit=CHOICES_MAX, status="active"),
+        traffic.caps(visit.api),
     )
-    return renderer.page("price.html", visit, price=await _price(visit, flavors, images))
+    return renderer.page("price.html", visit, price=await _price(visit, flavors, images, caps))
 
 
 def flavor_of(visit: Visit) -> str:
@@ -110,7 +114,18 @@ def sliders() -> list[tuple[str, str, int, int, int, int]]:
     ]
 
 
-async def _price(visit: Visit, flavors: list[Document], images: list[Document]) -> Document | None:
+async def _pay_for_traffic(visit: Visit, server_id: str) -> None:
+    try:
+        await traffic.order(visit, server_id, new=True)
+    except ApiProblem:
+        # What was ordered is a server with that traffic, not one with another.
+        await visit.api.delete(f"{ROOT}/{server_id}")
+        raise
+
+
+async def _price(
+    visit: Visit, flavors: list[Document], images: list[Document], caps: list[traffic.Cap]
+) -> Document | None:
     """The quote for what the form has, or for what it begins with; None while it is incomplete."""
     image = next((one for one in images if one["id"] == visit.sent("image")), images[0] if images else {})
     if visit.sent("size") == "free":
@@ -125,7 +140,8 @@ async def _price(visit: Visit, flavors: list[Document], images: list[Document]) 
         mhz, memory, disk = int(specs.get("volutus:mhz", 0)), flavor.get("ram", 0), flavor.get("disk", 0)
     least = max(int(image.get("min_disk") or 0), ceil(int(image.get("virtual_size") or 0) / _GIB))
     amounts = {"cpu_mhz": mhz, "memory_mib": memory, "storage_gib": disk or least}
-    return await quotes.quote(visit, amounts)
+    more, bounds = traffic.quoted(visit, caps)
+    return await quotes.quote(visit, amounts | more, **bounds)
 
 
 def _order(visit: Visit) -> Document:

@@ -9,8 +9,10 @@ import base64
 import hmac
 import json
 import secrets
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -28,7 +30,8 @@ _PURPOSE = b"volutus console session"
 
 @dataclass(frozen=True)
 class Session:
-    """`csrf` is in every form that this session was given. `project` is empty until one is chosen."""
+    """`csrf` is in every form that this session was given. `project` is empty until one is chosen. `began`
+    and `ends` are of its first token, `record` names it where the user can end it."""
 
     token: str
     user: str
@@ -38,6 +41,9 @@ class Session:
     admin: bool = False
     user_id: str = ""
     roles: tuple[str, ...] = ()
+    began: str = ""
+    ends: str = ""
+    record: str = ""
 
     @classmethod
     def nobody(cls) -> "Session":
@@ -45,9 +51,16 @@ class Session:
         return cls("", "", "")
 
     @classmethod
-    def begin(cls, token: str, user: str, user_id: str) -> "Session":
-        """A new session with a secret of its own: nothing of an earlier one is kept."""
-        return cls(token, user, secrets.token_urlsafe(24), user_id=user_id)
+    def begin(cls, token: str, known: Mapping[str, Any]) -> "Session":
+        """A new session of a token and what the API knows of it, with a secret of its own: nothing of an
+        earlier one is kept."""
+        user, csrf = known["user"], secrets.token_urlsafe(24)
+        began, ends = str(known["issued_at"]), str(known["expires_at"])
+        return cls(token, user["name"], csrf, user_id=user["id"], began=began, ends=ends)
+
+    def recorded(self, record: str) -> "Session":
+        """The same session, which can be ended by that record."""
+        return replace(self, record=record)
 
     def within(self, token: str, project: str, project_id: str, roles: tuple[str, ...]) -> "Session":
         """The same user in a project."""

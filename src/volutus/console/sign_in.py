@@ -1,6 +1,8 @@
 """Signing in with name and password (and a one-time code, for who uses one), and choosing a project."""
 
-from urllib.parse import urlencode
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -10,14 +12,41 @@ from volutus.console.language import _
 from volutus.console.rendering import Page, Renderer
 from volutus.console.sessions import Session
 from volutus.console.visits import Visit, safe_path, see
+from volutus.errors import Invalid
 
 _TOKENS = "/identity/v3/auth/tokens"
 DEFAULT_DOMAIN = "Default"
+# Where the identity service posts the token of somebody who signed in by a provider.
+RETURN_PATH = "/sign-in/token"
 
 
-def show(renderer: Renderer, visit: Visit, problem: ApiProblem | None) -> Response:
+@dataclass(frozen=True)
+class IdentityProvider:
+    """Somebody else who says who people are; `label` is on the button, `path` where the browser goes."""
+
+    label: str
+    path: str
+
+    @classmethod
+    def listed(cls, text: str, origin: str) -> tuple["IdentityProvider", ...]:
+        """From the setting: `PROVIDER/PROTOCOL/LABEL`, several separated by commas. Raises Invalid."""
+        found = []
+        for one in filter(None, map(str.strip, text.split(","))):
+            provider, _separator, rest = one.partition("/")
+            protocol, _separator, label = rest.partition("/")
+            if not label:
+                raise Invalid("sign_in_providers has PROVIDER/PROTOCOL/LABEL.", field="sign_in_providers")
+            back = urlencode({"origin": f"{origin}{RETURN_PATH}"})
+            place = f"identity_providers/{quote(provider)}/protocols/{quote(protocol)}"
+            found.append(cls(label, f"/identity/v3/auth/OS-FEDERATION/{place}/websso?{back}"))
+        return tuple(found)
+
+
+def show(
+    renderer: Renderer, visit: Visit, problem: ApiProblem | None, providers: tuple[IdentityProvider, ...]
+) -> Response:
     """The form, with what was sent before but the secrets."""
-    values = {
+    values: dict[str, Any] = {
         "user": visit.form.get("user", ""),
         "domain": visit.form.get("domain", DEFAULT_DOMAIN),
         "next": safe_path(visit.form.get("next") or visit.asked("next") or "/"),
@@ -27,7 +56,8 @@ def show(renderer: Renderer, visit: Visit, problem: ApiProblem | None) -> Respon
     if problem and status == 401:
         # The API does not tell which of them is wrong, and its words are for programs.
         problem = ApiProblem(401, _("User, password, domain or code is wrong."), problem.request_id)
-    return renderer.page("sign_in.html", visit, status=status, values=values, refusal=problem)
+    shown: dict[str, Any] = {"values": values, "refusal": problem, "providers": providers}
+    return renderer.page("sign_in.html", visit, status=status, **shown)
 
 
 async def by_password(api: Api, form: dict[str, str]) -> Session:
@@ -42,7 +72,13 @@ async def by_password(api: Api, form: dict[str, str]) -> Session:
         identity["methods"].append("totp")
         identity["totp"] = {"user": {**user, "passcode": code}}
     answer = await api.call("POST", _TOKENS, {"auth": {"identity": identity, "scope": "unscoped"}})
-    return Session.begin(answer.headers["x-subject-token"], name, answer.body["token"]["user"]["id"])
+    return Session.begin(answer.headers["x-subject-token"], answer.body["token"])
+
+
+async def by_token(api: Api, token: str) -> Session:
+    """A session of a token that an identity provider's sign-in gave. Raises ApiProblem."""
+    known = await api.call("GET", _TOKENS, subject=token)
+    return Session.begin(token, known.body["token"])
 
 
 async def into_project(api: Api, session: Session, name: str) -> Session:

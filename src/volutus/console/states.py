@@ -26,7 +26,17 @@ _BAD = {
     "full",
     "degraded",
 }
-_BUSY = {"build", "rebuild", "reboot", "hard_reboot", "resize", "queued", "migrating"}
+_BUSY = {
+    "build",
+    "rebuild",
+    "reboot",
+    "hard_reboot",
+    "resize",
+    "queued",
+    "migrating",
+    "backing-up",
+    "restoring-backup",
+}
 # The API's own words are English ones; these are those a tenant meets.
 _NAMES = {
     "active": N_("ACTIVE"),

@@ -10,6 +10,7 @@ from starlette.status import HTTP_303_SEE_OTHER
 from volutus.console.api import Api, ApiProblem
 from volutus.console.language import _
 from volutus.console.look import Look
+from volutus.console.records import Records
 from volutus.console.sessions import Session
 
 # User data has 64 KiB at most, a public key far less.
@@ -31,6 +32,7 @@ class Visit:
     api: Api
     session: Session
     look: Look
+    records: Records
     form: dict[str, str] = field(default_factory=dict)
     many: dict[str, list[str]] = field(default_factory=dict)
     problem: ApiProblem | None = None

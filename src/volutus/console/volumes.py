@@ -29,8 +29,7 @@ _SERVERS = "/compute/v2.1/servers"
 
 async def show(renderer: Renderer, visit: Visit) -> Response:
     """All volumes, with the servers they could be attached to."""
-    query = visit.request.query_params
-    wanted = {name: query[name] for name in ("name", "status") if query.get(name)}
+    wanted = {"name": visit.asked("q"), "status": visit.asked("status")}
     (volumes, more), servers, images, types = await together(
         page_of(visit, f"{root(visit)}/volumes/detail", "volumes", **wanted),
         visit.api.items(_SERVERS, "servers", limit=CHOICES_MAX),

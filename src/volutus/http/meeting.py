@@ -1,14 +1,15 @@
-"""Where a browser's connection and a host's meet, though they reach different processes of this machine.
+"""Where a client's connection and a host's meet, though they reach different processes of this machine: a
+browser's console, or a download of a disk.
 
-Whoever holds the browser's listens on a unix socket named after the session; the process that a host's call
+Whoever holds the client's listens on a unix socket named after the session; the process that a host's call
 reached connects to it, once for each direction. The first byte says which.
 """
 
 import asyncio
-import contextlib
 import os
+import socket
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from volutus.errors import NotFound
@@ -51,8 +52,7 @@ class Meeting:
 @asynccontextmanager
 async def meeting(run_dir: Path, session_id: str) -> AsyncIterator[Meeting]:
     """Listen for the host of a session until the block ends."""
-    directory = run_dir / "consoles"
-    directory.mkdir(mode=0o700, exist_ok=True)
+    directory = _directory(run_dir)
     held = Meeting()
     with _short(directory) as base:
         server = await asyncio.start_unix_server(held.arrived, base / session_id, limit=PIECE_BYTES)
@@ -64,6 +64,20 @@ async def meeting(run_dir: Path, session_id: str) -> AsyncIterator[Meeting]:
         (directory / session_id).unlink(missing_ok=True)
 
 
+@contextmanager
+def awaited(run_dir: Path, session_id: str) -> Iterator[socket.socket]:
+    """The same for a thread, that waits for one direction: a socket that listens until the block ends."""
+    directory = _directory(run_dir)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        with _short(directory) as base:
+            listener.bind(str(base / session_id))
+        listener.listen(1)
+        try:
+            yield listener
+        finally:
+            (directory / session_id).unlink(missing_ok=True)
+
+
 @asynccontextmanager
 async def joined(run_dir: Path, session_id: str, way: bytes) -> AsyncIterator[Ends]:
     """One direction of a session, for the process that the host's call reached. Raises NotFound when nobody
@@ -72,7 +86,7 @@ async def joined(run_dir: Path, session_id: str, way: bytes) -> AsyncIterator[En
         with _short(run_dir / "consoles") as base:
             reader, writer = await asyncio.open_unix_connection(base / session_id, limit=PIECE_BYTES)
     except OSError as error:
-        raise NotFound("Nobody waits for this console.") from error
+        raise NotFound("Nobody waits for this any more.") from error
     try:
         writer.write(way)
         await writer.drain()
@@ -81,7 +95,13 @@ async def joined(run_dir: Path, session_id: str, way: bytes) -> AsyncIterator[En
         writer.close()
 
 
-@contextlib.contextmanager
+def _directory(run_dir: Path) -> Path:
+    directory = run_dir / "consoles"
+    directory.mkdir(mode=0o700, exist_ok=True)
+    return directory
+
+
+@contextmanager
 def _short(directory: Path) -> Iterator[Path]:
     """A name of the directory that leaves room in the 107 characters of a unix socket's path."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)

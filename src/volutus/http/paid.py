@@ -24,8 +24,10 @@ ORDERS = frozenset(
         "compute:servers:create",
         "compute:servers:act:resize",
         "image:create",
+        "loadbalancer:load_balancers:create",
         "network:floatingips:create",
         "network:routers:create",
+        "network:vpn_gateways:create",
         "volume:backups:create",
         "volume:snapshots:create",
         "volume:volumes:act",
@@ -48,16 +50,15 @@ STARTS = frozenset(
     )
 )
 CREATES = "compute:servers:create"
-# A quota's name to the meter that is charged by it; what has none is still looked at by itself.
-METERS = {
-    "mhz": "cpu_mhz",
-    "ram": "memory_mib",
-    "gigabytes": "storage_gib",
-    "backup_gigabytes": "backup_gib",
-    "floatingip": "address",
-    "router": "router",
-}
-WATCHED = (*METERS, "instances", "volumes", "snapshots", "images")
+RESIZES = "compute:servers:act:resize"
+# A quota's name to the meter that will be charged by it, once it is there.
+METERS = {"gigabytes": "storage_gib", "backup_gigabytes": "backup_gib"}
+SIZES = {"mhz": "cpu_mhz", "ram": "memory_mib"}
+# What is in use from its order on is among what the account uses by then.
+WATCHED = (
+    *(*METERS, *SIZES, "instances", "volumes", "snapshots", "images"),
+    *("floatingip", "router", "load_balancer"),
+)
 
 
 class PaidGate:
@@ -68,32 +69,35 @@ class PaidGate:
         """Around a handler."""
         if permission in STARTS:
             yield
-            _admit_start(tx, params["id"])
+            _admit_start(tx, compute.servers.get(tx, CLOUD, params["id"]).project_id)
         elif permission in ORDERS and caller.project_id and admission.pays(tx, caller.project_id):
             before = quota.usage(tx, caller.project_id)
             yield
-            _admit_growth(tx, caller.project_id, before)
+            _admit_growth(tx, caller.project_id, before, resizes=permission == RESIZES)
             if permission == CREATES:
                 _confirm(tx, caller)
         else:
             yield
 
 
-def _admit_growth(tx: Tx, project_id: str, before: Mapping[str, int]) -> None:
+def _admit_growth(tx: Tx, project_id: str, before: Mapping[str, int], *, resizes: bool) -> None:
     after = quota.usage(tx, project_id)
     grown = {name: after[name] - before[name] for name in WATCHED if after[name] > before[name]}
     if grown:
-        more = {METERS[name]: Decimal(amount) for name, amount in grown.items() if name in METERS}
-        admission.admit(tx, project_id, more)
+        charged = METERS | SIZES if resizes else METERS
+        more = {meter: Decimal(grown[name]) for name, meter in charged.items() if name in grown}
+        admission.admit(tx, project_id, _sum(more, compute.projects.pending(tx, project_id)))
 
 
-def _admit_start(tx: Tx, server_id: str) -> None:
-    """A server that runs already is in what the account uses."""
-    server = compute.servers.get(tx, CLOUD, server_id)
-    if admission.pays(tx, server.project_id):
-        runs = server.guest is not None and server.guest.state in ("running", "paused")
-        more = {} if runs else {"cpu_mhz": Decimal(server.mhz), "memory_mib": Decimal(server.memory_mib)}
-        admission.admit(tx, server.project_id, more)
+def _admit_start(tx: Tx, project_id: str) -> None:
+    """Servers that run are in what the account uses; those on their way to run come on top."""
+    if admission.pays(tx, project_id):
+        admission.admit(tx, project_id, compute.projects.pending(tx, project_id))
+
+
+def _sum(one: Mapping[str, Decimal], other: Mapping[str, Decimal]) -> dict[str, Decimal]:
+    none = Decimal(0)
+    return {meter: one.get(meter, none) + other.get(meter, none) for meter in {*one, *other}}
 
 
 def _confirm(tx: Tx, caller: Caller) -> None:

@@ -50,6 +50,14 @@ class RangedResponse(Response):
             own["Content-Range"] = f"bytes */{sent.size_bytes}"
         own["Content-Length"] = str(self._end - self._begin)
         super().__init__(None, status, {**own, **(headers or {})}, media_type)
+        self._opened: RawDisk | None = None
+        self._begun = b""
+
+    async def begin(self) -> None:
+        """Open what is sent and read its first piece. Before the answer is given a failure can be told as an
+        error; later the connection can only be cut."""
+        if self._opened is None and self._begin < self._end:
+            await asyncio.to_thread(self._open)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         start = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
@@ -57,29 +65,47 @@ class RangedResponse(Response):
             await send(start)
             await send({"type": "http.response.body", "body": b"", "more_body": False})
             return
-        # What fails to open is told as an error; later the connection can only be cut.
-        opened = await asyncio.to_thread(self._sent.open)
+        await self.begin()
         gone = asyncio.create_task(_disconnected(receive))
         reading: asyncio.Task[bytes] | None = None
         try:
             await send(start)
             at = self._begin
-            reading = asyncio.create_task(self._read(opened, at))
+            reading = asyncio.create_task(self._first())
             while at < self._end and not gone.done():
                 piece = await reading
                 at += len(piece)
                 if at < self._end:
-                    reading = asyncio.create_task(self._read(opened, at))
+                    reading = asyncio.create_task(self._read(at))
                 await send({"type": "http.response.body", "body": piece, "more_body": at < self._end})
         finally:
             gone.cancel()
             if reading is not None:
                 await asyncio.wait([reading])
-            await asyncio.to_thread(opened.close)
+            await asyncio.to_thread(self._close)
 
-    async def _read(self, opened: RawDisk, at: int) -> bytes:
+    async def _first(self) -> bytes:
+        return self._begun
+
+    async def _read(self, at: int) -> bytes:
+        return await asyncio.to_thread(self._piece, at)
+
+    def _open(self) -> None:
+        self._opened = self._sent.open()
+        try:
+            self._begun = self._piece(self._begin)
+        except BaseException:
+            self._close()
+            raise
+
+    def _piece(self, at: int) -> bytes:
+        assert self._opened is not None
         length = min(PIECE_BYTES, self._end - at)
-        return (await asyncio.to_thread(opened.read, at, length)).ljust(length, b"\0")
+        return self._opened.read(at, length).ljust(length, b"\0")
+
+    def _close(self) -> None:
+        if self._opened is not None:
+            self._opened.close()
 
 
 def _part(sent: Sendable, asked: Headers) -> tuple[int, int, int]:

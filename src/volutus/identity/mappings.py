@@ -21,6 +21,8 @@ from volutus.identity.caller import Caller
 from volutus.identity.records import Id, listed, write
 from volutus.identity.tables import mapping
 
+# What a mapping is when nobody says.
+_VERSION = "1.0"
 RULES_MAX = 200
 _PLACE = re.compile(r"\{(\d{1,2})\}")
 _Texts = Annotated[list[str], Meta(max_length=500)]
@@ -81,10 +83,10 @@ Rules = Annotated[list[Rule], Meta(min_length=1, max_length=RULES_MAX)]
 
 
 class MappingOrder(msgspec.Struct, forbid_unknown_fields=True):
-    """A mapping as a client sends it."""
+    """A mapping as a client sends it. The stock client names no version by null."""
 
     rules: Rules
-    schema_version: Annotated[str, Meta(pattern=r"^[12]\.0$")] = "1.0"
+    schema_version: Annotated[str, Meta(pattern=r"^[12]\.0$")] | None = None
     id: Id | None = None
 
 
@@ -100,7 +102,7 @@ class Mapped:
 def create(tx: Tx, caller: Caller, mapping_id: str, order: MappingOrder) -> Row[Any]:
     """A new mapping."""
     _check(order.rules)
-    row = {"id": mapping_id, "rules": _plain(order.rules), "schema_version": order.schema_version}
+    row = {"id": mapping_id, "rules": _plain(order.rules), "schema_version": order.schema_version or _VERSION}
     write(tx, insert(mapping), row, f"Duplicate mapping {mapping_id}.")
     audit.record(tx, caller, "create", "identity.mapping", mapping_id)
     return get(tx, mapping_id)
@@ -121,9 +123,10 @@ def list_(tx: Tx, page: Page) -> Sequence[Row[Any]]:
 
 def change(tx: Tx, caller: Caller, mapping_id: str, order: MappingOrder) -> Row[Any]:
     """Replace a mapping's rules."""
-    get(tx, mapping_id)
+    before = get(tx, mapping_id)
     _check(order.rules)
-    changes = {"rules": _plain(order.rules), "schema_version": order.schema_version}
+    version = order.schema_version or before.schema_version
+    changes = {"rules": _plain(order.rules), "schema_version": version}
     tx.execute(update(mapping).where(mapping.c.id == mapping_id).values(**changes))
     audit.record(tx, caller, "update", "identity.mapping", mapping_id)
     return get(tx, mapping_id)

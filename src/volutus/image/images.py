@@ -32,6 +32,8 @@ KIND = "image"
 # How long the bytes of a deleted image stay: a server ordered just before may still be fetching them.
 DELETE_GRACE_S = 300
 _INT_MAX = 2**31 - 1
+# What says which licences are paid for by those who run the image: once said, it stays with every copy.
+LICENCES = ("volutus_licence_core", "volutus_licence_instance")
 _FORMATS = ("disk_format", "container_format")
 
 
@@ -215,6 +217,9 @@ def _check_rights(caller: Caller, before: ImageFields, after: ImageFields) -> No
         raise faults.NotAllowed(f"You are not permitted to give images to {after.owner!r}.", field="owner")
     if after.visibility == "public" != before.visibility:
         raise faults.NotAllowed("You are not permitted to make images public.", field="visibility")
+    for name in LICENCES:
+        if name in before.properties and after.properties.get(name) != before.properties[name]:
+            raise faults.NotAllowed(f"You are not permitted to change {name}: it is paid for.", field=name)
 
 
 def _check(fields: ImageFields) -> None:

@@ -11,6 +11,7 @@ from volutus.metering.ranges import (
     close_usage,
     correct_usage,
     end_usage,
+    have_one,
     open_usage,
 )
 
@@ -22,5 +23,6 @@ __all__ = [
     "correct_usage",
     "count_usage",
     "end_usage",
+    "have_one",
     "open_usage",
 ]

@@ -86,6 +86,11 @@ def open_usage(tx: Tx, usages: Sequence[Usage]) -> None:
         )
 
 
+def have_one(tx: Tx, project_id: str, resource_kind: str, resource_id: str, meter: str) -> None:
+    """The project has one more of what is paid for by the piece, from now until its usage is closed."""
+    open_usage(tx, [Usage(project_id, resource_kind, resource_id, meter, Decimal(1))])
+
+
 def close_usage(tx: Tx, resource_kind: str, resource_ids: Sequence[str], meter: str | None = None) -> None:
     """Usage of these things ends now, of one meter or of all."""
     if resource_ids:

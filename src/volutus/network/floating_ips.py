@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from msgspec import UNSET, UnsetType
@@ -176,8 +175,7 @@ def create(tx: Tx, caller: Caller, order: FloatingIpOrder) -> FloatingIp:
     if order.port_id is not None:
         _associate(tx, caller, floating_id, network.id, order.port_id, order.fixed_address)
     quota.charge(tx, order.project_id, {"floatingip": 1})
-    usage = metering.Usage(order.project_id, "floatingip", floating_id, METER, Decimal(1))
-    metering.open_usage(tx, [usage])
+    metering.have_one(tx, order.project_id, "floatingip", floating_id, METER)
     audit.record(
         tx, caller, "create", "network.floatingip", floating_id, {"address": own.fixed_ips[0].address}
     )

@@ -2,7 +2,7 @@
 
 from sqlalchemy import delete, select
 
-from volutus import audit, quota
+from volutus import audit, metering, quota
 from volutus.db import Tx
 from volutus.identity import Caller
 from volutus.network import floating_ips, networks, ports, sharing, units
@@ -40,6 +40,7 @@ def remove(tx: Tx, caller: Caller, network_id: str, if_revision: int | None = No
     sharing.forget(tx, "network", network_id)
     units.bury(tx, Kind.NETWORK, [network_id])
     quota.release(tx, network.project_id, {"network": 1})
+    metering.close_usage(tx, networks.USAGE_KIND, [network_id])
     audit.record(tx, caller, "delete", "network.network", network_id)
 
 

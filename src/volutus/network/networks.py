@@ -10,7 +10,7 @@ from sqlalchemy import Row, Select, func, select, update
 from sqlalchemy import Sequence as SqlSequence
 from sqlalchemy.dialects.postgresql import insert
 
-from volutus import audit, quota
+from volutus import audit, metering, quota
 from volutus.db import Tx
 from volutus.identity import Caller
 from volutus.network import dns_names, objects, qos_policies, sharing, units
@@ -41,6 +41,10 @@ from volutus.network.tables import floating_ips, networks, ports, routers, subne
 # What is left of an Ethernet frame of 1,500 bytes within Geneve.
 OVERLAY_MTU = 1442
 PHYSICAL_MTU = 1500
+
+# What a network is paid for by, and the kind of thing that it is there.
+METER = "vlan"
+USAGE_KIND = "network"
 
 _SEGMENT = SqlSequence("network_segments")
 
@@ -163,6 +167,7 @@ def create(tx: Tx, caller: Caller, order: NetworkOrder) -> Network:
             f"Unable to create the network. The physical network {order.physical_network} "
             f"is in use with segment {segmentation_id or 'none'}."
         )
+    metering.have_one(tx, order.project_id, USAGE_KIND, row.id, METER)
     audit.record(tx, caller, "create", "network.network", row.id, {"name": order.name})
     made = _network(row, ())
     _follow_sharing(tx, made, order.shared or UNSET, order.external or UNSET)

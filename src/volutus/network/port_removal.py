@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import ColumnElement, delete, select, text
 
+from volutus import metering
 from volutus.db import Tx
 from volutus.network import units
 from volutus.network.ovn.model import Kind
@@ -39,8 +40,9 @@ _LEAVE = text(
 
 
 def let_go(tx: Tx, port_ids: Sequence[str]) -> None:
-    """The ports are about to go."""
+    """The ports are about to go, and with them the rates that were promised to them."""
     parameters = {"ids": list(port_ids)}
+    metering.close_usage(tx, "port", port_ids)
     holds = tx.row(_HOLDS, parameters)
     if holds is not None and holds.forwards:
         drop_forwardings(tx, port_forwardings.c.port_id.in_(port_ids))

@@ -10,7 +10,7 @@ from msgspec import UNSET, UnsetType
 from sqlalchemy import Row, Text, delete, select, text, type_coerce, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
-from volutus import audit, quota
+from volutus import audit, metering, quota
 from volutus.db import Tx
 from volutus.identity import Caller
 from volutus.network import flavors, networks, objects, ports, qos_policies, units
@@ -31,6 +31,8 @@ from volutus.network.subnets import HostRoute
 from volutus.network.tables import floating_ips, router_interfaces, routers
 from volutus.network.tables import ports as port_rows
 
+# What a router is paid for by, and the kind of thing that it is there.
+METER = "router"
 # Neutron's bound.
 ROUTES_MAX = 30
 # Interfaces whose addresses a route's next hop is looked for in.
@@ -141,6 +143,7 @@ def create(tx: Tx, caller: Caller, order: RouterOrder) -> Router:
     )
     if order.gateway is not None:
         _make_gateway(tx, caller, router_id, order.gateway)
+    metering.have_one(tx, order.project_id, METER, router_id, METER)
     audit.record(tx, caller, "create", "network.router", router_id, {"name": order.name})
     units.touch(tx, Kind.ROUTER, [router_id])
     return get(tx, caller, router_id)
@@ -208,6 +211,7 @@ def remove(tx: Tx, caller: Caller, router_id: str, if_revision: int | None = Non
     if router.gateway is not None:
         ports.erase(tx, caller, ports.fetch(tx, [router.gateway.port_id]))
     quota.release(tx, router.project_id, {"router": 1})
+    metering.close_usage(tx, METER, [router_id])
     audit.record(tx, caller, "delete", "network.router", router_id)
     units.bury(tx, Kind.ROUTER, [router_id])
 

@@ -114,6 +114,35 @@ _CHANGE = text(
     FROM moved WHERE c.consumer_id = :consumer_id
     """
 )
+# Those whose shares, beside what is free, are enough for a claim: of one host, the fewest, and those that go
+# anyway before the others.
+_FREEING = text(
+    """
+    WITH place AS (
+        SELECT i.host_id, i.mhz - i.mhz_used AS mhz, i.cores - i.cores_used AS cores,
+            i.memory_mib - i.memory_mib_used AS memory_mib, i.disk_gib - i.disk_gib_used AS disk_gib
+        FROM inventories i JOIN hosts h ON h.id = i.host_id
+        WHERE h.enabled AND h.last_seen_at > :alive_after
+          AND (CAST(:only_hosts AS text[]) IS NULL OR i.host_id = ANY(CAST(:only_hosts AS text[])))
+          AND NOT i.host_id = ANY(CAST(:avoid_hosts AS text[]))
+          AND (CAST(:zone AS text) IS NULL OR h.zone = :zone)
+    ), summed AS (
+        SELECT c.consumer_id, c.host_id, row_number() OVER those AS number,
+            p.mhz + sum(c.mhz) OVER those AS mhz, p.cores + sum(c.cores) OVER those AS cores,
+            p.memory_mib + sum(c.memory_mib) OVER those AS memory_mib,
+            p.disk_gib + sum(c.disk_gib) OVER those AS disk_gib
+        FROM claims c JOIN place p USING (host_id) WHERE c.consumer_id = ANY(CAST(:consumers AS text[]))
+        WINDOW those AS (PARTITION BY c.host_id ORDER BY c.consumer_id = ANY(CAST(:first AS text[])) DESC,
+            c.created_at DESC, c.consumer_id ROWS UNBOUNDED PRECEDING)
+    ), enough AS (
+        SELECT host_id, min(number) AS number FROM summed
+        WHERE mhz >= :mhz AND cores >= :cores AND memory_mib >= :memory_mib AND disk_gib >= :disk_gib
+        GROUP BY host_id ORDER BY min(number), host_id LIMIT 1
+    )
+    SELECT s.consumer_id FROM summed s JOIN enough e ON e.host_id = s.host_id AND s.number <= e.number
+    ORDER BY s.number LIMIT :limit
+    """
+)
 # A candidate that filled up between choosing and locking is chosen again; by then it shows as full.
 _TRIES = 5
 
@@ -124,20 +153,7 @@ def claim(tx: Tx, wanted: Claim) -> str:
     held = host_of(tx, wanted.consumer_id)
     if held is not None:
         return held
-    values = {
-        "consumer_id": wanted.consumer_id,
-        "project_id": wanted.project_id,
-        "user_id": wanted.user_id,
-        "mhz": wanted.mhz,
-        "cores": wanted.cores,
-        "memory_mib": wanted.memory_mib,
-        "disk_gib": wanted.disk_gib,
-        "only_hosts": list(wanted.only_hosts) if wanted.only_hosts is not None else None,
-        "avoid_hosts": list(wanted.avoid_hosts),
-        "zone": wanted.zone,
-        "alive_after": tx.now - SILENT_AFTER,
-        "now": tx.now,
-    }
+    values = _values(tx, wanted)
     for _ in range(_TRIES):
         row = tx.row(_CLAIM, values)
         if row is not None and row.claimed is not None:
@@ -148,6 +164,13 @@ def claim(tx: Tx, wanted: Claim) -> str:
         "No valid host was found. There are not enough hosts available.",
         detail=f"{wanted.mhz} MHz, {wanted.cores} cores, {wanted.memory_mib} MiB, {wanted.disk_gib} GiB",
     )
+
+
+def fewest_that_free(tx: Tx, wanted: Claim, consumers: Sequence[str], first: Sequence[str]) -> list[str]:
+    """Which of these consumers would have to give back their claims so that a host has room, those named
+    `first` before the others; none where even all of them are not enough."""
+    limits = {"consumers": list(consumers), "first": list(first), "limit": max(len(consumers), 1)}
+    return [row.consumer_id for row in tx.rows(_FREEING, {**_values(tx, wanted), **limits})]
 
 
 def change_claim(tx: Tx, consumer_id: str, shares: Shares) -> None:
@@ -201,3 +224,14 @@ def totals(tx: Tx, project_id: str, user_id: str | None = None) -> Row[Any]:
     if user_id is not None:
         statement = statement.where(claims.c.user_id == user_id)
     return tx.execute(statement).one()
+
+
+def _values(tx: Tx, wanted: Claim) -> dict[str, Any]:
+    only = wanted.only_hosts
+    return {
+        **asdict(wanted),
+        "only_hosts": None if only is None else list(only),
+        "avoid_hosts": list(wanted.avoid_hosts),
+        "alive_after": tx.now - SILENT_AFTER,
+        "now": tx.now,
+    }

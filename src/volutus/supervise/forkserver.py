@@ -68,6 +68,8 @@ def _part(listener: socket.socket) -> tuple[Order | None, list[int]]:
     connection, _ = listener.accept()
     with connection:
         order, inherited = _received(connection)
+        if order is None:
+            return None, []
         readable, writable = os.pipe()
         first = os.fork()
         if first == 0:
@@ -85,11 +87,12 @@ def _part(listener: socket.socket) -> tuple[Order | None, list[int]]:
     return None, []
 
 
-def _received(connection: socket.socket) -> tuple[Order, list[int]]:
+def _received(connection: socket.socket) -> tuple[Order | None, list[int]]:
+    """What was ordered; nothing by one who only looks whether there is an answer."""
     text, inherited, _, _ = socket.recv_fds(connection, _REQUEST_BYTES_MAX, _DESCRIPTORS_MAX)
     while more := connection.recv(_REQUEST_BYTES_MAX):
         text += more
-    return Order(**json.loads(text)), inherited
+    return (Order(**json.loads(text)) if text else None), inherited
 
 
 def _become(order: Order, inherited: list[int]) -> None:

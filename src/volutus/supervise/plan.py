@@ -9,7 +9,7 @@ import volutus
 from volutus.settings import Settings
 from volutus.supervise import libvirt, postgres, switch
 from volutus.supervise.child import Child, Plan
-from volutus.supervise.sockets import answers_http
+from volutus.supervise.sockets import accepts, answers_http
 
 # Requests under way may finish; long polls would hold on for longer, and lose nothing by being cut.
 _FINISH_WITHIN_S = 3.0
@@ -63,7 +63,7 @@ def _control_plane(settings: Settings) -> tuple[Child, ...]:
         environment=_python_environment(),
         umask=0o077,
         prepare=lambda: server.unlink(missing_ok=True),
-        ready=server.exists,
+        ready=lambda: accepts(server),
         # What it has loaded may be an older version.
         adoptable=False,
     )
@@ -71,12 +71,14 @@ def _control_plane(settings: Settings) -> tuple[Child, ...]:
         part(f"api-{number}", "api", "--fd", "{fd}", after=("prepare",), listens=settings.listen)
         for number in range(1, settings.api_workers + 1)
     )
+    ftp = (part("ftp", "ftp", after=("api-1",)),) if settings.ftp_listen else ()
     return (
         loaded,
         part("prepare", "prepare", after=("postgres",)),
         *workers,
         part("agents", "agents", "--fd", "{fd}", after=("prepare",), listens=settings.agent_listen),
         part("reconcile", "reconcile", after=("prepare", "ovn-northbound")),
+        *ftp,
     )
 
 

@@ -182,6 +182,9 @@ def _tell_switch(settings: Settings) -> None:
         f"external-ids:hostname={socket.gethostname()}",
         # Quoted: several servers of a cluster are separated by commas.
         f'external-ids:ovn-remote="{southbound}"',
+        # A controller that starts again works out its flows before it clears those that are there: cleared at
+        # once, guests are cut off meanwhile.
+        "external-ids:ovn-ofctrl-wait-before-clear=2000",
         "external-ids:ovn-encap-type=geneve",
         "external-ids:ovn-encap-ip=127.0.0.1",
         f"external-ids:ovn-bridge={integration}",

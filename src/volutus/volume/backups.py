@@ -25,7 +25,7 @@ from volutus.reconcile import wake, wake_many
 from volutus.volume import keys
 from volutus.volume.faults import BackupNotFound, WrongStatus
 from volutus.volume.records import get_snapshot, lock_volume
-from volutus.volume.status import Status
+from volutus.volume.status import GIB, Status
 from volutus.volume.tables import backups
 from volutus.wire import BackupObserved, BackupSpec
 
@@ -327,7 +327,8 @@ _OBSERVE = text(
          AS o(id, ready, stored_bytes, fault, detail),
          volume_backups before
     WHERE b.data_id = o.id AND before.id = b.id AND b.host_id = :host_id
-    RETURNING b.id, b.project_id, b.size_gib, b.made_at, b.removed_at, before.made_at AS made_before
+    RETURNING b.id, b.project_id, b.size_gib, b.made_at, b.removed_at, before.made_at AS made_before,
+        b.stored_bytes
     """
 )
 
@@ -352,9 +353,14 @@ def record_observed(tx: Tx, host_id: str, observed: Sequence[BackupObserved], go
     }
     rows = tx.rows(_OBSERVE, values)
     made = [row for row in rows if row.made_at and not row.made_before and not row.removed_at]
-    usage = [metering.Usage(row.project_id, KIND, row.id, METER, Decimal(row.size_gib)) for row in made]
+    # An incremental one takes what changed since the one before it.
+    usage = [metering.Usage(row.project_id, KIND, row.id, METER, _stored_gib(row)) for row in made]
     metering.open_usage(tx, usage)
     wake_many(tx, KIND, [row.id for row in rows])
+
+
+def _stored_gib(row: Row[Any]) -> Decimal:
+    return Decimal(row.stored_bytes) / GIB
 
 
 def finish_removal(tx: Tx, backup_ids: Sequence[str]) -> None:

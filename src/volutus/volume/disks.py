@@ -243,10 +243,12 @@ def _record_faults(tx: Tx, rows: Sequence[Row[Any]]) -> None:
     messages.record(tx, [(row.id, "extend" if row.made_at else "create", row.fault) for row in failed])
 
 
-# A snapshot is paid for as such; a volume by the class that its type is, but for the cloud's own first type.
+SNAPSHOT_METER = "snapshot_gib"
+# A snapshot is paid for by the bytes that it takes, all else by the GiB ordered; a volume by the class that
+# its type is, but for the cloud's own first type.
 _METERS = text(
     """
-    SELECT d.id, d.project_id, d.size_gib,
+    SELECT d.id, d.project_id, d.size_gib, d.allocated_bytes,
         d.made_at IS NOT NULL AND d.removed_at IS NULL AND d.released_at IS NULL AS is_used, CASE
         WHEN s.id IS NOT NULL THEN 'snapshot_gib'
         WHEN v.type_id IS NULL OR v.type_id = :default_type THEN 'storage_gib'
@@ -259,10 +261,11 @@ _METERS = text(
 
 
 def usage(tx: Tx, sizes: Mapping[str, tuple[str, int]]) -> list[metering.Usage]:
-    """What is metered for disks, each with its project and size: the GiB ordered, not those written."""
-    found = {row.id: row.meter for row in _meters(tx, list(sizes))}
+    """What is metered for disks, each with its project and size: of snapshots what they take, of all others
+    the GiB ordered, not those written."""
+    found = {row.id: row for row in _meters(tx, list(sizes))}
     return [
-        metering.Usage(project_id, USAGE_KIND, disk_id, found[disk_id], Decimal(size_gib))
+        metering.Usage(project_id, USAGE_KIND, disk_id, found[disk_id].meter, _gib(found[disk_id], size_gib))
         for disk_id, (project_id, size_gib) in sizes.items()
         if disk_id in found
     ]
@@ -272,9 +275,12 @@ def change_class(tx: Tx, disk_ids: Sequence[str]) -> None:
     """From now on these disks are paid for as what their types are now, by whose they are now."""
     for row in (row for row in _meters(tx, disk_ids) if row.is_used):
         metering.close_usage(tx, USAGE_KIND, [row.id])
-        metering.open_usage(
-            tx, [metering.Usage(row.project_id, USAGE_KIND, row.id, row.meter, Decimal(row.size_gib))]
-        )
+        amount = _gib(row, row.size_gib)
+        metering.open_usage(tx, [metering.Usage(row.project_id, USAGE_KIND, row.id, row.meter, amount)])
+
+
+def _gib(row: Row[Any], size_gib: int) -> Decimal:
+    return Decimal(row.allocated_bytes) / GIB if row.meter == SNAPSHOT_METER else Decimal(size_gib)
 
 
 def _meters(tx: Tx, disk_ids: Sequence[str]) -> Sequence[Row[Any]]:

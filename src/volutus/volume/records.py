@@ -11,7 +11,15 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 from volutus.db import Tx
 from volutus.identity import Caller
 from volutus.volume.faults import SnapshotNotFound, VolumeNotFound
-from volutus.volume.status import GIB, DiskFlags, Elsewhere, VolumeFlags, snapshot_status, volume_status
+from volutus.volume.status import (
+    GIB,
+    DiskFlags,
+    Elsewhere,
+    Status,
+    VolumeFlags,
+    snapshot_status,
+    volume_status,
+)
 from volutus.volume.tables import (
     attachments,
     backups,
@@ -100,7 +108,7 @@ class Volume:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A copy of a volume as it was at one instant."""
+    """A copy of a volume as it was at one instant. `progress` is how much of it is there, in percent."""
 
     id: str
     volume_id: str
@@ -121,6 +129,7 @@ class Snapshot:
     encrypted: bool
     key_id: str | None
     group_snapshot_id: str | None
+    progress: str
 
 
 UPLOADING = exists().where(uploads.c.disk_id == volumes.c.id, uploads.c.ended_at.is_(None)).correlate(volumes)
@@ -250,6 +259,7 @@ def volume_of(row: Row[Any]) -> Volume:
 
 def snapshot_of(row: Row[Any]) -> Snapshot:
     """A row of `SELECT_SNAPSHOTS`."""
+    status = snapshot_status(DiskFlags(**_disk_flags(row)), row.forced_status)
     return Snapshot(
         id=row.id,
         volume_id=row.volume_id,
@@ -262,7 +272,7 @@ def snapshot_of(row: Row[Any]) -> Snapshot:
         updated_at=row.updated_at,
         size_gib=row.size_gib,
         host_id=row.host_id,
-        status=snapshot_status(DiskFlags(**_disk_flags(row)), row.forced_status),
+        status=status,
         fault=_fault(row),
         removed=row.removed_at is not None or row.released_at is not None,
         pool=row.pool,
@@ -270,6 +280,7 @@ def snapshot_of(row: Row[Any]) -> Snapshot:
         encrypted=row.encrypted,
         key_id=row.key_id,
         group_snapshot_id=row.group_snapshot_id,
+        progress=row.forced_progress or ("100%" if status == Status.AVAILABLE else "0%"),
     )
 
 

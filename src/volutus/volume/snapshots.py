@@ -143,12 +143,12 @@ def remove(tx: Tx, caller: Caller, snapshot_id: str, *, force: bool = False) -> 
     audit.record(tx, caller, "delete", "volume.snapshot", snapshot_id)
 
 
-def force_status(tx: Tx, caller: Caller, snapshot_id: str, status: str) -> None:
-    """For operators: show this status whatever is known, or, with the true one, no longer."""
+def force_status(tx: Tx, caller: Caller, snapshot_id: str, status: str, progress: str | None = None) -> None:
+    """For operators: show this status and progress whatever is known, or, with the true one, no longer."""
     if status not in FORCEABLE:
         raise Invalid(f"There is no snapshot status {status!r}.", field="status")
     get_snapshot(tx, caller, snapshot_id, lock=True)
-    _set(tx, snapshot_id, forced_status=None)
+    _set(tx, snapshot_id, forced_status=None, forced_progress=progress)
     if get_snapshot(tx, caller, snapshot_id).status != status:
         _set(tx, snapshot_id, forced_status=status)
     audit.record(tx, caller, "reset_status", "volume.snapshot", snapshot_id, {"status": status})

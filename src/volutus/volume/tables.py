@@ -1,4 +1,4 @@
-"""The domain's tables; see migrations 0007, 0020 and 0055 for their constraints."""
+"""The domain's tables; see migrations 0007, 0020, 0055 and 0085 for their constraints."""
 
 from sqlalchemy import (
     BigInteger,
@@ -138,6 +138,7 @@ snapshots = Table(
     Column("created_at", _moment),
     Column("updated_at", _moment),
     Column("forced_status", Text),
+    Column("forced_progress", Text),
     Column("group_snapshot_id", Text, ForeignKey("volume_group_snapshots.id")),
 )
 attachments = Table(
@@ -178,6 +179,16 @@ uploads = Table(
     Column("fault_detail", Text),
     Column("fault_at", _moment),
     Column("gone_at", _moment),
+)
+reads = Table(
+    "volume_reads",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("disk_id", Text),
+    Column("host_id", Text),
+    Column("begin", BigInteger),
+    Column("created_at", _moment),
+    Column("asked_at", _moment),
 )
 transfers = Table(
     "volume_transfers",

@@ -15,7 +15,7 @@ from volutus.errors import Forbidden
 from volutus.identity import Caller
 from volutus.volume import disks as disk_orders
 from volutus.volume.faults import TransferNotFound, WrongStatus
-from volutus.volume.records import SELECT_VOLUMES, Volume, get_volume, lock_volume, volume_of
+from volutus.volume.records import SELECT_VOLUMES, Volume, lock_volume, volume_of
 from volutus.volume.status import Status
 from volutus.volume.tables import disks, snapshots, transfers, volumes
 
@@ -92,9 +92,9 @@ def withdraw(tx: Tx, caller: Caller, transfer_id: str) -> None:
     audit.record(tx, caller, "withdraw", "volume.volume", found.volume_id, {"transfer_id": transfer_id})
 
 
-def accept(tx: Tx, caller: Caller, transfer_id: str, key: str) -> Volume:
-    """Take an offered volume into the caller's project: its quota, its bill. Whoever does not know the key
-    learns nothing of the offer but that it exists. Raises WrongKey, QuotaExceeded."""
+def accept(tx: Tx, caller: Caller, transfer_id: str, key: str) -> Transfer:
+    """Take an offered volume into the caller's project: its quota, its bill. Answers the offer that was.
+    Whoever does not know the key learns nothing of it but that it exists. Raises WrongKey, QuotaExceeded."""
     row = tx.row(select(transfers).where(transfers.c.id == transfer_id).with_for_update())
     if row is None:
         raise TransferNotFound(f"Transfer {transfer_id} could not be found.")
@@ -106,7 +106,7 @@ def accept(tx: Tx, caller: Caller, transfer_id: str, key: str) -> Volume:
         raise WrongStatus(f"Invalid volume: Volume {row.volume_id} is not available any more.")
     _move(tx, caller, volume_of(found))
     audit.record(tx, caller, "accept", "volume.volume", row.volume_id, {"transfer_id": transfer_id})
-    return get_volume(tx, caller, row.volume_id)
+    return _transfer(row)
 
 
 def _move(tx: Tx, caller: Caller, volume: Volume) -> None:

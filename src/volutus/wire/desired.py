@@ -232,6 +232,19 @@ class ConsoleRequest(msgspec.Struct, frozen=True, kw_only=True):
     kind: ConsoleKind
 
 
+class DiskRead(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody downloads a disk that nothing writes to: the agent sends its bytes from `begin` to the end by
+    `PUT /agent/v1/reads/{session_id}`, for as long as they are taken. Asked once, as a console is.
+
+    The body is a row of spans, each a signed number of eight bytes, highest first: so many bytes follow, or,
+    if it is negative, there are so many zeros, which are not sent. A disk that cannot be read is sent as
+    nothing at all."""
+
+    session_id: str
+    disk_id: str
+    begin: int
+
+
 class CommandKind(Enum):
     """What can be asked of a guest at once: its agent to set a password, its kernel to dump its memory."""
 
@@ -258,4 +271,5 @@ class Desired(msgspec.Struct, frozen=True, kw_only=True):
     full: bool
     assignments: list[Assignment]
     consoles: list[ConsoleRequest] = []
+    reads: list[DiskRead] = []
     commands: list[GuestCommand] = []

@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 from tests.api.foreign import Foreign
+from tests.api.network import foreign as network
 from tests.billing.conftest import open_billing
 from tests.conftest import make_caller
 from volutus.billing import accounts, budgets, checkouts, packages, subscriptions
@@ -41,6 +42,11 @@ def _payment(tx, plane):
     return checkouts.order(tx, OTHER, "bank", Decimal(10)).id
 
 
+def _port(tx, plane):
+    _account(tx, plane)
+    return network.port(tx, plane, OTHER)
+
+
 FOREIGN = Foreign(
     {
         "account_id": _account,
@@ -48,12 +54,14 @@ FOREIGN = Foreign(
         "package_id": _package,
         "budget_id": _budget,
         "payment_id": _payment,
+        "port_id": _port,
         "number": lambda tx, plane: "1" if _account(tx, plane) else "",
     },
-    frozenset({"list_id", "kind", "resource_id", "project_id", "cycle", "provider"}),
+    frozenset({"list_id", "project_id", "cycle", "provider"}),
     {
         ("PATCH", "/v1/subscriptions/{subscription_id}"): {"subscription": {"auto_renew": True}},
         ("POST", "/v1/subscriptions/{subscription_id}/extend"): {"extend": {"months": 1}},
+        ("PUT", "/v1/traffic/ports/{port_id}"): {"traffic": {"method": "rate", "mbit": "1"}},
         ("PATCH", "/v1/accounts/{account_id}"): {"account": {"name": "x"}},
     },
     # What operators alone may do is refused before anything is looked for.

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 
+from tests.billing.test_ahead import add_port
 from tests.billing.test_rating import rate_all
 from tests.conftest import make_caller
 from volutus.billing import burst
@@ -50,7 +51,8 @@ def test_next_becomes_current_in_the_open(billing, database, clock):
     clock.advance(300)
     assert seen()[0] == 3
     history = without_token(billing, f"{V1}/prices/history?meter=cpu_mhz").json()["history"]
-    assert [(one["time"], one["level"]) for one in history] == [("2026-11-21T12:05:00Z", 3)]
+    (told,) = [(one["time"], one["level"], Decimal(one["price"]), one["unit"]) for one in history]
+    assert told == ("2026-11-21T12:05:00Z", 3, Decimal("0.033"), "GHz·h")
     table = without_token(billing, f"{V1}/prices/history", Accept="text/csv")
     assert table.headers["content-type"].startswith("text/csv")
     assert table.text.splitlines()[1].startswith("cpu_mhz,")
@@ -140,7 +142,7 @@ def test_usage_becomes_lines_that_add_up_to_the_balance(rich, database, clock):
         {"meter": "cpu_mhz", "using": "12000", "subscribed": "0", "burst": "12000"}
     ]
     lines = rich.get(f"{V1}/ledger").json()["ledger"]
-    assert lines[0]["reason"] == ("Burst: 3600 GHz of CPU for a second each at 0.03 CNY per GHz·h")
+    assert lines[0]["reason"] == ("Burst: 12 GHz of CPU for 5 minutes (3600 GHz × s) at 0.03 CNY per GHz·h")
     total = sum(Decimal(line["amount"]) for line in lines)
     assert total == Decimal(rich.get(f"{V1}/balance").json()["balance"]["balance"]) == Decimal("99.94")
     page = rich.get(f"{V1}/ledger?limit=2").json()
@@ -223,11 +225,16 @@ def test_invoices_budgets_vouchers(rich, operator, database, clock):
     assert Decimal(credit["remaining"]) == 5
 
 
-def test_traffic_by_rate_or_volume(rich, operator):
-    path = f"{V1}/traffic/server/s"
+def test_traffic_by_rate_or_volume(rich, operator, database):
+    port = add_port(database, "project-a")
+    path = f"{V1}/traffic/ports/{port}"
     assert rich.put(path, {"traffic": {"method": "rate", "mbit": "10"}}).status_code == 409
     assert operator.put(f"{V1}/uplink", {"uplink": {"mbit": "100"}}).status_code == 204
     assert rich.put(path, {"traffic": {"method": "rate", "mbit": "10"}}).status_code == 204
+    (promised,) = rich.get(f"{V1}/traffic").json()["traffic"]
+    assert (promised["port_id"], Decimal(promised["mbit"])) == (port, 10)
+    strange = f"{V1}/traffic/ports/{add_port(database, 'project-z')}"
+    assert rich.put(strange, {"traffic": {"method": "rate", "mbit": "10"}}).status_code == 404
     assert rich.put(path, {"traffic": {"method": "volume"}}).status_code == 204
     assert rich.put(path, {"traffic": {"method": "pigeon"}}).status_code == 400
 

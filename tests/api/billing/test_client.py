@@ -16,9 +16,10 @@ from tests.api.billing.test_payments import SECRET, stripe, tell, work  # noqa: 
 from tests.api.billing.test_payments import settings as paid_settings
 from tests.billing.conftest import open_billing
 from tests.billing.stripe_stand_in import GOOD
+from tests.billing.test_ahead import add_port
 from tests.billing.test_rating import rate_all
 from tests.conftest import make_caller
-from volutus.billing import invoices
+from volutus.billing import invoices, uplink
 from volutus.identity.caller import CLOUD
 from volutus.metering import Usage, open_usage
 
@@ -115,6 +116,24 @@ def test_from_a_quote_to_an_invoice(openstack, api, database, clock, stripe, wor
     assert sum(Decimal(line["Amount"]) for line in lines) == Decimal(after["balance"]) == Decimal("81.995")
     assert invoice["Gross"] == "18.005"
     assert paper.read_bytes().startswith(b"%PDF-")
+    port = add_port(database, "project-a")
+    with database.begin() as tx:
+        uplink.set_uplink(tx, CLOUD, Decimal(100))
+    (package, rates, packages), _ = openstack(
+        "package create server s -f json",
+        f"traffic rate set {port} --mbit 10",
+        "traffic rate list -f json",
+        "package list -f json",
+    )
+    assert (package["paid"], package["resource_id"]) == ("36", "s")
+    assert [(line["Port id"], line["Mbit"]) for line in rates] == [(port, "10")]
+    assert packages[0]["Paid"] == "36"
+    ((back, none), _) = openstack(
+        f"package end {package['id']} -f json",
+        f"traffic rate set {port} --by-volume",
+        "traffic rate list -f json",
+    )
+    assert (back["refund"], none) == ("36", [])
 
 
 def test_operators_have_their_commands(openstack, api, tmp_path):

@@ -51,7 +51,8 @@ def corporate(cloud, admin, settings, issuer):
     provider = {"enabled": True, "remote_ids": [issuer], "domain_id": "default"}
     body = {"identity_provider": provider}
     assert admin.put("/OS-FEDERATION/identity_providers/corporate", body).status_code == 201
-    assert admin.put("/OS-FEDERATION/mappings/people", {"mapping": {"rules": RULES}}).status_code == 201
+    mapping = {"mapping": {"rules": RULES, "schema_version": None}}
+    assert admin.put("/OS-FEDERATION/mappings/people", mapping).status_code == 201
     way = "/OS-FEDERATION/identity_providers/corporate/protocols/openid"
     assert admin.put(way, {"protocol": {"mapping_id": "people"}}).status_code == 201
     group = admin.make("/groups", "group", name="engineers", domain_id="default")

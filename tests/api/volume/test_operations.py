@@ -86,6 +86,7 @@ def test_a_volume_changes_hands_with_its_quota(cinder, made):
     other.call("POST", path, {"accept": {"auth_key": "wrong"}}, 400)
     taken = other.call("POST", path, {"accept": {"auth_key": transfer["auth_key"]}}, 202)
     assert taken["transfer"]["volume_id"] == volume_id
+    assert taken["transfer"]["name"] == transfer["name"]
     assert other.status(volume_id) == "available"
     cinder.get(f"/volumes/{volume_id}", 404)
     assert cinder.get("/limits")["limits"]["absolute"]["totalGigabytesUsed"] == 0

@@ -124,8 +124,10 @@ def test_an_operator_forces_statuses(cinder, operator, snapped, settle):
     path = f"/snapshots/{snapshot_id}/action"
     cinder.call("POST", path, {"os-reset_status": {"status": "error"}}, 403)
     operator.call("POST", path, {"os-reset_status": {"status": "creating"}}, 202)
-    operator.call("POST", path, {"os-update_snapshot_status": {"status": "error"}}, 202)
-    assert cinder.get(f"/snapshots/{snapshot_id}")["snapshot"]["status"] == "error"
+    progress = {"status": "error", "progress": "80%"}
+    operator.call("POST", path, {"os-update_snapshot_status": progress}, 202)
+    shown = cinder.get(f"/snapshots/{snapshot_id}")["snapshot"]
+    assert shown["status"] == "error" and shown["os-extended-snapshot-attributes:progress"] == "80%"
     operator.call("POST", path, {"os-reset_status": {"status": "dancing"}}, 400)
     operator.call("POST", path, {"os-force_delete": {}}, 202)
     settle()

@@ -157,6 +157,8 @@ class Cloud:
         admin, demo = (self._sign_in(user, passwords[user]) for user in ("admin", "demo"))
         found = demo.get(f"{NETWORK}/networks", name="public")
         self.public_id = found[0]["id"]
+        own = demo.get(f"{NETWORK}/networks", name="private")[0]["project_id"]
+        admin.put(f"{NETWORK}/quotas/{own}", "quota", security_group=50)
         return demo, admin
 
     def request(

@@ -20,18 +20,18 @@ PING = {"protocol": "icmp"}
 # Found by the scan of every half minute, and mended at once.
 MENDED_WITHIN_S = 60.0
 INTERVAL_S = 0.1
-# What a kill may cost a ping between guests of one host, in seconds. The switch is away for about one;
-# doubled here for a busy machine.
+# What a kill may cost a ping between guests of one host, in seconds. The switch is away for about one, and
+# when its database comes back the controller writes its flows anew; more here for a busy machine.
 LOSSES_S = {
     "ovn-northbound": 0.2,
     "ovn-southbound": 0.2,
     "ovn-northd": 0.2,
-    "ovn-controller": 0.2,
-    "ovsdb-server": 0.2,
-    "ovs-vswitchd": 2.0,
+    "ovn-controller": 0.3,
+    "ovsdb-server": 3.0,
+    "ovs-vswitchd": 3.0,
 }
-# All of them take two minutes; what nobody notices is enough for every day.
-KILLED = tuple(LOSSES_S) if os.environ.get("VOLUTUS_TEST_COSTLY") else ("ovn-controller",)
+# How long the ping goes on after each is back.
+GOES_ON_S = 5.0 if os.environ.get("VOLUTUS_TEST_COSTLY") else 1.0
 SINK = """
 import socket, sys
 connection = socket.create_server(("", 5001)).accept()[0]
@@ -105,13 +105,13 @@ def test_network_processes_may_be_killed(cloud: Cloud, demo: Tenant) -> None:
     wait_for(lambda: ":5001 " in second.do("ss", "-lnt"), "the sink")
     python(cloud, first, UPLOAD, second.address)
     wait_for(lambda: received.exists() and received.stat().st_size > 1 << 20, "the upload")
-    for name in KILLED:
+    for name in LOSSES_S:
         before = pid_of(cloud, name)
         with pinging(first, second.address) as lost:
             size = received.stat().st_size
             os.kill(before, signal.SIGKILL)
             wait_for(lambda: pid_of(cloud, name) not in (0, before), f"{name} to be started again")  # noqa: B023
-            time.sleep(5)
+            time.sleep(GOES_ON_S)
         grown = received.stat().st_size - size
         found[name] = (lost.seconds, lost.sent, grown)
     print(found)  # noqa: T201 - the figures of docs/operate/datapaths.md

@@ -25,6 +25,16 @@ while True:
     except OSError:
         pass
 """
+# Tells whoever connects the address that he seems to have.
+MIRROR = """
+import socket
+server = socket.create_server(("", 9001))
+while True:
+    connection, peer = server.accept()
+    connection.recv(1024)
+    connection.sendall(b"HTTP/1.0 200 OK\\n\\n" + peer[0].encode())
+    connection.close()
+"""
 KEEPALIVED = """
 vrrp_instance web {{
     interface eth0
@@ -43,21 +53,31 @@ def test_tenants_with_the_same_addresses_do_not_meet(cloud: Cloud, demo: Tenant,
     mine, friend = (demo.guest(ours, groups[0], fixed_ips=[{"ip_address": f"10.64.0.{n}"}]) for n in (11, 12))
     stranger = admin.guest(theirs, groups[1], fixed_ips=[{"ip_address": "10.64.0.13"}])
     namesake = admin.guest(theirs, groups[1], fixed_ips=[{"ip_address": "10.64.0.11"}])
-    for tenant, network in ((demo, ours), (admin, theirs)):
-        tenant.router(network)
+    routers = [tenant.router(network) for tenant, network in ((demo, ours), (admin, theirs))]
     for guest in (mine, friend, stranger, namesake):
         guest.lease()
     assert mine.pings(friend.address)
     assert not mine.pings(stranger.address, tries=1)
     assert not stranger.pings(friend.address, tries=1)
     # Both reach the outside, each behind its own router's address.
-    assert mine.pings("172.24.4.1")
-    assert namesake.pings("172.24.4.1")
+    cloud.start("nsenter", f"--net={cloud.namespace}", sys.executable, "-c", MIRROR)
+    seen = [wait_for(lambda: guest.fetch("172.24.4.1", 9001), "the outside") for guest in (mine, namesake)]  # noqa: B023
+    gateways = [router["external_gateway_info"]["external_fixed_ips"] for router in routers]
+    assert seen == [ips[0]["ip_address"] for ips in gateways]
     body = {"floating_network_id": cloud.public_id, "port_id": mine.id}
     address = demo.make(f"{NETWORK}/floatingips", "floatingip", **body)["floating_ip_address"]
     mine.serve(80, "mine")
     namesake.serve(80, "theirs")
     assert wait_for(lambda: fetch(cloud.namespace, address, 80), "the floating IP") == "mine"
+    # A single port of another address leads to the neighbour.
+    forwarding = demo.make(f"{NETWORK}/floatingips", "floatingip", floating_network_id=cloud.public_id)
+    place = f"{NETWORK}/floatingips/{forwarding['id']}/port_forwardings"
+    inner = {"internal_port_id": friend.id, "internal_ip_address": friend.address, "internal_port": 80}
+    demo.make(place, "port_forwarding", protocol="tcp", external_port=8080, **inner)
+    friend.serve(80, "friend")
+    shared = forwarding["floating_ip_address"]
+    assert wait_for(lambda: fetch(cloud.namespace, shared, 8080), "the forwarded port") == "friend"
+    assert not fetch(cloud.namespace, shared, 80)
     trace = demo.call("GET", f"{NETWORK}/ports/{mine.id}/trace", to=friend.address, port=80).json()["trace"]
     assert (trace["verdict"], trace["steps"][-1]["id"]) == ("delivered", friend.id)
     trace = demo.call("GET", f"{NETWORK}/ports/{mine.id}/trace", to="10.64.0.13").json()["trace"]
@@ -95,6 +115,12 @@ def test_a_rule_that_goes_cuts_what_it_let_in(cloud: Cloud, demo: Tenant) -> Non
     # What nothing admits does not come in, but what the guest asks for does.
     assert not client.pings(server.address, tries=1)
     demo.rule(group, **PING)
+    assert client.pings(server.address)
+    # And nothing goes out that no rule lets out, answers apart.
+    for rule in demo.get(f"{NETWORK}/security-group-rules", security_group_id=group, direction="egress"):
+        demo.delete(f"{NETWORK}/security-group-rules/{rule['id']}")
+    demo.rule(client.port["security_groups"][0], **PING)
+    wait_for(lambda: not server.pings(client.address, tries=1), "the way out to be shut")
     assert client.pings(server.address)
 
 

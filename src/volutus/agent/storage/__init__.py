@@ -18,6 +18,9 @@ Fetch = Callable[[str], AbstractContextManager[Iterator[bytes]]]
 Send = Callable[[str, Path], None]
 """Sends a file to the control plane as the bytes of the image with that id."""
 
+Span = bytes | int
+"""A piece of a disk: its bytes, or how many zeros."""
+
 Fill = Callable[[Path], None]
 """Copies a disk that a guest has open into an empty qcow2 file of its size, as it is at one instant."""
 
@@ -90,6 +93,10 @@ class StorageBackend(Protocol):
 
     def key(self, disk_id: str) -> bytes:
         """The key of an encrypted disk, for QEMU."""
+        ...
+
+    def read(self, disk_id: str, begin: int) -> Iterator[Span]:
+        """What a guest would see of a disk that nobody writes to, from `begin` to its end."""
         ...
 
     def boot_file(self, source: DiskSource, fetch: Fetch) -> Path:

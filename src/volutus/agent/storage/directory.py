@@ -8,17 +8,18 @@ Work in progress has the suffix `.part` and no name.
 import os
 import pwd
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from volutus.agent.faults import HostFault
 from volutus.agent.state import BackupSeen, CaptureState, DiskSeen
-from volutus.agent.storage import DiskLocation, Fetch, Fill, disk_tool
+from volutus.agent.storage import DiskLocation, Fetch, Fill, Span, disk_tool
 from volutus.agent.storage.backups import Backups
 from volutus.agent.storage.captures import Captures
 from volutus.agent.storage.disk_tool import Disk
 from volutus.agent.storage.images import ImageCache, Owner, check_room
+from volutus.agent.storage.nbd import opened
 from volutus.agent.storage.pools import PART, RELEASED, Entry, Pools
 from volutus.agent.storage.qcow2 import read_header
 from volutus.agent.storage.qemu_img import CONVERT_TIMEOUT_S, Limits, qemu_img
@@ -153,6 +154,10 @@ class DirectoryStorage:
 
     def key(self, disk_id: str) -> bytes:
         return self._keys(disk_id)
+
+    def read(self, disk_id: str, begin: int) -> Iterator[Span]:
+        with opened(self._disk(self._pools.find(disk_id))) as content:
+            yield from content.spans(begin)
 
     def boot_file(self, source: DiskSource, fetch: Fetch) -> Path:
         return self._images.boot_file(source, fetch)

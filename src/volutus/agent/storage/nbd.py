@@ -1,9 +1,9 @@
 """Reads and writes the content of a disk, whatever its format, through a private qemu-nbd: the protocol's
 client.
 
-Only what backups need of the protocol: one connection, one request at a time, structured replies, and which
-parts of a disk are surely zero. (Flag 1 of `base:allocation` alone does not say so: a hole in an overlay may
-have data beneath it.)
+Only what backups and downloads need of the protocol: one connection, one request at a time, structured
+replies, and which parts of a disk are surely zero. (Flag 1 of `base:allocation` alone does not say so: a hole
+in an overlay may have data beneath it.)
 """
 
 import socket
@@ -23,6 +23,9 @@ START_TIMEOUT_S = 30.0
 REQUEST_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 30.0
 POLL_S = 0.02
+
+# What is read at once of a disk that is read whole.
+PIECE_BYTES = 1 << 20
 
 _OPTION_MAGIC = 0x49484156454F5054
 _OPTION_REPLY_MAGIC = 0x3E889045565A9
@@ -48,10 +51,7 @@ class Content:
     def read(self, offset: int, length: int) -> bytes:
         """These bytes. Raises HostFault."""
         buffer = bytearray(length)
-        for kind, payload in self._ask(_READ, offset, length):
-            if kind == _DATA:
-                at = int.from_bytes(payload[:8], "big") - offset
-                buffer[at : at + len(payload) - 8] = payload[8:]
+        list(self._ask(_READ, offset, length, into=memoryview(buffer)))
         return bytes(buffer)
 
     def write(self, offset: int, data: bytes) -> None:
@@ -62,9 +62,21 @@ class Content:
         """All that was written is on the disk."""
         list(self._ask(_FLUSH, 0, 0))
 
-    def data(self) -> Iterator[tuple[int, int]]:
-        """(offset, length) of all parts that may hold something else than zeros, in order."""
-        offset = 0
+    def spans(self, begin: int) -> Iterator[bytes | int]:
+        """Everything from `begin` on: bytes, or how many zeros."""
+        at = begin
+        for offset, length in self.data(begin):
+            if offset > at:
+                yield offset - at
+            for piece in range(offset, offset + length, PIECE_BYTES):
+                yield self.read(piece, min(PIECE_BYTES, offset + length - piece))
+            at = offset + length
+        if at < self.size_bytes:
+            yield self.size_bytes - at
+
+    def data(self, begin: int = 0) -> Iterator[tuple[int, int]]:
+        """(offset, length) of all parts from `begin` on that may hold something else than zeros, in order."""
+        offset = begin
         while offset < self.size_bytes:
             span = min(_STATUS_SPAN_MAX, self.size_bytes - offset)
             for kind, payload in self._ask(_STATUS, offset, span):
@@ -108,7 +120,10 @@ class Content:
         header = struct.pack(">IHHQQI", _REQUEST_MAGIC, 0, kind, self._cookie, offset, length)
         self._sock.sendall(header + data)
 
-    def _ask(self, kind: int, offset: int, length: int, data: bytes = b"") -> Iterator[tuple[int, bytes]]:
+    def _ask(
+        self, kind: int, offset: int, length: int, data: bytes = b"", into: memoryview | None = None
+    ) -> Iterator[tuple[int, bytes]]:
+        """The replies; the bytes of a disk go `into` that, and are in none."""
         self._send_request(kind, offset, length, data)
         done = False
         while not done:
@@ -120,7 +135,12 @@ class Content:
             if magic != _STRUCTURED_MAGIC:
                 raise HostFault("The disk's content could not be read.", f"magic {magic:#x}")
             flags, reply, _, size = struct.unpack(">HHQI", self._take(16))
-            payload = self._take(size)
+            if reply == _DATA and into is not None:
+                at = int.from_bytes(self._take(8), "big") - offset
+                self._fill(into[at : at + size - 8])
+                payload = b""
+            else:
+                payload = self._take(size)
             if reply & 0x8000:
                 self._check(int.from_bytes(payload[:4], "big") or 5)
             done = bool(flags & 1)
@@ -131,13 +151,16 @@ class Content:
             raise HostFault("The disk's content could not be read or written.", f"errno {error}")
 
     def _take(self, length: int) -> bytes:
-        buffer = bytearray()
-        while len(buffer) < length:
-            piece = self._sock.recv(min(length - len(buffer), 1 << 20))
-            if not piece:
-                raise HostFault("The disk's content could not be read.", "qemu-nbd closed the connection")
-            buffer += piece
+        buffer = bytearray(length)
+        self._fill(memoryview(buffer))
         return bytes(buffer)
+
+    def _fill(self, view: memoryview) -> None:
+        while view:
+            count = self._sock.recv_into(view)
+            if not count:
+                raise HostFault("The disk's content could not be read.", "qemu-nbd closed the connection")
+            view = view[count:]
 
 
 @contextmanager

@@ -2,14 +2,14 @@
 """Disks that are only pretended: same protocol, no file. They exist at once and have room for everything,
 unless `capacity_bytes` says otherwise."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from volutus.agent.faults import HostFault
 from volutus.agent.hypervisor.simulated import never
 from volutus.agent.state import BackupSeen, CaptureState, DiskSeen
-from volutus.agent.storage import DiskLocation, Fetch, Fill
+from volutus.agent.storage import DiskLocation, Fetch, Fill, Span
 from volutus.wire import BackupSpec, DiskSource, DiskSpec, UploadSpec
 
 
@@ -108,6 +108,12 @@ class SimulatedStorage:
 
     def location(self, disk_id: str) -> DiskLocation:
         return DiskLocation(Path("/simulated") / disk_id, "raw")
+
+    def read(self, disk_id: str, begin: int) -> Iterator[Span]:
+        self.trouble("read")
+        if disk_id not in self._disks:
+            raise HostFault("The disk is not on the host.")
+        yield self._disks[disk_id].size_bytes - begin
 
     def boot_file(self, source: DiskSource, fetch: Fetch) -> Path:
         return Path("/simulated") / (source.image_id or "")

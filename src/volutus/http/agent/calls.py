@@ -51,7 +51,8 @@ async def desired(request: StreamRequest) -> Response:
         while True:
             rung.clear()
             answer = await asyncio.to_thread(_desired, request.plane, host_id, seen)
-            if answer.assignments or answer.generation != seen or answer.consoles or answer.commands:
+            at_once = answer.consoles or answer.commands or answer.reads
+            if answer.assignments or answer.generation != seen or at_once:
                 return document(answer)
             # A ring may be for a change we have read already, or only for the bell's new connection.
             try:
@@ -112,13 +113,7 @@ def console(request: Request) -> Response:
 
 async def console_output(request: StreamRequest) -> Response:
     """What a guest's console says, as long as somebody looks."""
-    session_id = await asyncio.to_thread(_session, request)
-    async with joined(request.plane.settings.run_dir, session_id, UP) as (_, writer):
-        with contextlib.suppress(ConnectionError, HttpProblem):
-            async for chunk in request.chunks:
-                writer.write(chunk)
-                await writer.drain()
-    return document({})
+    return await _handed_on(request, await asyncio.to_thread(_session, request))
 
 
 async def console_input(request: StreamRequest) -> Response:
@@ -127,6 +122,21 @@ async def console_input(request: StreamRequest) -> Response:
     held = contextlib.AsyncExitStack()
     ends = await held.enter_async_context(joined(request.plane.settings.run_dir, session_id, DOWN))
     return StreamingResponse(_typed(held, ends), media_type="application/octet-stream")
+
+
+async def disk_content(request: StreamRequest) -> Response:
+    """A disk's bytes, as long as somebody downloads it."""
+    return await _handed_on(request, await asyncio.to_thread(_read_session, request))
+
+
+async def _handed_on(request: StreamRequest, session_id: str) -> Response:
+    """What the host sends, to who waits for it under that name."""
+    async with joined(request.plane.settings.run_dir, session_id, UP) as (_, writer):
+        with contextlib.suppress(ConnectionError, HttpProblem):
+            async for chunk in request.chunks:
+                writer.write(chunk)
+                await writer.drain()
+    return document({})
 
 
 async def _typed(held: contextlib.AsyncExitStack, ends: Ends) -> AsyncIterator[bytes]:
@@ -139,6 +149,13 @@ def _session(request: StreamRequest) -> str:
     session_id = request.params["session_id"]
     with request.plane.database.read(request.request_id) as tx:
         compute.remote_consoles.check_host(tx, request.caller.user_name, session_id)
+    return session_id
+
+
+def _read_session(request: StreamRequest) -> str:
+    session_id = request.params["session_id"]
+    with request.plane.database.read(request.request_id) as tx:
+        volume.reads.check_host(tx, request.caller.user_name, session_id)
     return session_id
 
 
@@ -163,7 +180,9 @@ def _desired(plane: Plane, host_id: str, seen: int) -> Desired:
     with plane.database.read() as tx:
         consoles = compute.remote_consoles.take_requests(tx, host_id)
         commands = compute.guest_commands.take(tx, host_id, functools.partial(_unsealed, plane))
-        return replace(placement.desired(tx, host_id, seen), consoles=consoles, commands=commands)
+        reads = volume.reads.take(tx, host_id)
+        known = placement.desired(tx, host_id, seen)
+        return replace(known, consoles=consoles, commands=commands, reads=reads)
 
 
 def _unsealed(plane: Plane, sealed: str) -> str:

@@ -34,6 +34,7 @@ def dialect(*, trust_host_header: bool) -> Dialect:
         Route(
             "GET", "/consoles/{session_id}/input", calls.console_input, "agent:remote_console", streams=True
         ),
+        Route("PUT", "/reads/{session_id}", calls.disk_content, "agent:disk_content", streams=True),
     )
     credential = header_name if trust_host_header else certificate_name
     return Dialect("agent", ("/agent/v1",), routes, FaultTable(openstack_fault), credential=credential)

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 from msgspec import UNSET
@@ -92,8 +91,7 @@ def add(tx: Tx, caller: Caller, noun: Noun, values: Mapping[str, Any]) -> Row[An
         raise Duplicate(f"Another {noun.words} has the same place already.")
     quota.charge(tx, values["project_id"], {noun.quota: 1})
     if noun.meter is not None:
-        usage = metering.Usage(values["project_id"], noun.quota, object_id, noun.meter, Decimal(1))
-        metering.open_usage(tx, [usage])
+        metering.have_one(tx, values["project_id"], noun.quota, object_id, noun.meter)
     audit.record(tx, caller, "create", f"loadbalancer.{noun.quota}", object_id)
     touch(tx, values.get("load_balancer_id", object_id))
     return get(tx, caller, noun, object_id)

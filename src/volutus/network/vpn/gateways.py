@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Row, delete, func, insert, select, text, update
 
-from volutus import audit, placement
+from volutus import audit, metering, placement
 from volutus.db import Tx
 from volutus.identity import Caller
 from volutus.identity.caller import CLOUD
@@ -26,6 +26,9 @@ from volutus.reconcile import wake
 
 # The kind of work, and of assignment, by which a gateway comes to be.
 VPN_WORK = "vpn"
+# What a gateway costs beside its address.
+METER = "vpn"
+USAGE_KIND = "vpn_gateway"
 DEFAULT_PORT = 51820
 DEFAULT_TUNNEL = "10.254.0.0/24"
 TUNNEL_PREFIX_MAX = 30
@@ -129,6 +132,7 @@ def create(tx: Tx, caller: Caller, order: GatewayOrder) -> VpnGateway:
         "public_key": public_key,
     }
     tx.execute(insert(gateways), values)
+    metering.have_one(tx, order.project_id, USAGE_KIND, gateway_id, METER)
     audit.record(tx, caller, "create", "network.vpn_gateway", gateway_id, {"router_id": router.id})
     changed(tx, gateway_id, router.id)
     return get(tx, caller, gateway_id)
@@ -158,10 +162,11 @@ def change(tx: Tx, caller: Caller, gateway_id: str, values: dict[str, str]) -> V
     return get(tx, caller, gateway_id)
 
 
-def remove(tx: Tx, caller: Caller, gateway_id: str) -> None:
-    """Delete a gateway that has no peers any more. Raises VpnGatewayInUse."""
+def remove(tx: Tx, caller: Caller, gateway_id: str, *, cascade: bool = False) -> None:
+    """Delete a gateway that has no peers any more, or with its peers. Raises VpnGatewayInUse."""
     gateway = get(tx, caller, gateway_id, lock=True)
-    if tx.value(select(peers.c.id).where(peers.c.gateway_id == gateway_id).limit(1)) is not None:
+    has_peers = select(peers.c.id).where(peers.c.gateway_id == gateway_id).limit(1)
+    if not cascade and tx.value(has_peers) is not None:
         raise VpnGatewayInUse(f"VPN gateway {gateway_id} has peers.")
     row = tx.row(select(gateways.c.host_id, gateways.c.floating_ip_id).where(gateways.c.id == gateway_id))
     tx.execute(delete(gateways).where(gateways.c.id == gateway_id))
@@ -172,6 +177,7 @@ def remove(tx: Tx, caller: Caller, gateway_id: str) -> None:
         with contextlib.suppress(FloatingIPNotFound):
             floating_ips.remove(tx, CLOUD, row.floating_ip_id)
     ports.erase(tx, CLOUD, ports.fetch(tx, [gateway.port_id]))
+    metering.close_usage(tx, USAGE_KIND, [gateway_id])
     audit.record(tx, caller, "delete", "network.vpn_gateway", gateway_id)
     units.touch(tx, Kind.ROUTER, [gateway.router_id])
 

@@ -2,7 +2,7 @@
 
 from starlette.responses import Response
 
-from volutus.billing import accounts, ledger, notices, standing, statements
+from volutus.billing import accounts, forecasts, ledger, notices, standing, statements
 from volutus.billing.accounts import Account
 from volutus.billing.ledger import LineFilter
 from volutus.db.paging import PAGE_MAX
@@ -56,7 +56,7 @@ def statement_of(request: Request) -> Response:
 def forecast(request: Request) -> Response:
     """What this month will have cost at the present pace."""
     account = accounts.mine(request.tx, request.caller)
-    found = views.shown(statements.forecast(request.tx, account.id))
+    found = views.shown(forecasts.forecast(request.tx, account.id))
     return document({"forecast": {**found, "currency": account.currency}})
 
 

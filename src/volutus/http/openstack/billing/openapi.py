@@ -20,7 +20,7 @@ BODIES: dict[tuple[str, str], type[msgspec.Struct]] = {
     ("PATCH", "/v1/subscriptions/{subscription_id}"): schemas.SubscriptionChangeBody,
     ("POST", "/v1/subscriptions/{subscription_id}/extend"): schemas.ExtensionBody,
     ("POST", "/v1/packages"): schemas.PackageBody,
-    ("PUT", "/v1/traffic/{kind}/{resource_id}"): schemas.TrafficBody,
+    ("PUT", "/v1/traffic/ports/{port_id}"): schemas.TrafficBody,
     ("POST", "/v1/payments"): schemas.CheckoutBody,
     ("PUT", "/v1/top-up"): schemas.TopUpBody,
     ("POST", "/v1/vouchers/redeem"): schemas.RedemptionBody,

@@ -14,9 +14,9 @@ from volutus.billing import (
     price_files,
     prices,
     rating,
-    traffic,
+    uplink,
 )
-from volutus.billing.accounts import ACCOUNTS_MAX, AccountOrder
+from volutus.billing.accounts import ACCOUNTS_MAX, AccountOrder, RegionChanges
 from volutus.billing.cycles import CYCLES_PER_DAY, cycle_of
 from volutus.billing.invoices import TaxRate
 from volutus.billing.payments import Payment
@@ -30,9 +30,11 @@ AUDIT_CYCLES_MAX = CYCLES_PER_DAY
 
 
 def set_region(request: Request) -> Response:
-    """The mode of accounts that come to be from now on (paying, or showback without money), and who sells."""
+    """The mode of accounts that come to be from now on (paying, or showback without money), who sells, and
+    how long who does not pay is waited for."""
     body = request.read(schemas.RegionBody).region
-    changed = accounts.set_region(request.tx, request.caller, body.mode, body.seller)
+    changes = RegionChanges(**{name: getattr(body, name) for name in body.__struct_fields__})
+    changed = accounts.set_region(request.tx, request.caller, changes)
     return document({"region": views.shown(changed)})
 
 
@@ -142,7 +144,7 @@ def make_voucher(request: Request) -> Response:
 
 def set_uplink(request: Request) -> Response:
     """How much bandwidth can be promised."""
-    traffic.set_uplink(request.tx, request.caller, request.read(schemas.UplinkBody).uplink.mbit)
+    uplink.set_uplink(request.tx, request.caller, request.read(schemas.UplinkBody).uplink.mbit)
     return no_content()
 
 

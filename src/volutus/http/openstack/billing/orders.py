@@ -4,7 +4,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from volutus.billing import accounts, quotes, traffic
+from volutus.billing import accounts, quotes, traffic, uplink
 from volutus.billing import packages as packages_
 from volutus.billing import subscriptions as subscriptions_
 from volutus.billing.packages import Item, Package, PackageOrder
@@ -111,14 +111,20 @@ def end_package(request: Request) -> Response:
     return document({"refund": views.shown(refund)})
 
 
+def traffic_rates(request: Request) -> Response:
+    """The ports of the caller's project that have a committed rate; all others pay for their bytes."""
+    found = traffic.rates(request.tx, [request.caller.own_project()])
+    return document({"traffic": views.shown(found)})
+
+
 def traffic_mode(request: Request) -> Response:
     """Pay for a committed rate, or for the bytes."""
     body = request.read(schemas.TrafficBody).traffic
-    kind, resource_id = request.params["kind"], request.params["resource_id"]
+    port_id = request.params["port_id"]
     if body.method == _BY_RATE and body.mbit is not None:
-        traffic.by_rate(request.tx, request.caller, RateOrder(kind, resource_id, body.mbit))
+        uplink.by_rate(request.tx, request.caller, RateOrder(port_id, body.mbit))
     elif body.method == _BY_VOLUME:
-        traffic.by_volume(request.tx, request.caller, kind, resource_id)
+        uplink.by_volume(request.tx, request.caller, port_id)
     else:
         raise Invalid(f"The method is {_BY_VOLUME}, or {_BY_RATE} with mbit.", field="traffic.method")
     return no_content()

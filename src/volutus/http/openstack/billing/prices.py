@@ -5,7 +5,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from volutus.billing import accounts, burst, prices
+from volutus.billing import accounts, burst, price_history, prices
 from volutus.billing.burst import HISTORY_MAX, Levels
 from volutus.billing.cycles import cycle_of, end_of
 from volutus.billing.prices import AHEAD, Quoted
@@ -34,24 +34,28 @@ def index(request: Request) -> Response:
 
 
 def history(request: Request) -> Response:
-    """The levels of a span of time with the loads they came from, newest first; the next one is among
-    them."""
+    """The levels and prices of a span of time with the loads they came from, newest first; the next one is
+    among them."""
     until = queries.moment(request, "until") or end_of(cycle_of(request.tx.now))
     since = queries.moment(request, "since") or until - _DAY
     limit = queries.number(request, "limit", HISTORY_MAX, HISTORY_MAX)
-    levels = burst.history(request.tx, since, until, request.query.get("meter"), limit)
+    chosen, meter = _chosen(request), request.query.get("meter")
+    found = price_history.price_history(request.tx, chosen.id, (since, until), meter, limit)
     current = cycle_of(request.tx.now)
     lines = [
         {
-            "meter": level.meter,
-            "billing_cycle": level.cycle,
-            "time": views.moment(level.at),
-            "level": level.level,
-            "load": f"{level.load:f}",
-            "smoothed": f"{level.smoothed:f}",
-            "is_next": level.cycle > current,
+            "meter": moved.level.meter,
+            "billing_cycle": moved.level.cycle,
+            "time": views.moment(moved.level.at),
+            "level": moved.level.level,
+            "price": None if moved.price is None else f"{moved.price:f}",
+            "currency": chosen.currency,
+            "unit": moved.unit,
+            "load": f"{moved.level.load:f}",
+            "smoothed": f"{moved.level.smoothed:f}",
+            "is_next": moved.level.cycle > current,
         }
-        for level in levels
+        for moved in found
     ]
     if views.wants_csv(request):
         return views.table(lines, "price-history")

@@ -76,7 +76,7 @@ class PackageItem(_Strict):
 class Package(_Strict):
     resource_kind: Word
     resource_id: Word
-    items: Annotated[list[PackageItem], Meta(min_length=1, max_length=50)]
+    items: Annotated[list[PackageItem], Meta(max_length=50)] = []
     months: Months = 1
     auto_renew: bool = False
 
@@ -114,12 +114,17 @@ class RedemptionBody(_Strict):
     voucher: Redemption
 
 
+# Up to ten years.
+Seconds = Annotated[int, Meta(ge=0, le=10 * 366 * 86_400)]
 Lines = Annotated[str, Meta(max_length=1000)]
 
 
 class RegionMode(_Strict):
     mode: Word | None = None
     seller: Lines | None = None
+    warn_days: Annotated[int, Meta(ge=0, le=365)] | None = None
+    stop_after_s: Seconds | None = None
+    delete_after_s: Seconds | None = None
 
 
 class RegionBody(_Strict):

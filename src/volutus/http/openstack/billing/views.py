@@ -11,7 +11,7 @@ from typing import Any
 from starlette.responses import Response
 
 from volutus.billing import money
-from volutus.billing.cycles import start_of
+from volutus.billing.cycles import CYCLE_S, start_of
 from volutus.billing.ledger import Line
 from volutus.billing.meters import meter_of
 from volutus.http.kernel import Request
@@ -63,16 +63,26 @@ def ledger_line(line: Line) -> Document:
 
 
 def reason(line: Line) -> str:
-    """The line in words: what, how much of it, at which price."""
+    """The line in words: what, how much of it over the cycle, at which price. What was not had for the whole
+    of a cycle, or changed in it, is told as what that is on average, with the quantity that is charged."""
     if line.meter is None or line.quantity is None or line.price is None:
         return f"{line.kind.replace('_', ' ').capitalize()}: {line.purpose.partition('/')[2]}"
     meter = meter_of(line.meter)
-    amount = money.ratio(line.quantity, Decimal(meter.scale)).normalize()
-    had = f"{amount:.6f}".rstrip("0").rstrip(".")
-    held = "" if meter.is_counted else " for a second each"
+    amount = money.ratio(line.quantity, Decimal(meter.scale))
+    if meter.is_counted:
+        had = f"{_short(amount)} {meter.shown} of {meter.label}"
+    else:
+        mean = _short(money.ratio(amount, Decimal(CYCLE_S)))
+        seconds = f"{_short(amount)} {meter.shown} × s"
+        had = f"{mean} {meter.shown} of {meter.label} for {CYCLE_S // 60} minutes ({seconds})"
     price = f"{line.price:f}".rstrip("0").rstrip(".")
     what = "Burst" if line.kind == "usage" else line.kind.capitalize()
-    return f"{what}: {had} {meter.shown} of {meter.label}{held} at {price} {line.currency} per {meter.unit}"
+    return f"{what}: {had} at {price} {line.currency} per {meter.unit}"
+
+
+def _short(amount: Decimal) -> str:
+    """To six places, for eyes: the exact quantity stands beside it."""
+    return f"{amount:.6f}".rstrip("0").rstrip(".")
 
 
 def table(rows: Sequence[Document], name: str) -> Response:

@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
-from volutus.http.kernel import HttpProblem, Request, Route
+from volutus.http.kernel import HttpProblem, Request, Route, StreamRequest
 from volutus.http.openstack.volume import (
     attachments,
     backups,
     default_types,
+    downloads,
     group_types,
     groups,
     managing,
@@ -27,13 +28,13 @@ from volutus.http.openstack.volume import (
 from volutus.http.openstack.volume.bodies import missing
 from volutus.volume.metadata import Notes
 
-Handler = Callable[[Request], Any]
+Handler = Callable[[Any], Any]
 
 
 def _in_project(handler: Handler) -> Handler:
     """A path that carries a project must carry the token's: Cinder's check against mixed-up clients."""
 
-    def guarded(request: Request) -> Any:
+    def guarded(request: Request | StreamRequest) -> Any:
         named, own = request.params.get("project_id"), request.caller.project_id
         if named is not None and own is not None and named != own:
             raise HttpProblem(
@@ -46,8 +47,16 @@ def _in_project(handler: Handler) -> Handler:
     return guarded
 
 
-def _route(method: str, path: str, handler: Handler, permission: str, *, writes: bool | None = None) -> Route:
-    return Route(method, path, _in_project(handler), f"volume:{permission}", writes=writes)
+def _route(
+    method: str,
+    path: str,
+    handler: Handler,
+    permission: str,
+    *,
+    writes: bool | None = None,
+    streams: bool = False,
+) -> Route:
+    return Route(method, path, _in_project(handler), f"volume:{permission}", writes=writes, streams=streams)
 
 
 _VOLUMES = (
@@ -73,6 +82,7 @@ _SNAPSHOTS = (
     _route("PUT", "/snapshots/{snapshot_id}", snapshots.update, "snapshots:update"),
     _route("DELETE", "/snapshots/{snapshot_id}", snapshots.delete, "snapshots:delete"),
     _route("POST", "/snapshots/{snapshot_id}/action", snapshots.act, "snapshots:act"),
+    _route("GET", "/snapshots/{snapshot_id}/raw", downloads.raw, "snapshots:download", streams=True),
 )
 
 

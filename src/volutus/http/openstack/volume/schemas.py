@@ -229,6 +229,13 @@ class ResetStatus(msgspec.Struct):
     migration_status: str | None = None
 
 
+class SnapshotProgress(msgspec.Struct):
+    """`os-update_snapshot_status`; `progress` is text like `80%`."""
+
+    status: str | None = None
+    progress: str | None = None
+
+
 class ReadOnly(msgspec.Struct):
     """`os-update_readonly_flag`."""
 

@@ -89,18 +89,18 @@ def act(request: Request) -> Response:
         policy.require("volume:snapshots:unmanage", caller)
         releases.release_snapshot(request.tx, request.caller, snapshot_id)
     elif "os-update_snapshot_status" in body:
-        asked = read(request, "os-update_snapshot_status", schemas.ResetStatus)
-        _progress(request, snapshot_id, asked.status or "")
+        told = read(request, "os-update_snapshot_status", schemas.SnapshotProgress)
+        _progress(request, snapshot_id, told)
     else:
         raise Invalid("There is no such action.")
     return empty()
 
 
-def _progress(request: Request, snapshot_id: str, status: str) -> None:
+def _progress(request: Request, snapshot_id: str, told: schemas.SnapshotProgress) -> None:
     """A driver outside says how its part of a snapshot went."""
     if get_snapshot(request.tx, request.caller, snapshot_id).status not in ("creating", "deleting"):
         raise Invalid("Snapshot status is not one that can be updated from outside.", field="status")
-    snapshots.force_status(request.tx, request.caller, snapshot_id, status)
+    snapshots.force_status(request.tx, request.caller, snapshot_id, told.status or "", told.progress)
 
 
 def _listed(request: Request, *, detail: bool) -> Response:

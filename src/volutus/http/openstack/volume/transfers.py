@@ -45,7 +45,7 @@ def accept(request: Request) -> Response:
     """`POST …/ID/accept`."""
     body, transfer_id = read(request, "accept", schemas.TransferAccept), request.params["transfer_id"]
     taken = transfers.accept(request.tx, request.caller, transfer_id, body.auth_key)
-    told = {"id": transfer_id, "name": taken.name, "volume_id": taken.id}
+    told = {"id": transfer_id, "name": taken.name, "volume_id": taken.volume_id}
     return accepted({"transfer": {**told, "links": links(request, "os-volume-transfer", transfer_id)}})
 
 

@@ -133,9 +133,8 @@ def snapshot(request: Request, one: Snapshot) -> dict[str, Any]:
 
 def snapshot_detail(request: Request, one: Snapshot) -> dict[str, Any]:
     """What showing a snapshot answers."""
-    done = "100%" if one.status == "available" else "0%"
     body = snapshot(request, one)
-    body["os-extended-snapshot-attributes:progress"] = done
+    body["os-extended-snapshot-attributes:progress"] = one.progress
     body["os-extended-snapshot-attributes:project_id"] = one.project_id
     if request.microversion >= Version(3, 14):
         body["group_snapshot_id"] = one.group_snapshot_id
