@@ -29,9 +29,22 @@ def test_a_key_is_made_and_its_private_part_shown_once(tx, caller, tmp_path, alg
     assert made.fingerprint in shown
 
 
+def test_a_certificate_is_made_and_its_key_shown_once(tx, caller, tmp_path):
+    made = key_pairs.create(tx, caller, KeyPairOrder("windows", type="x509"))
+    assert made.type == "x509" and "PRIVATE KEY" in made.private_key
+    path = tmp_path / "certificate"
+    path.write_text(made.public_key)
+    command = ["openssl", "x509", "-noout", "-fingerprint", "-sha1", "-in", path]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert made.fingerprint.upper() in shown
+    brought = key_pairs.create(tx, caller, KeyPairOrder("brought", made.public_key, type="x509"))
+    assert (brought.fingerprint, brought.private_key) == (made.fingerprint, None)
+
+
 @pytest.mark.parametrize(
     "order",
     [
+        KeyPairOrder("bad", "not a certificate", type="x509"),
         KeyPairOrder("bad", "not a key"),
         KeyPairOrder("bad", "ssh-rsa AAAA"),
         KeyPairOrder("bad", "ssh-ed25519 " + "A" * 68),

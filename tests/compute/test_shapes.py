@@ -4,7 +4,7 @@ happens when something on the way fails."""
 import pytest
 
 from volutus import compute, image, placement, quota, volume
-from volutus.compute import actions, rescues, resizes, shelving
+from volutus.compute import actions, attachments, rescues, resizes, shelving
 from volutus.compute.faults import WrongState
 from volutus.compute.rescues import Rescue
 from volutus.errors import Invalid, NoCapacity, QuotaExceeded
@@ -182,6 +182,42 @@ def test_a_shelved_server_uses_nothing_and_comes_back(plane, server):
     assert [nic.addresses for nic in spec(plane, server.id).nics] == addresses
     with plane.database.read() as tx:
         assert image.status_of(tx, image_id) == "deleted"
+
+
+def test_volumes_of_a_shelved_server_wait_for_it_or_leave_at_once(plane, server):
+    with plane.database.begin() as tx:
+        kept, left = (
+            volume.volumes.create(tx, plane.caller, volume.VolumeOrder(size_gib=1)).id for _ in range(2)
+        )
+    plane.act(shelving.shelve, server.id)
+    plane.settle()
+    plane.settle()
+    plane.act(attachments.attach, server.id, volume_id=kept)
+    plane.act(attachments.attach, server.id, volume_id=left)
+    plane.act(attachments.detach, server.id, volume_id=left)
+    with plane.database.read() as tx:
+        found = {one: volume.get_volume(tx, plane.caller, one).status for one in (kept, left)}
+    assert found == {kept: "reserved", left: "available"}
+    plane.act(shelving.unshelve, server.id)
+    plane.settle()
+    assert [disk.disk_id for disk in spec(plane, server.id).disks][1:] == [kept]
+    with plane.database.read() as tx:
+        assert volume.get_volume(tx, plane.caller, kept).status == "in-use"
+
+
+def test_a_guest_that_takes_it_grows_while_it_runs(plane, server):
+    from sqlalchemy import text
+
+    with plane.database.begin() as tx:
+        tx.execute(text("""UPDATE servers SET image_properties = '{"hw_live_resize": true}'"""))
+        tx.execute(text("UPDATE guests SET cores_max = 4, memory_mib_max = 1024"))
+    plane.act(resizes.resize, server.id, flavor_id="1000mhz-2c-512m")
+    grown = plane.get(server.id)
+    assert (grown.step, grown.cores, grown.memory_mib) == ("resize_start", 2, 512)
+    plane.settle()
+    assert plane.status(server.id) == "VERIFY_RESIZE"
+    plane.act(resizes.revert, server.id)
+    assert plane.get(server.id).step == "revert_stop"
 
 
 def test_nowhere_to_unshelve_to(plane, server):

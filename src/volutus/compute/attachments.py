@@ -9,7 +9,9 @@ from volutus.errors import Conflict, Invalid
 from volutus.identity import Caller
 from volutus.volume import Attachment, AttachOptions
 
-_PLUGGABLE = frozenset({"active", "paused", "stopped"})
+# A server on the shelf has no guest: its volumes are kept for the one that it will have.
+_SHELVED = "shelved_offloaded"
+_PLUGGABLE = frozenset({"active", "paused", "stopped", _SHELVED})
 
 
 def list_(tx: Tx, caller: Caller, server_id: str, page: Page) -> list[Attachment]:
@@ -47,6 +49,10 @@ def attach(
         delete_on_termination=asked.delete_on_termination,
         tag=asked.tag,
     )
+    if server.status.vm_state == _SHELVED:
+        made = volume.reserve(tx, caller, volume_id, server.id, device, placed)
+        _done_at_once(tx, caller, server, "attach_volume")
+        return made
     made = volume.begin_attach(tx, caller, volume_id, server.id, device, placed)
     actions.touched(tx, caller, server, "attach_volume")
     return made
@@ -59,6 +65,11 @@ def detach(tx: Tx, caller: Caller, server_id: str, volume_id: str) -> None:
     if held.boot_index == 0:
         raise Conflict("Cannot detach a root device volume")
     volume.begin_detach(tx, caller, volume_id, server.id)
+    if server.status.vm_state == _SHELVED:
+        # Nobody has it plugged in.
+        volume.record_plugged(tx, server.id, [])
+        _done_at_once(tx, caller, server, "detach_volume")
+        return
     actions.touched(tx, caller, server, "detach_volume")
 
 
@@ -79,6 +90,11 @@ def set_delete_on_termination(
     server = servers.locked(tx, caller, server_id)
     _attachment(tx, server, volume_id)
     volume.set_delete_on_termination(tx, volume_id, server.id, delete_with_server)
+
+
+def _done_at_once(tx: Tx, caller: Caller, server: Server, action: str) -> None:
+    history.began(tx, caller, server.id, action, finished=True)
+    actions.audited(tx, caller, server, action)
 
 
 def _attachment(tx: Tx, server: Server, volume_id: str) -> Attachment:

@@ -9,6 +9,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from volutus.compute import certificates
 from volutus.compute.servers import Server
 from volutus.wire import GuestNic
 
@@ -59,7 +60,9 @@ def _meta_data(server: Server) -> dict[str, object]:
     }
     if server.key_name and server.key_public:
         document["public_keys"] = {server.key_name: server.key_public}
-        document["keys"] = [{"name": server.key_name, "type": "ssh", "data": server.key_public}]
+        document["keys"] = [
+            {"name": server.key_name, "type": _key_type(server.key_public), "data": server.key_public}
+        ]
     if server.admin_pass is not None:
         document["admin_pass"] = server.admin_pass
     return document
@@ -118,3 +121,7 @@ def _ec2(server: Server, addresses: Addresses) -> dict[str, str]:
 
 def _json(document: object) -> str:
     return json.dumps(document, sort_keys=True)
+
+
+def _key_type(key: str) -> str:
+    return "x509" if key.startswith(certificates.BEGINS) else "ssh"

@@ -1,4 +1,6 @@
-"""Key pairs: SSH keys of a user, imported or made here. A private key is shown once and never stored."""
+"""Key pairs: SSH keys and certificates of a user, imported or made here. A private key is shown once and
+never stored.
+"""
 
 import base64
 import hashlib
@@ -16,6 +18,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.sql import func
 
 from volutus import audit, quota
+from volutus.compute import certificates
 from volutus.compute.faults import KeyPairExists, KeyPairInvalid, KeyPairNotFound
 from volutus.compute.tables import key_pairs
 from volutus.db import Page, SortKey, Tx, paged
@@ -43,12 +46,13 @@ class KeyPair:
 @dataclass(frozen=True)
 class KeyPairOrder:
     """`public_key` None asks for a new key; `user_id` None means the caller's own; `algorithm` is that of a
-    new key."""
+    new SSH key. `type` is `ssh` or `x509`."""
 
     name: str
     public_key: str | None = None
     user_id: str | None = None
     algorithm: str = "ed25519"
+    type: str = "ssh"
 
 
 def create(tx: Tx, caller: Caller, order: KeyPairOrder) -> KeyPair:
@@ -61,7 +65,10 @@ def create(tx: Tx, caller: Caller, order: KeyPairOrder) -> KeyPair:
     user_id = order.user_id or caller.user_id or ""
     private_key = None
     public_key = order.public_key
-    if public_key is None:
+    certified = order.type == "x509"
+    if public_key is None and certified:
+        private_key, public_key = certificates.generate(order.name, tx.now)
+    elif public_key is None:
         private_key, public_key = _generate(order.algorithm, f"Generated-by-Volutus-{order.name}")
     _check_quota(tx, caller, user_id)
     row = tx.row(
@@ -69,8 +76,8 @@ def create(tx: Tx, caller: Caller, order: KeyPairOrder) -> KeyPair:
         .values(
             user_id=user_id,
             name=order.name,
-            type="ssh",
-            fingerprint=_fingerprint(public_key),
+            type=order.type,
+            fingerprint=certificates.fingerprint(public_key) if certified else _fingerprint(public_key),
             public_key=public_key,
             created_at=tx.now,
         )

@@ -33,11 +33,11 @@ def create(request: Request) -> Response:
     """Import a key, or have one made: since 2.92 Nova only imports, and so do we for those who ask for it."""
     body = request.read(CreateBody).keypair
     version = request.microversion
-    if body.type not in (None, "ssh"):
-        raise Invalid("Only key pairs of type ssh are kept.", field="keypair.type")
+    if body.type not in (None, "ssh", "x509"):
+        raise Invalid("The type of a key pair is ssh or x509.", field="keypair.type")
     if body.public_key is None and version >= V2_92:
         raise Invalid("'public_key' is a required property", field="keypair.public_key")
-    order = KeyPairOrder(body.name, body.public_key, _owner(request, body.user_id))
+    order = KeyPairOrder(body.name, body.public_key, _owner(request, body.user_id), type=body.type or "ssh")
     made = compute.key_pairs.create(request.tx, request.caller, order)
     view = _view(made, version) | {"user_id": made.user_id}
     if made.private_key is not None:
