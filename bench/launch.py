@@ -2,7 +2,7 @@
 
 Asks a cloud that runs, as its project `demo`, for servers one at a time and sixteen at once; says for each
 the seconds from POST to ACTIVE (the host has seen QEMU run), and of the median server each stage. Deletes
-them.
+them. The project needs quota for so many.
 """
 
 import argparse
@@ -83,9 +83,13 @@ def _stages(client: Client, server_id: str) -> dict[str, float]:
     """From the server's own history, so that asking for it does not count."""
     path = f"{SERVERS}/{server_id}/os-instance-actions"
     (made,) = client.call("GET", path, None, NEWEST).json()["instanceActions"]
-    events = client.call("GET", f"{path}/{made['request_id']}", None, NEWEST).json()["instanceAction"][
-        "events"
-    ]
+
+    def told() -> Any:
+        answer = client.call("GET", f"{path}/{made['request_id']}", None, NEWEST)
+        events = answer.json()["instanceAction"]["events"]
+        return events if all(event["finish_time"] for event in events) else None
+
+    events = eventually(told, "the launch is over in the history")
     seconds = {event["event"]: _at(event["finish_time"]) - _at(event["start_time"]) for event in events}
     return {"total": seconds.pop("compute__do_build_and_run_instance"), **seconds}
 
