@@ -17,12 +17,14 @@ _NAMES = {
     "router": N_("Routers"),
     "load_balancer": N_("Load balancers"),
     "vpn": N_("VPN gateways"),
-    "vlan": N_("VLANs"),
+    "vlan": N_("Private networks"),
     "licence_core": N_("Licences by core"),
     "licence_instance": N_("Licences by server"),
     "bandwidth_mbit": N_("Committed bandwidth"),
     "traffic_out_bytes": N_("Outgoing traffic"),
 }
+# Classes that every cloud has; others are named by its operator.
+_CLASSES = {"backfill": N_("yields its place")}
 _UNITS = {"cpu_mhz": "MHz", "memory_mib": "MiB", "bandwidth_mbit": "Mbit/s", "traffic_out_bytes": "bytes"}
 KINDS = {
     "usage": N_("Use"),
@@ -60,7 +62,8 @@ def meter_name(key: str | None) -> str:
     """A meter with its class, in words."""
     name, _separator, kind = (key or "").partition(":")
     shown = lookup(_NAMES[name]) if name in _NAMES else name
-    return f"{shown} ({kind})" if kind else shown
+    shown_kind = lookup(_CLASSES[kind]) if kind in _CLASSES else kind
+    return f"{shown} ({shown_kind})" if kind else shown
 
 
 def meter_unit(key: str) -> str:

@@ -83,5 +83,5 @@ async def order(visit: Visit, server_id: str, *, new: bool) -> None:
 
 async def _order_port(api: Api, port_id: str, rate: int, cap: str) -> None:
     wanted: Document = {"method": RATE, "mbit": str(rate)} if rate else {"method": VOLUME}
-    await api.put(f"/billing/v1/traffic/port/{port_id}", {"traffic": wanted})
+    await api.put(f"/billing/v1/traffic/ports/{port_id}", {"traffic": wanted})
     await api.put(f"{_PORTS}/{port_id}", {"port": {"qos_policy_id": cap or None}})

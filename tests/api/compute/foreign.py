@@ -316,7 +316,7 @@ FOREIGN = Foreign(
     # Flavors, hypervisors, services and aggregates are the operator's; the others name no object.
     shared=frozenset(
         {"flavors/id", "os-hypervisors/id", "os-services/id", "os-aggregates/id"}
-        | {"os-console-auth-tokens/token", "os-hosts/name", "os-hosts/act"}
+        | {"os-console-auth-tokens/token", "os-hosts/name", "{name}/act"}
         | {"os-instance_usage_audit_log/before"}
         | {"key", "tag", "network", "request_id", "class_name", "alias"}
     ),
