@@ -1,52 +1,25 @@
 """What tenants notice, with packets through a real OVN: one stack for all, guests as namespaces."""
 
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 
 from tests.network.ovn.lab import Lab
-from tests.network.ovn.stack import OUTSIDE, PHYSICAL_NETWORK, OvnStack, wait_for
+from tests.network.ovn.stack import OUTSIDE, PHYSICAL_NETWORK, wait_for
 from volutus.agent.network.flows import MarkedFlows
-from volutus.clock import SystemClock
 from volutus.network.ovn import (
     AddressPairView,
     Direction,
     FloatingIpView,
     Kind,
     MeterView,
-    Northbound,
-    OvsdbClient,
-    OvsdbNorthbound,
     PortUse,
     ProviderView,
 )
 
 pytestmark = pytest.mark.machine
 IN, OUT = Direction.INGRESS, Direction.EGRESS
-
-
-@pytest.fixture(scope="session")
-def stack() -> Iterator[OvnStack]:
-    started = OvnStack()
-    try:
-        started.start()
-        yield started
-    finally:
-        started.stop()
-
-
-@pytest.fixture(scope="session")
-def stack_northbound(stack: OvnStack) -> Northbound:
-    return OvsdbNorthbound(OvsdbClient(stack.northbound.remote, SystemClock()))
-
-
-@pytest.fixture
-def lab(stack: OvnStack, stack_northbound: Northbound) -> Iterator[Lab]:
-    opened = Lab(stack, stack_northbound)
-    yield opened
-    opened.close()
 
 
 def test_dhcp_gives_all_that_the_subnet_says(lab: Lab) -> None:

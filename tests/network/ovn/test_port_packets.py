@@ -6,7 +6,6 @@ import pytest
 
 from tests.network.ovn.lab import Lab
 from tests.network.ovn.stack import OUTSIDE, wait_for
-from tests.network.ovn.test_packets import lab, stack, stack_northbound
 from volutus.network.ovn import (
     AddressGroupView,
     Direction,
@@ -17,7 +16,6 @@ from volutus.network.ovn import (
 )
 
 pytestmark = pytest.mark.machine
-__all__ = ["lab", "stack", "stack_northbound"]
 
 
 def test_single_ports_of_an_address_lead_to_different_guests(lab: Lab) -> None:
