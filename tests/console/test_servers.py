@@ -7,6 +7,7 @@ import pytest
 
 from tests.console.conftest import PASSWORDS
 from volutus import billing, compute
+from volutus.console import live
 from volutus.reconcile import Item
 
 
@@ -51,6 +52,15 @@ def test_a_server_is_ordered_becomes_active_and_is_listed(browser, plane):
     assert "web-1" in listed
     assert "ACTIVE" in listed
     assert "web-1" in browser.get("/").text
+
+
+@pytest.mark.parametrize("path", ["/", "/servers", "/topology", "/volumes", "{server}"])
+def test_what_follows_is_shown_by_itself_too(browser, plane, monkeypatch, path):
+    for name in ("LIFETIME_S", "BUSY_S", "STILL_S"):
+        monkeypatch.setattr(live, name, 0.01)
+    server = create(browser, plane)
+    stream = browser.get(f"/live?page={path.format(server=server)}").text
+    assert stream.startswith("event: part") and "gone" not in stream
 
 
 def test_any_size_can_be_ordered(browser, plane):
