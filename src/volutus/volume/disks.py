@@ -116,9 +116,9 @@ def rework(tx: Tx, disk_id: str, wanted: Rework) -> None:
     changes = {
         "revision": disks.c.revision + 1,
         "rework": wanted.kind,
-        "source_image_id": None,
-        "source_image_format": None,
-        "source_sha256": None,
+        "source_image_id": wanted.source.image_id,
+        "source_image_format": wanted.source.image_format,
+        "source_sha256": wanted.source.sha256,
         "source_disk_id": wanted.source.disk_id,
         "source_backup_id": wanted.source.backup_id,
         "adopted_id": None,
