@@ -14,7 +14,7 @@ from volutus.db import Tx
 from volutus.errors import Invalid
 from volutus.identity import Caller
 from volutus.identity.caller import CLOUD
-from volutus.network import metadata_ports, networks, ports, security_groups, trunks, units
+from volutus.network import metadata_ports, networks, ports, security_groups, topologies, trunks, units
 from volutus.network.allocation import FixedIpRequest
 from volutus.network.errors import NicRequestAmbiguous, PortInUse, PortNotFound
 from volutus.network.ovn.model import Kind
@@ -31,10 +31,12 @@ ADDRESSES_MAX = 50_000
 
 
 class NicMode(Enum):
-    """What a server gets when no nic is named: NONE no nic at all; AUTO the one network it could mean."""
+    """What a server gets when no nic is named: NONE no nic at all; UNSAID one on the only network it could
+    mean, if there is one; AUTO the same, and where there is none the project's network is made."""
 
     AUTO = "auto"
     NONE = "none"
+    UNSAID = "unsaid"
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class ServerNics:
     project_id: str
     zone: str = "nova"
     requested: tuple[NicRequest, ...] = ()
-    mode: NicMode = NicMode.AUTO
+    mode: NicMode = NicMode.UNSAID
     security_groups: tuple[str, ...] = ()
 
 
@@ -113,13 +115,16 @@ def ports_for_server(tx: Tx, caller: Caller, order: ServerNics) -> list[str]:
     """Make or adopt the ports of a server that is being created; their ids in the order of its nics.
 
     Raises NicRequestAmbiguous when nothing is named and there are several networks, PortInUse, and whatever
-    making a port raises. A project without any network gets a server without nics.
+    making a port raises. A project without any network gets a server without nics, unless the mode is AUTO.
     """
     requested = order.requested
     if not requested:
         if order.mode is NicMode.NONE:
             return []
         requested = _automatic(tx, caller)
+        if not requested and order.mode is NicMode.AUTO:
+            made = topologies.ensure(tx, caller, order.project_id)
+            requested = (NicRequest(network_id=made.network_id),)
     _refuse_nonsense(requested)
     return _plug(tx, caller, replace(order, requested=requested), first=0)
 
