@@ -103,6 +103,18 @@ def nic_model(shape: Shape) -> str:
     return _Asked(shape).one_of("vif_model", NIC_MODELS, "virtio")
 
 
+def check_disk(shape: Shape, device_type: str | None, bus: str | None) -> None:
+    """Whether a disk can be plugged in so. Raises Invalid."""
+    if device_type not in (None, "disk", "cdrom"):
+        raise Invalid(f"device_type {device_type} is not one of disk, cdrom.", field="device_type")
+    if bus is not None and bus not in BUSES:
+        raise Invalid(f"disk_bus {bus} is not one of {', '.join(BUSES)}.", field="disk_bus")
+    if bus == "ide" and _Asked(shape).machine() == "q35":
+        raise Invalid("disk_bus ide is of the machine pc: q35 has sata.", field="disk_bus")
+    if bus == "virtio" and device_type == "cdrom":
+        raise Invalid("A CD-ROM is on ide, sata, scsi or usb.", field="disk_bus")
+
+
 def grows_live(old: Shape, new: Shape, cores_max: int, memory_mib_max: int) -> bool:
     """Whether a running guest of the old shape can be given the new one: more cores and memory, up to the
     most that it was started for, and the same machine otherwise."""
@@ -117,15 +129,17 @@ def _kind(shape: Shape) -> GuestHardware:
 
 
 def placed(shape: Shape, hardware: GuestHardware, disks: Sequence[GuestDisk]) -> list[GuestDisk]:
-    """The same disks on the bus that the image asks for. An ISO image is a CD-ROM, and booted after what is
-    installed from it: an empty disk boots nothing, so that the first start comes to the installer."""
+    """The same disks, on the bus that the image asks for where they have none. An ISO image is a CD-ROM, and
+    booted after what is installed from it: an empty disk boots nothing, so that the first start comes to the
+    installer."""
     bus = _Asked(shape).bus("disk_bus", "virtio")
     moved, names = [], {prefix: iter(_LETTERS) for prefix in BUSES.values()}
     for disk in disks:
         is_installer = shape.image_format == "iso" and disk.boot_index == 0
-        disk_bus = hardware.cdrom_bus if is_installer else bus if disk.bus == "virtio" else disk.bus
+        is_cdrom = is_installer or disk.device == "cdrom"
+        disk_bus = disk.bus or (hardware.cdrom_bus if is_cdrom else bus)
         prefix = BUSES[disk_bus]
-        kept = disk_bus == disk.bus and disk.target.startswith(prefix) and shape.image_format != "iso"
+        kept = disk.target.startswith(prefix) and shape.image_format != "iso"
         target = disk.target if kept else f"{prefix}{next(names[prefix])}"
         changed = replace(disk, bus=disk_bus, target=target)
         moved.append(replace(changed, device="cdrom", read_only=True) if is_installer else changed)

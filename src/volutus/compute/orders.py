@@ -163,7 +163,10 @@ def _fetch(tx: Tx, caller: Caller, order: ServerOrder) -> Parts:
     flavor, key = _flavor_and_key(tx, caller, order)
     found, boot = _image(tx, caller, order, flavor)
     properties = found.properties if found else {}
-    hardware.of(Shape(properties, flavor.extra_specs, flavor.cores, flavor.memory_mib))
+    shape = Shape(properties, flavor.extra_specs, flavor.cores, flavor.memory_mib)
+    hardware.of(shape)
+    for device in order.block_devices:
+        hardware.check_disk(shape, device.device_type, device.bus)
     if order.host is not None:
         placement.hosts.by_name(tx, order.host)
     return Parts(flavor, found, boot, key, server_disks.root_gib(flavor, found))
@@ -244,7 +247,7 @@ def _create_one(tx: Tx, caller: Caller, order: ServerOrder, parts: Parts, launch
             "id": server_id,
             "hostname": hostname,
             "root_volume_gib": root_gib,
-            "image_properties": _image_properties(tx, caller, server_id, parts.image),
+            "image_properties": _image_properties(tx, caller, server_id, parts.image) | _said_of_root(order),
             "project_id": caller.project_id,
             "user_id": caller.user_id,
             "created_at": tx.now,
@@ -263,6 +266,12 @@ def _image_properties(tx: Tx, caller: Caller, server_id: str, found: Image | Non
     tied = volume.attachments_of(tx, [server_id])[server_id]
     booted = next((one.volume_id for one in tied if one.boot_index == 0), None)
     return dict(volume.get_volume(tx, caller, booted).image_metadata or {}) if booted else {}
+
+
+def _said_of_root(order: ServerOrder) -> dict[str, Any]:
+    """What the order says of the server's own disk goes before what its image says of disks."""
+    root = next((device for device in order.block_devices if device.is_root_image), None)
+    return {"hw_disk_bus": root.bus} if root is not None and root.bus is not None else {}
 
 
 def _row(order: ServerOrder, parts: Parts, launch: tuple[str, int]) -> dict[str, Any]:

@@ -195,6 +195,8 @@ def _block_device(body: BlockDeviceBody) -> BlockDevice:
         delete_on_termination=schemas.flag(body.delete_on_termination, "delete_on_termination"),
         volume_type=body.volume_type,
         tag=body.tag,
+        bus=body.disk_bus,
+        device_type=body.device_type,
     )
 
 
