@@ -17,6 +17,7 @@ Each wait has a deadline. Building that passes it ends in ERROR with a cause; th
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 from sqlalchemy import delete, insert
 
@@ -256,7 +257,8 @@ def _delete(tx: Tx, server: Server) -> Outcome:
     tx.execute(delete(guests).where(guests.c.server_id == server.id))
     console.forget(tx, server.id)
     remote_consoles.forget(tx, server.id)
-    servers.write(tx, server.id, deleted_at=tx.now, user_data=None, admin_pass=None, image_task=None)
+    forgotten: dict[str, Any] = {"user_data": None, "files": [], "admin_pass": None, "image_task": None}
+    servers.write(tx, server.id, deleted_at=tx.now, **forgotten)
     history.ended(tx, server.id)
     return Done()
 
