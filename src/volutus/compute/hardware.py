@@ -48,6 +48,20 @@ GROWTH = 4
 # A memory module is this large, and a multiple of it: Linux takes memory on line in blocks of 128 MiB.
 MODULE_MIB = 128
 NUMA_NODES_MAX = 8
+# What x86 has, by Nova's words; `large` is the size of which any host with pages has some.
+PAGE_SIZES_KIB = {
+    "small": 0,
+    "any": 0,
+    "4": 0,
+    "4KB": 0,
+    "large": 2048,
+    "2048": 2048,
+    "2MB": 2048,
+    "1048576": 1048576,
+    "1GB": 1048576,
+}
+# Nova's name of a flavor's wish for devices: classes are named by the agents of hosts that have them.
+DEVICES_SPEC = "pci_passthrough:alias"
 _YES = {
     "true": True,
     "yes": True,
@@ -75,7 +89,6 @@ class Shape:
 def of(shape: Shape) -> GuestHardware:
     """The machine for a server. Raises Invalid naming the property that cannot be had."""
     asked = _Asked(shape)
-    asked.refuse_pages()
     asked.bus("disk_bus", "virtio")
     nic_model(shape)
     machine = asked.machine()
@@ -95,7 +108,17 @@ def of(shape: Shape) -> GuestHardware:
         boots_network=asked.flag("boot_network"),
         cores_max=min(shape.cores * GROWTH, 255) if asked.grows() else 0,
         memory_mib_max=shape.memory_mib * GROWTH if asked.grows() else 0,
+        page_size_kib=asked.page_size_kib(),
+        devices=asked.devices(),
     )
+
+
+def resources(machine: GuestHardware, memory_mib: int) -> dict[str, int]:
+    """What the machine takes of its host besides MHz, cores, memory and disk, as hosts count it."""
+    taken = {f"pci:{name}": count for name, count in machine.devices.items()}
+    if machine.page_size_kib:
+        taken[f"pages:{machine.page_size_kib}"] = memory_mib * 1024 // machine.page_size_kib
+    return taken
 
 
 def nic_model(shape: Shape) -> str:
@@ -238,11 +261,35 @@ class _Asked:
 
     def grows(self) -> bool:
         """Nodes of equal size and a layout of sockets would not stay so."""
-        return self.flag("live_resize") and self.numa_nodes() == 1 and self.topology() is None
+        plain = self.numa_nodes() == 1 and self.topology() is None and not self.page_size_kib()
+        return self.flag("live_resize") and plain and not self.devices()
 
-    def refuse_pages(self) -> None:
-        if (pages := self.value("mem_page_size")) not in (None, "small", "any"):
-            raise Invalid(f"Hosts here have no pages of size {pages}.", field="hw:mem_page_size")
+    def page_size_kib(self) -> int:
+        """Of pages that hosts keep for guests; 0 for the ordinary ones."""
+        value = self.value("mem_page_size") or "small"
+        if value not in PAGE_SIZES_KIB:
+            raise Invalid(
+                f"hw_mem_page_size {value} is not one of {', '.join(PAGE_SIZES_KIB)}.",
+                field="hw:mem_page_size",
+            )
+        size = PAGE_SIZES_KIB[value]
+        if size and self.shape.memory_mib * 1024 % (size * self.numa_nodes()):
+            raise Invalid(
+                f"{self.shape.memory_mib} MiB are not whole pages of {size} KiB.", field="hw:mem_page_size"
+            )
+        return size
+
+    def devices(self) -> dict[str, int]:
+        """Classes of PCI devices of the host, and how many of each: only a flavor can ask for them."""
+        found: dict[str, int] = {}
+        for part in self.shape.extra_specs.get(DEVICES_SPEC, "").split(","):
+            name, _, count = part.strip().partition(":")
+            if not name:
+                continue
+            if not name.isidentifier() or not (count.isascii() and count.isdigit() and 0 < int(count) <= 16):
+                raise Invalid(f"{DEVICES_SPEC} is NAME:COUNT, not {part}.", field=DEVICES_SPEC)
+            found[name] = found.get(name, 0) + int(count)
+        return found
 
     def _number(self, name: str, maximum: int) -> int:
         value = self.value(name)

@@ -28,6 +28,8 @@ from volutus.compute import (
     groups,
     guest_answers,
     guest_orders,
+    guest_specs,
+    hardware,
     history,
     images,
     rebuilds,
@@ -171,17 +173,20 @@ def _claim(tx: Tx, server: Server, volume_ids: Sequence[str]) -> Claim:
     if server.host_asked is not None:
         asked = placement.hosts.by_name(tx, server.host_asked).id
         allowed = [asked] if allowed is None or asked in allowed else []
+    machine = hardware.of(guest_specs.shape_of(server))
     return Claim(
         consumer_id=server.id,
         project_id=server.project_id,
         user_id=server.user_id,
         mhz=server.mhz,
         cores=server.cores,
-        memory_mib=server.memory_mib,
+        # Pages kept for guests are not in a host's memory: who has them takes no other.
+        memory_mib=0 if machine.page_size_kib else server.memory_mib,
         disk_gib=server.root_volume_gib,
         only_hosts=allowed,
         avoid_hosts=avoided,
         zone=server.zone,
+        resources=hardware.resources(machine, server.memory_mib),
     )
 
 
