@@ -14,6 +14,7 @@ from volutus.placement.assignments import (
     forget,
     require_named_image,
     ring,
+    was_rung,
 )
 from volutus.placement.claims import (
     Claim,
@@ -59,4 +60,5 @@ __all__ = [
     "require_named_image",
     "ring",
     "totals",
+    "was_rung",
 ]
