@@ -43,7 +43,8 @@ METERS = ("cpu_mhz", "memory_mib", "storage_gib")
 SERVERS = "abcdef"
 PROJECTS = ("p1", "p2", "p3", "p4")
 PORTS = {"port-1": "p1", "port-3": "p3"}
-LEVELS = (1, 2, 3, 5)
+# What is bought ahead has level 0, or else the lowest price of use.
+LEVELS = ((1, 2, 3, 5), (0, 1, 4))
 # A host of which nothing was heard for so long is silent.
 SILENT_S = 60
 ITEM = Item("billing_cycle", "region", 1, 1, 1, False)
@@ -92,9 +93,7 @@ class Month:
             for account in ("acme", "zeta", "p4"):
                 self.pay(tx, account)
             listed = prices.edition(tx, "us-west.cny").prices
-            self.prices[self.second] = {
-                (one.meter, one.level): Fraction(one.price) for one in listed if one.level
-            }
+            self.prices[self.second] = {(one.meter, one.level): Fraction(one.price) for one in listed}
             self.dearer(tx)
 
     @property
@@ -110,7 +109,8 @@ class Month:
 
     def price_at(self, account, meter, level, second):
         edition = self.prices[max(at for at in self.prices if at <= second)]
-        own = edition[meter, max(one for of, one in edition if of == meter and one <= level)]
+        priced = [one for of, one in edition if of == meter]
+        own = edition[meter, max([one for one in priced if one <= level], default=min(priced))]
         if account != "zeta":
             return own
         rate = self.rates[max(at for at in self.rates if at <= second)]
@@ -220,8 +220,9 @@ class Month:
             return
         chosen = {}
         for meter in PER:
-            dear = sorted(Fraction(self.random.randint(1, 10**6), 10**7) for _ in LEVELS)
-            chosen |= {(meter, level): price for level, price in zip(LEVELS, dear, strict=True)}
+            levels = self.random.choice(LEVELS)
+            dear = sorted(Fraction(self.random.randint(1, 10**6), 10**7) for _ in levels)
+            chosen |= {(meter, level): price for level, price in zip(levels, dear, strict=True)}
         rows = tuple(
             Price(meter, level, Decimal(price.numerator) / Decimal(price.denominator))
             for (meter, level), price in chosen.items()
@@ -274,7 +275,7 @@ class Month:
         account = accounts.fetch(tx, self.random.choice(["acme", "zeta"]))
         order = SubscriptionOrder(meter, Decimal(amount), months)
         subscriptions.buy(tx, ADMIN, account, [order])
-        price = self.price_at(account.id, meter, 1, self.second)
+        price = self.price_at(account.id, meter, 0, self.second)
         self.ahead[account.id] += term_price(amount, meter, months, price)
         until = self.second + months * TERM_S
         self.model.bought.append(Bought(account.id, meter, amount, self.second, until))
@@ -292,7 +293,7 @@ class Month:
         had = [one for (name, _), one in self.open.items() if (name, one.project) == (key[0], project)]
         covers = []
         for held in had:
-            price = self.price_at(package.account_id, held.meter, 1, self.second)
+            price = self.price_at(package.account_id, held.meter, 0, self.second)
             self.ahead[package.account_id] += term_price(held.amount, held.meter, months, price)
             bought = [package.account_id, held.meter, held.amount, self.second, self.second + months * TERM_S]
             covers.append(Bought(*bought, key[0]))
