@@ -198,7 +198,10 @@ def test_metadata_is_answered_by_network_and_address(
         assert other.endswith("404")
         # By IPv6 it is the card's own link-local address that tells who asks.
         url = "http://[fe80::a9fe:a9fe%25eth0]/latest/meta-data/hostname"
-        for address, answer in ((links.link_local(shared.nics[0].mac), "first.local200"), ("fe80::99", "404")):
+        for address, answer in (
+            (links.link_local(shared.nics[0].mac), "first.local200"),
+            ("fe80::99", "404"),
+        ):
             host.run("ip", "-n", name, "addr", "add", f"{address}/64", "dev", "eth0", "nodad")
             assert host.run(*ask, url) == answer
             host.run("ip", "-n", name, "addr", "del", f"{address}/64", "dev", "eth0")
