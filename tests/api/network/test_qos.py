@@ -30,6 +30,7 @@ def test_a_policy_with_its_rules(admin, net, policy):
     admin.delete(path)
     net.refused("GET", path, 404, "QosRuleNotFound")
     assert [one["type"] for one in net.show("qos/rule-types")] == ["bandwidth_limit", "dscp_marking"]
+    assert len(net.show("qos/rule-types?all_rules=True")) == 5
     assert net.show("qos/rule-types/dscp_marking")["drivers"][0]["name"] == "ovn"
 
 

@@ -113,9 +113,10 @@ def delete_rule(kind: str) -> Handler:
     return handle
 
 
-def rule_types(request: Request) -> Response:  # noqa: ARG001 - the same for everybody
-    """The kinds that are carried out: with rules of others a policy is for nothing."""
-    return document({"rule_types": [{"type": kind} for kind in CARRIED_OUT]})
+def rule_types(request: Request) -> Response:
+    """The kinds that are carried out, with `all_rules` also those with which a policy is for nothing."""
+    wanted = request.query.get("all_rules", "").lower() == "true"
+    return document({"rule_types": [{"type": kind} for kind in (KINDS if wanted else CARRIED_OUT)]})
 
 
 def rule_type(request: Request) -> Response:
