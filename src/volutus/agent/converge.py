@@ -27,6 +27,7 @@ from volutus.agent.actions import (
     AttachDisk,
     AttachNic,
     BackUpDisk,
+    CacheImage,
     CaptureDisk,
     CreateDisk,
     DestroyDisk,
@@ -34,6 +35,7 @@ from volutus.agent.actions import (
     DetachNic,
     DropBackup,
     DropCapture,
+    DropImage,
     DropMetadata,
     DropSaved,
     DropVpn,
@@ -62,6 +64,7 @@ from volutus.wire import (
     Gone,
     GuestSpec,
     GuestState,
+    ImageSpec,
     MetadataPort,
     Power,
     UploadSpec,
@@ -72,6 +75,7 @@ GUEST = "guest"
 DISK = "disk"
 UPLOAD = "upload"
 BACKUP = "backup"
+IMAGE = "image"
 CHECK = "check"
 VPN = "vpn"
 
@@ -126,6 +130,7 @@ def converge(orders: Orders, seen: HostSeen, records: Records, moment: Moment) -
     planner.plan_disks()
     planner.plan_uploads()
     planner.plan_backups()
+    planner.plan_images()
     planner.plan_guests()
     planner.plan_ports()
     planner.plan_checks()
@@ -260,6 +265,19 @@ class _Planner:
                 self.settled.add((BACKUP, order.key))
             elif isinstance(order.spec, BackupSpec) and self._may_copy(order.spec.disk_id):
                 self.actions.append(BackUpDisk(order.spec, self.opened.get(order.spec.disk_id)))
+
+    def plan_images(self) -> None:
+        for order in self._orders(IMAGE):
+            image = self.seen.images.get(order.key)
+            if order.tombstone:
+                if image is not None and not image.disks:
+                    self.actions.append(DropImage(order.key))
+                else:
+                    self.gone.append(Gone(what=IMAGE, id=order.key))
+            elif image is not None:
+                self.settled.add((IMAGE, order.key))
+            elif isinstance(order.spec, ImageSpec):
+                self.actions.append(CacheImage(order.spec))
 
     def plan_guests(self) -> None:
         for order in self._orders(GUEST):

@@ -20,12 +20,10 @@ from volutus.network.errors import NicRequestAmbiguous, PortInUse, PortNotFound
 from volutus.network.ovn.model import Kind
 from volutus.network.ports import Port, PortOrder
 from volutus.network.tables import ports as port_rows
-from volutus.wire import GuestNic, MetadataPort
+from volutus.wire import GuestNic
 
 # QEMU's PCI bus has room for some thirty devices; Nova's own bound is lower still.
 NICS_PER_SERVER_MAX = 28
-# A guest's nic can have this many addresses in the metadata of its network: one per subnet.
-METADATA_ADDRESSES_MAX = 1000
 # A list of a thousand servers with a dozen addresses each.
 ADDRESSES_MAX = 50_000
 
@@ -202,7 +200,7 @@ def guest_nics(tx: Tx, server_id: str) -> list[GuestNic]:
     network_ids = sorted({port.network_id for port in plugged})
     if not network_ids:
         return []
-    metadata = metadata_ports.of_networks(tx, network_ids, METADATA_ADDRESSES_MAX)
+    metadata = metadata_ports.of_networks(tx, network_ids)
     rows = tx.rows(_PLUGS, {"server_id": server_id, "limit": len(plugged)})
     plugs = {row.id: row for row in rows}
     return [
@@ -213,7 +211,7 @@ def guest_nics(tx: Tx, server_id: str) -> list[GuestNic]:
             addresses=[fixed.address for fixed in port.fixed_ips],
             mtu=plugs[port.id].mtu,
             traffic_mark=plugs[port.id].traffic_mark,
-            metadata=_metadata_port(metadata.get(port.network_id, [])),
+            metadata=metadata.get(port.network_id),
         )
         for port in plugged
     ]
@@ -345,9 +343,3 @@ def _unplug(tx: Tx, caller: Caller, plugged: Sequence[Port]) -> None:
     for port_id in adopted:
         audit.record(tx, caller, "detach", "network.port", port_id)
     units.touch(tx, Kind.PORT, adopted)
-
-
-def _metadata_port(found: Sequence[metadata_ports.MetadataAddress]) -> MetadataPort | None:
-    if not found:
-        return None
-    return MetadataPort(port_id=found[0].port_id, mac=found[0].mac, addresses=[one.address for one in found])
