@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0122"
-down_revision = "0121"
+down_revision = "0092"
 
 
 def upgrade() -> None:
