@@ -390,8 +390,14 @@ class _Planner:
                 self.metadata_wanted[nic.network_id] = nic.metadata
 
     def _has_all(self, spec: GuestSpec) -> bool:
-        disks = all(d.disk_id in self.seen.disks and d.disk_id not in self.opened for d in spec.disks)
+        disks = all(self._is_whole(d.disk_id) and d.disk_id not in self.opened for d in spec.disks)
         return disks and all(self._plugged(nic.port_id) for nic in spec.nics)
+
+    def _is_whole(self, disk_id: str) -> bool:
+        """Whether the disk is there, and not about to be made anew."""
+        disk, order = self.seen.disks.get(disk_id), self.orders.get((DISK, disk_id))
+        wanted = order.spec.revision if order is not None and isinstance(order.spec, DiskSpec) else 0
+        return disk is not None and disk.revision >= wanted
 
     def _plugged(self, port_id: str) -> bool:
         port = self.seen.ports.get(port_id)

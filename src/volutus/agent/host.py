@@ -49,7 +49,7 @@ from volutus.agent.commands import Commands
 from volutus.agent.converge import GUEST, Moment, Plan
 from volutus.agent.faults import HostFault
 from volutus.agent.hypervisor import Hypervisor, StartOrder
-from volutus.agent.network import Network
+from volutus.agent.network import Network, links
 from volutus.agent.records import RecordStore
 from volutus.agent.reporting import Failure, Item, Key, Reporter, Sight, items
 from volutus.agent.state import HostSeen, PortCounted, Record
@@ -486,6 +486,6 @@ class Host:
         for order in self._orders.values():
             if isinstance(order.spec, GuestSpec) and not order.tombstone:
                 for nic in order.spec.nics:
-                    for address in nic.addresses:
+                    for address in (*nic.addresses, links.link_local(nic.mac)):
                         trees[(nic.network_id, address)] = order.spec.metadata
         self._drivers.network.publish(trees)

@@ -96,6 +96,7 @@ ports = Table(
     Column("nic_tag", Text),
     Column("nic_order", Integer),
     Column("qos_policy_id", Text),
+    Column("rate_kbps", BigInteger),
     Column("dhcp_options", JSONB),
     Column("dns_name", Text),
     Column("dns_domain", Text),
@@ -181,6 +182,7 @@ security_group_rules = Table(
     Column("remote_prefix", CIDR),
     Column("remote_group_id", Text),
     Column("remote_address_group_id", Text),
+    Column("given_prefix", Text),
 )
 default_rules = Table(
     "default_rules",
@@ -267,6 +269,10 @@ qos_rules = Table(
     Column("max_kbps", BigInteger),
     Column("max_burst_kbps", BigInteger),
     Column("dscp_mark", Integer),
+    Column("min_kbps", BigInteger),
+    Column("min_kpps", BigInteger),
+    Column("max_kpps", BigInteger),
+    Column("max_burst_kpps", BigInteger),
 )
 trunks = Table(
     "trunks",

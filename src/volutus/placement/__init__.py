@@ -16,6 +16,7 @@ from volutus.placement.assignments import (
     forget,
     require_named_image,
     ring,
+    was_rung,
 )
 from volutus.placement.claims import (
     Claim,
@@ -63,4 +64,5 @@ __all__ = [
     "require_named_image",
     "ring",
     "totals",
+    "was_rung",
 ]

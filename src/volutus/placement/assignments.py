@@ -49,6 +49,13 @@ _BURY = text(
     SELECT pg_notify(:channel, :host_id) FROM written
     """
 )
+_RING = text(
+    """
+    WITH rung AS (UPDATE inventories SET rung = true WHERE host_id = :host_id)
+    SELECT pg_notify(:channel, :host_id)
+    """
+)
+_ANSWER = text("UPDATE inventories SET rung = false WHERE host_id = :host_id AND rung")
 # Rows of many hosts are locked in the order of their ids, as by every other statement that does.
 _ASSIGN_ALL = text(
     """
@@ -88,7 +95,6 @@ _BURY_MANY = text(
     SELECT pg_notify(:channel, host_id) FROM (SELECT DISTINCT host_id FROM written) AS hosts
     """
 )
-_RING = text("SELECT pg_notify(:channel, :host_id)")
 _FORGET = text(
     "DELETE FROM assignments WHERE host_id = :host_id AND kind = :kind AND key = :key AND tombstone"
 )
@@ -173,8 +179,14 @@ def bury_many(tx: Tx, kind: str, places: Sequence[tuple[str, str]]) -> None:
 
 
 def ring(tx: Tx, host_id: str) -> None:
-    """Have the host's waiting poll look again once this is committed, though its document is not raised."""
+    """Have the host's waiting poll look again once this is committed, though its document is not raised:
+    there is something else for it, as `was_rung` will say."""
     tx.execute(_RING, {"channel": HOSTS_CHANNEL, "host_id": host_id})
+
+
+def was_rung(tx: Tx, host_id: str) -> bool:
+    """Whether somebody rang since this was asked last. What is read afterwards has all that was rung for."""
+    return bool(tx.changed(_ANSWER, {"host_id": host_id}))
 
 
 def forget(tx: Tx, host_id: str, kind: str, key: str) -> bool:

@@ -51,8 +51,9 @@ def test_a_rule_is_shown_as_neutron_shows_it(net, group):
         protocol="TCP",
         port_range_min="22",
         port_range_max=22,
-        remote_ip_prefix="10.0.0.0/8",
+        remote_ip_prefix="10.1.2.3/8",
     )
+    assert (rule["remote_ip_prefix"], rule["normalized_cidr"]) == ("10.1.2.3/8", "10.0.0.0/8")
     assert (rule["protocol"], rule["port_range_min"], rule["ethertype"]) == ("tcp", 22, "IPv4")
     assert net.show(f"security-group-rules/{rule['id']}") == rule
     same = {"security_group_id": group["id"], "direction": "ingress", "protocol": "6"}
@@ -154,6 +155,16 @@ def test_the_service_tells_what_it_is(net, admin, api):
     totals = {one["ip_version"]: one["total_ips"] for one in usage["subnet_ip_availability"]}
     assert totals == {4: 13, 6: 2**64 - 2}
     assert usage["used_ips"] == 1
+    shown = sorted(usage["subnet_ip_availability"], key=lambda one: one["ip_version"])
+    four, six = (one["ip_availability_details"] for one in shown)
+    assert four == {
+        "total_ips_in_subnet": 14,
+        "total_ips_in_allocation_pool": 13,
+        "used_ips_in_subnet": 1,
+        "used_ips_in_allocation_pool": 1,
+    }
+    assert six["total_ips_in_subnet"] == 2**64
+    assert usage["ip_availability_details"] == {name: four[name] + six[name] for name in four}
 
 
 def test_readers_read_and_nothing_else(api, net):

@@ -169,10 +169,12 @@ class Kernel:
 
     def _match(self, exchange: _Exchange) -> Match:
         found = self.routes.find(exchange.method, exchange.path)
+        exchange.dialect = self.routes.dialect_of(exchange.path)
+        if exchange.dialect is not None and exchange.dialect.names_nothing(exchange.path):
+            raise HttpProblem(404, "The resource could not be found.")
         if isinstance(found, Match):
             exchange.dialect = found.dialect
             return found
-        exchange.dialect = self.routes.dialect_of(exchange.path)
         if found:
             raise HttpProblem(
                 405, f"{exchange.method} is not allowed here.", {"Allow": ", ".join(sorted(found))}
