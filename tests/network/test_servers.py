@@ -116,7 +116,7 @@ def test_binding_names_host_and_chassis(tx, caller):
     (port_id,) = network.ports_for_server(tx, caller, nics(caller))
     host_id = placement.hosts.register(tx, "host-1", "nova")
     placement.hosts.record_facts(tx, host_id, FACTS, Overcommit(1.0, 1.0))
-    network.bind_ports(tx, "server-1", host_id)
+    network.bind_ports(tx, "server-1", placement.hosts.get(tx, host_id))
     port = ports.get(tx, caller, port_id)
     assert (port.host_name, port.chassis, port.status) == ("host-1", "chassis-1", "BUILD")
     assert not network.ports_ready(tx, "server-1")

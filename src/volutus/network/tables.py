@@ -96,6 +96,7 @@ ports = Table(
     Column("nic_tag", Text),
     Column("nic_order", Integer),
     Column("qos_policy_id", Text),
+    Column("rate_kbps", BigInteger),
     Column("dhcp_options", JSONB),
     Column("dns_name", Text),
     Column("dns_domain", Text),

@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0100"
-down_revision = "0091"
+down_revision = "0140"
 
 _ADD = """
     ALTER TABLE qos_rules
