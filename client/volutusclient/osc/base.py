@@ -88,3 +88,16 @@ def flavor(text: str) -> list[dict[str, str]]:
 def add_page(parser: Any) -> None:
     """How much of a list."""
     parser.add_argument("--limit", type=int, default=100, help="How many lines, the newest (100)")
+
+
+def add_span(parser: Any) -> Any:
+    """Of which time."""
+    parser.add_argument("--month", help="A month: 2026-11")
+    parser.add_argument("--since", help="Or from this time on (30 days ago)")
+    parser.add_argument("--until", help="Before this time (now)")
+    return parser
+
+
+def span(parsed: Any) -> dict[str, Any]:
+    """The same, as a query."""
+    return {"month": parsed.month, "since": parsed.since, "until": parsed.until}

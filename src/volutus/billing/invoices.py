@@ -69,6 +69,10 @@ _TAX = text(
     ON CONFLICT DO NOTHING
     """
 )
+_TAXES = text(
+    "SELECT country, name, percent, valid_from FROM billing_tax ORDER BY country, valid_from DESC"
+    " LIMIT :limit"
+)
 _RATE = text(
     """
     SELECT country, name, percent, valid_from FROM billing_tax WHERE country = :country AND valid_from <= :at
@@ -128,6 +132,11 @@ def set_tax(tx: Tx, caller: Caller, rate: TaxRate) -> None:
     audit.record(tx, caller, "set_tax", "billing.tax", rate.country, {"percent": str(rate.percent)})
 
 
+def taxes(tx: Tx) -> list[TaxRate]:
+    """All rates, of each country the newest first."""
+    return [TaxRate(**row._mapping) for row in tx.rows(_TAXES, {"limit": LIST_MAX})]
+
+
 def issue(tx: Tx, caller: Caller, account_id: str, period_from: datetime, period_to: datetime) -> Invoice:
     """The invoice of an account's time, made now or before."""
     account = accounts.fetch(tx, account_id)
@@ -146,7 +155,7 @@ def issue(tx: Tx, caller: Caller, account_id: str, period_from: datetime, period
     if (other := tx.value(_OVERLAPS, {"account_id": account_id, **period})) is not None:
         raise Conflict(f"Invoice {other} is over some of this time.")
     lines = statements.statement(tx, account_id, period_from, period_to)
-    net = sum((line.amount for line in lines), Decimal(0))
+    net = money.total(line.amount for line in lines)
     rate = tx.row(_RATE, {"country": account.country, "at": period_to})
     percent = rate.percent if rate else Decimal(0)
     tax = money.ratio(net, Decimal(100), percent)
@@ -160,7 +169,7 @@ def issue(tx: Tx, caller: Caller, account_id: str, period_from: datetime, period
         tax_name=rate.name if rate else "",
         tax_percent=percent,
         tax=tax,
-        gross=net + tax,
+        gross=money.total((net, tax)),
         lines=[
             {
                 "project_id": line.project_id,

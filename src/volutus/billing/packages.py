@@ -160,7 +160,7 @@ def calculate(
 
 def total(costs: Sequence[tuple[Item, Quoted, Cost]]) -> Decimal:
     """The price of the whole, as quoted and as charged."""
-    return sum((cost.total for _, _, cost in costs), Decimal(0))
+    return money.total(cost.total for _, _, cost in costs)
 
 
 def in_use(tx: Tx, caller: Caller, resource_kind: str, resource_id: str) -> tuple[Item, ...]:

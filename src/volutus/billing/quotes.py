@@ -6,7 +6,6 @@ and a month cost at the present level, what they cost at the next, and at the mo
 surprised.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -130,10 +129,10 @@ def _postpaid(tx: Tx, account: Account, order: QuoteOrder) -> Quote:
         1,
         tuple(lines),
         Decimal(0),
-        _sum([line.total for line in lines]),
+        money.total(line.total for line in lines),
         hourly,
-        _sum([line.next_total for line in lines]),
-        _sum([line.most for line in lines]),
+        money.total(line.next_total for line in lines),
+        money.total(line.most for line in lines),
         None,
     )
 
@@ -153,7 +152,3 @@ def _with_traffic(tx: Tx, account: Account, order: QuoteOrder, found: Quote) -> 
 
 def _held(amount: Decimal, seconds: int, price: Quoted) -> Decimal:
     return money.charge(amount * seconds, price.price, price.per)
-
-
-def _sum(amounts: Sequence[Decimal]) -> Decimal:
-    return sum(amounts, Decimal(0))
