@@ -21,6 +21,7 @@ from volutus.db import Database
 from volutus.errors import Invalid
 from volutus.http import agent, relay
 from volutus.http.agent.trust import CertificateProtocol
+from volutus.http.direct import DirectProtocol
 from volutus.http.kernel import Dialect, Kernel, Plane
 from volutus.http.kernel.plane import Authenticator
 from volutus.http.listening import SharingServer
@@ -275,7 +276,7 @@ def _serve(settings: Settings, app: ASGIApp, fd: int, *, encrypted: bool = False
         lifespan="off",
         ws="none" if encrypted else "wsproto",
         loop="uvloop",
-        http=CertificateProtocol if encrypted else "httptools",
+        http=CertificateProtocol if encrypted else DirectProtocol,
         ssl_certfile=settings.secrets_dir / "server.pem" if encrypted else None,
         ssl_keyfile=settings.secrets_dir / "server.key" if encrypted else None,
         ssl_ca_certs=str(settings.secrets_dir / "ca.pem") if encrypted else None,

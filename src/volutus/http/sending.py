@@ -1,7 +1,8 @@
 """Sends large things as streams: whole, or the range that was asked for, so that a download cut off goes on
 where it stopped. Memory stays flat.
 
-The next piece is read while the one before is sent. Disks and files are read in threads.
+The next piece is read while the one before is sent. Disks and files are read in threads. A file that is sent
+as it is does not come by here where the connection allows it: the operating system sends it.
 """
 
 import asyncio
@@ -13,7 +14,8 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from volutus.rawdisk import RawDisk
+from volutus.http.direct import DirectProtocol, direct
+from volutus.rawdisk import PlainFile, RawDisk
 
 # Reading in a thread costs a hand-over, on a busy machine a wait: pieces are large. Two are in memory.
 PIECE_BYTES = 4 << 20
@@ -67,11 +69,29 @@ class RangedResponse(Response):
             return
         await self.begin()
         gone = asyncio.create_task(_disconnected(receive))
-        reading: asyncio.Task[bytes] | None = None
         try:
             await send(start)
-            at = self._begin
-            reading = asyncio.create_task(self._first())
+            borrowed, file = direct(scope), self._opened
+            if borrowed and isinstance(file, PlainFile) and file.size_bytes >= self._end:
+                await self._send_file(borrowed, file, send)
+            else:
+                await self._send_pieces(send, gone)
+        finally:
+            gone.cancel()
+            await asyncio.to_thread(self._close)
+
+    async def _send_file(self, borrowed: DirectProtocol, file: PlainFile, send: Send) -> None:
+        at = self._begin + len(self._begun)
+        await send({"type": "http.response.body", "body": self._begun, "more_body": at < self._end})
+        if at < self._end:
+            await borrowed.send_file(file.fileno(), at, self._end)
+            if not borrowed.transport.is_closing():
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _send_pieces(self, send: Send, gone: asyncio.Task[None]) -> None:
+        at = self._begin
+        reading = asyncio.create_task(self._first())
+        try:
             while at < self._end and not gone.done():
                 piece = await reading
                 at += len(piece)
@@ -79,10 +99,8 @@ class RangedResponse(Response):
                     reading = asyncio.create_task(self._read(at))
                 await send({"type": "http.response.body", "body": piece, "more_body": at < self._end})
         finally:
-            gone.cancel()
-            if reading is not None:
-                await asyncio.wait([reading])
-            await asyncio.to_thread(self._close)
+            # The disk is not closed under a read.
+            await asyncio.wait([reading])
 
     async def _first(self) -> bytes:
         return self._begun

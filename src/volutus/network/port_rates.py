@@ -8,7 +8,7 @@ from sqlalchemy import select, update
 from volutus.db import Tx
 from volutus.network import units
 from volutus.network.ovn.model import Kind, QosView
-from volutus.network.qos_rules import KBPS_MAX
+from volutus.network.qos_rules import RATE_MAX
 from volutus.network.tables import ports
 
 # Far more than the ports of an account that have a rate.
@@ -17,7 +17,7 @@ RATES_MAX = 10_000
 
 def limit(tx: Tx, port_ids: Sequence[str], kbps: int | None) -> None:
     """These ports send no faster from now on; None is as fast as their policies let them."""
-    bounded = None if kbps is None else max(1, min(kbps, KBPS_MAX))
+    bounded = None if kbps is None else max(1, min(kbps, RATE_MAX))
     tx.execute(update(ports).where(ports.c.id.in_(port_ids)).values(rate_kbps=bounded))
     units.touch(tx, Kind.PORT, port_ids)
 

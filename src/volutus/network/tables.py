@@ -268,6 +268,10 @@ qos_rules = Table(
     Column("max_kbps", BigInteger),
     Column("max_burst_kbps", BigInteger),
     Column("dscp_mark", Integer),
+    Column("min_kbps", BigInteger),
+    Column("min_kpps", BigInteger),
+    Column("max_kpps", BigInteger),
+    Column("max_burst_kpps", BigInteger),
 )
 trunks = Table(
     "trunks",

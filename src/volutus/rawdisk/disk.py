@@ -61,6 +61,10 @@ class PlainFile:
     def size_bytes(self) -> int:
         return self._size_bytes
 
+    def fileno(self) -> int:
+        """For who can do something with an open file without reading it."""
+        return self._descriptor
+
     def read(self, at: int, length: int) -> bytes:
         try:
             return os.pread(self._descriptor, length, at)

@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0140"
-down_revision = "0091"
+down_revision = "0121"
 
 _RATES = """
     ALTER TABLE ports ADD COLUMN rate_kbps bigint CHECK (rate_kbps > 0);
