@@ -64,9 +64,8 @@ _COLUMNS = (
 )
 _TAX = text(
     """
-    INSERT INTO billing_tax (country, name, percent, valid_from) VALUES (:country, :name, :percent,
-    :valid_from)
-    ON CONFLICT DO NOTHING
+    INSERT INTO billing_tax (country, name, percent, valid_from)
+    VALUES (:country, :name, :percent, :valid_from) ON CONFLICT DO NOTHING
     """
 )
 _TAXES = text(
@@ -86,8 +85,7 @@ _INSERT = text(
     f"""
     INSERT INTO billing_invoice ({_COLUMNS})
     VALUES (:number, :account_id, :period_from, :period_to, :currency, :net, :tax_name, :tax_percent, :tax,
-    :gross,
-        CAST(:lines AS jsonb), :issued_at)
+        :gross, CAST(:lines AS jsonb), :issued_at)
     """  # noqa: S608
 )
 _MADE = text(

@@ -2,8 +2,7 @@
 
 A list may stand on another one (`base_id`): what it does not price itself costs what the base asks, times its
 edition's factor; that is how a reseller or a customer has other prices. A price is found for an account in
-the
-list it was given, else in its region's default list for its currency, else in the default list of the
+the list it was given, else in its region's default list for its currency, else in the default list of the
 region's own currency, converted by the exchange rate in force.
 """
 

@@ -1,8 +1,7 @@
 """The price of an order before it is ordered, by the very functions that will charge it.
 
 *Prepaid* is the sum of a package: the first entry of the ledger will be that number. *Postpaid* is what an
-hour
-and a month cost at the present level, what they cost at the next, and at the most, so that nobody is
+hour and a month cost at the present level, what they cost at the next, and at the most, so that nobody is
 surprised.
 """
 

@@ -42,8 +42,8 @@ _LINES = text(
     SELECT t.project_id, t.kind, t.meter, sum(coalesce(t.quantity, 0)) AS quantity,
         sum(CASE f.kind WHEN 'payer' THEN t.amount ELSE -t.amount END) AS amount
     FROM billing_transfer t JOIN billing_ledger_account f ON f.id = t.from_id
-    WHERE t.account_id = :account_id AND t.kind IN ('usage', 'correction', 'subscription', 'package',
-    'refund')
+    WHERE t.account_id = :account_id
+        AND t.kind IN ('usage', 'correction', 'subscription', 'package', 'refund')
         AND (CAST(:project_id AS text) IS NULL OR t.project_id = :project_id)
         AND CASE t.kind WHEN 'usage' THEN t.cycle >= :first AND t.cycle < :last
                         ELSE t.at >= :since AND t.at < :until END
