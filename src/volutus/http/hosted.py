@@ -35,7 +35,7 @@ class HostedDisk:
     def size_bytes(self) -> int:
         return self._size_bytes
 
-    def read(self, at: int, length: int) -> bytes:
+    def read(self, at: int, length: int) -> bytes | bytearray:
         """The bytes there. Raises DiskUnreadable."""
         try:
             if self._connection is None or at != self._at:
@@ -63,33 +63,35 @@ class HostedDisk:
                 listener = listening.enter_context(awaited(self._plane.settings.run_dir, session_id))
             listener.settimeout(HOST_COMES_WITHIN_S)
             connection = listener.accept()[0]
-        connection.settimeout(SILENCE_MAX_S)
+        # Not `settimeout`: with that a socket never waits for all of a piece in one call.
+        connection.settimeout(None)
+        silence = struct.pack("ll", int(SILENCE_MAX_S), 0)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, silence)
         # Which direction it is for.
         connection.recv(1)
         return connection
 
-    def _taken(self, connection: socket.socket, length: int) -> bytes:
+    def _taken(self, connection: socket.socket, length: int) -> bytearray:
         found = bytearray(length)
         view = memoryview(found)
         while view:
             if not self._left:
-                (self._left,) = struct.unpack(">q", _received(connection, memoryview(bytearray(8))))
+                (self._left,) = struct.unpack(">q", _filled(connection, memoryview(bytearray(8))))
+            count = min(abs(self._left), len(view))
             if self._left > 0:
-                count = min(self._left, len(view))
-                _received(connection, view[:count])
+                _filled(connection, view[:count])
                 self._left -= count
             else:
-                count = min(-self._left, len(view))
                 self._left += count
             view = view[count:]
-        return bytes(found)
+        return found
 
 
-def _received(connection: socket.socket, view: memoryview) -> memoryview:
-    """Fill it. Raises ConnectionError when the host stops before."""
+def _filled(connection: socket.socket, view: memoryview) -> memoryview:
+    """Raises OSError when the host stops before."""
     rest = view
     while rest:
-        count = connection.recv_into(rest)
+        count = connection.recv_into(rest, 0, socket.MSG_WAITALL)
         if not count:
             raise ConnectionError("the host stopped sending")
         rest = rest[count:]

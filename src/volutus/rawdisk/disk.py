@@ -43,7 +43,7 @@ class RawDisk(Protocol):
     @property
     def size_bytes(self) -> int: ...
 
-    def read(self, at: int, length: int) -> bytes:
+    def read(self, at: int, length: int) -> bytes | bytearray:
         """The bytes there; fewer only at the end of the disk. Raises DiskUnreadable."""
         ...
 
