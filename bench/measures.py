@@ -215,14 +215,15 @@ def reading(bench: Bench) -> None:
 _COPIES = text(
     """
     WITH pattern AS (
-        SELECT s.* FROM servers s WHERE s.deleted_at IS NULL AND s.name LIKE 'alone-%' LIMIT 1
+        SELECT s AS server FROM servers s WHERE s.deleted_at IS NULL AND s.name LIKE 'alone-%' LIMIT 1
     ), made AS (
-        INSERT INTO servers SELECT (jsonb_populate_record(pattern, jsonb_build_object(
-            'id', gen_random_uuid()::text, 'name', 'many-' || n, 'created_at', now()))).*
-        FROM pattern, generate_series(1, :count) n RETURNING id
+        INSERT INTO servers SELECT copy.* FROM pattern, generate_series(1, :count) n,
+            jsonb_populate_record(server, jsonb_build_object(
+                'id', gen_random_uuid()::text, 'name', 'many-' || n, 'created_at', now())) AS copy
+        RETURNING id
     )
-    INSERT INTO guests SELECT (jsonb_populate_record(g, jsonb_build_object('server_id', made.id))).*
-    FROM made, pattern JOIN guests g ON g.server_id = pattern.id
+    INSERT INTO guests SELECT copy.* FROM made, pattern JOIN guests g ON g.server_id = (pattern.server).id,
+        jsonb_populate_record(g, jsonb_build_object('server_id', made.id)) AS copy
     """
 )
 

@@ -22,6 +22,7 @@ from volutus.db import Database
 from volutus.errors import Invalid
 from volutus.http import agent, relay
 from volutus.http.agent.trust import CertificateProtocol
+from volutus.http.direct import DirectProtocol
 from volutus.http.kernel import Dialect, Kernel, Plane
 from volutus.http.kernel.plane import Authenticator
 from volutus.http.listening import SharingServer
@@ -271,7 +272,7 @@ def _serve(
     app: ASGIApp,
     fd: int,
     *,
-    protocol: type[HttpToolsProtocol] = HttpToolsProtocol,
+    protocol: type[HttpToolsProtocol] = DirectProtocol,
     encrypted: bool = False,
 ) -> None:
     """Answer HTTP on the socket until the process is told to end. A client certificate is asked for, not

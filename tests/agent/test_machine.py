@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from tests.agent.control_plane import ControlPlane
 from tests.agent.machine import Machine, machine, wait_until
+from volutus.agent.network import links
 from volutus.wire import (
     DiskSource,
     DiskSpec,
@@ -175,13 +176,13 @@ def test_metadata_is_answered_by_network_and_address(
     ask = ["ip", "netns", "exec", name, "curl", "-s", "-m", "5", "-w", "%{http_code}"]
     host.run("ip", "netns", "add", name)
     try:
-        peer = ["peer", "name", "eth0", "netns", name]
+        peer = ["peer", "name", "eth0", "address", shared.nics[0].mac, "netns", name]
         host.run("ip", "link", "add", "name", "asker", "type", "veth", *peer)
         host.run("ip", "link", "set", "asker", "up")
         for command in (
             ["addr", "add", "10.0.0.11/24", "dev", "eth0"],
             ["addr", "add", "10.0.0.99/24", "dev", "eth0"],
-            ["link", "set", "eth0", "up"],
+            ["link", "set", "eth0", "up", "addrgenmode", "none"],
             ["route", "add", "169.254.169.254/32", "via", "10.0.0.2"],
         ):
             host.run("ip", "-n", name, *command)
@@ -195,6 +196,15 @@ def test_metadata_is_answered_by_network_and_address(
         )
         other = host.run(*ask, "--interface", "10.0.0.99", f"{url}/openstack/latest/meta_data.json")
         assert other.endswith("404")
+        # By IPv6 it is the card's own link-local address that tells who asks.
+        url = "http://[fe80::a9fe:a9fe%25eth0]/latest/meta-data/hostname"
+        for address, answer in (
+            (links.link_local(shared.nics[0].mac), "first.local200"),
+            ("fe80::99", "404"),
+        ):
+            host.run("ip", "-n", name, "addr", "add", f"{address}/64", "dev", "eth0", "nodad")
+            assert host.run(*ask, url) == answer
+            host.run("ip", "-n", name, "addr", "del", f"{address}/64", "dev", "eth0")
     finally:
         host.vsctl("--if-exists", "del-port", "asker")
         host.run("ip", "netns", "del", name)

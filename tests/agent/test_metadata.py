@@ -48,10 +48,10 @@ def test_who_has_no_tree_gets_nothing() -> None:
 def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     listening = socket.create_server(("127.0.0.1", 0))
     listening.setblocking(False)
-    monkeypatch.setattr(metadata_server.links, "within", lambda namespace, work: listening)
+    monkeypatch.setattr(metadata_server.links, "within", lambda namespace, work: [listening])
     server = MetadataServer()
     server.publish({("net", "127.0.0.1"): TREE})
-    server.listen("net", "unused", "unused", MetadataPort(port_id="p", mac="m", addresses=[]))
+    server.listen("net", "unused", [], MetadataPort(port_id="p", mac="m", addresses=[]), "unused")
     yield listening.getsockname()[1]
     server.close()
 

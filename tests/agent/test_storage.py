@@ -13,7 +13,7 @@ from volutus.agent.faults import HostFault
 from volutus.agent.storage import images
 from volutus.agent.storage.directory import DirectoryStorage, backing_name
 from volutus.agent.storage.qcow2 import read_header
-from volutus.wire import DiskSource, DiskSpec
+from volutus.wire import DiskSource, DiskSpec, ImageSpec
 
 MIB = 1 << 20
 
@@ -71,6 +71,29 @@ def test_an_image_in_use_is_kept_and_another_dropped(
     storage.boot_file(DiskSource(image_id="unused"), uploads.fetch)
     assert uploads.fetches == 3
     assert read_header(storage.location("disk").path) is not None
+
+
+def test_images_are_cached_beforehand_and_dropped_when_no_disk_is_on_them(storage: DirectoryStorage) -> None:
+    uploads = Uploads(used=bytes(MIB), unused=bytes(MIB), kernel=b"kernel")
+    for image_id in ("used", "unused"):
+        source = DiskSource(image_id=image_id, image_format="raw")
+        storage.cache(ImageSpec(id=image_id, source=source), uploads.fetch)
+    storage.cache(ImageSpec(id="kernel", source=DiskSource(image_id="kernel"), boots=True), uploads.fetch)
+    storage.create(spec(image_id="used", image_format="raw"), uploads.fetch)
+    assert uploads.fetches == 3
+    seen = storage.images()
+    assert {image_id: image.disks for image_id, image in seen.items()} == {
+        "used": 1,
+        "unused": 0,
+        "kernel": 0,
+    }
+    assert all(0 < image.cached_at <= image.used_at for image in seen.values())
+    for image_id in seen:
+        storage.drop_image(image_id)
+    assert storage.images().keys() == {"used"}
+    storage.destroy("disk")
+    storage.drop_image("used")
+    assert storage.images() == {}
 
 
 REFUSED = {

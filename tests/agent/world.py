@@ -15,9 +15,11 @@ from volutus.agent.host import Drivers, Host
 from volutus.agent.hypervisor.simulated import SimulatedHypervisor
 from volutus.agent.network.simulated import SimulatedNetwork
 from volutus.agent.records import MemoryRecords
+from volutus.agent.reporting import CACHE, Item
 from volutus.agent.storage.simulated import SimulatedStorage
 from volutus.wire import (
     Assignment,
+    CacheObserved,
     Desired,
     DiskObserved,
     DiskSpec,
@@ -30,7 +32,6 @@ from volutus.wire import (
     MetadataPort,
     Power,
     Received,
-    UploadObserved,
     UploadSpec,
 )
 
@@ -59,7 +60,7 @@ def guest(guest_id: str, **changes: object) -> GuestSpec:
     return replace(spec, **changes)
 
 
-def _kind(item: GuestObserved | DiskObserved | UploadObserved | Gone) -> str:
+def _kind(item: Item) -> str:
     match item:
         case Gone():
             return item.what
@@ -67,6 +68,8 @@ def _kind(item: GuestObserved | DiskObserved | UploadObserved | Gone) -> str:
             return GUEST
         case DiskObserved():
             return DISK
+        case CacheObserved():
+            return CACHE[0]
     return UPLOAD
 
 

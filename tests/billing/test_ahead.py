@@ -33,10 +33,15 @@ from volutus.billing.subscriptions import SubscriptionOrder
 from volutus.billing.traffic import RateOrder
 from volutus.errors import Conflict, Invalid
 from volutus.metering import Counter, Usage, count_usage, open_usage
-from volutus.network import networks, ports
+from volutus.network import networks, port_changes, ports, qos_policies, qos_rules
 from volutus.network.errors import PortNotFound
 from volutus.network.networks import NetworkOrder
+from volutus.network.ovn.model import Kind
+from volutus.network.port_changes import PortChanges
 from volutus.network.ports import PortOrder
+from volutus.network.qos_policies import QosPolicyOrder
+from volutus.network.qos_rules import QosRuleOrder
+from volutus.network.topology import SqlTopology
 from volutus.reconcile import Worker
 
 ME = make_caller("p")
@@ -250,7 +255,52 @@ def test_traffic_by_rate_or_by_volume(opened, clock):
     with opened.begin() as tx:
         uplink.by_rate(tx, ME, RateOrder(mine, Decimal(5)))
         ports.erase(tx, ME, ports.fetch(tx, [mine]))
-        assert traffic.rates(tx, ["p"]) == []
+        assert traffic.of_projects(tx, ["p"]) == []
+
+
+def test_a_port_sends_no_faster_than_what_is_paid_for(opened):
+    mine, other = (add_port(opened, "p") for _ in range(2))
+    admin = make_caller("admin", "admin")
+    with opened.begin() as tx:
+        pay_in(tx, 10_000)
+        uplink.set_uplink(tx, ADMIN, Decimal(100))
+        policy = qos_policies.create(tx, admin, QosPolicyOrder(project_id="admin", shared=True)).id
+        qos_rules.create(
+            tx, admin, policy, QosRuleOrder("bandwidth_limit", max_kbps=20_000, max_burst_kbps=9)
+        )
+        qos_rules.create(tx, admin, policy, QosRuleOrder("dscp_marking", dscp_mark=26))
+        port_changes.change(tx, ME, other, PortChanges(qos_policy_id=policy))
+
+    def limits(port_id):
+        (view,) = SqlTopology(opened).views(Kind.PORT, [port_id])
+        return view.qos and (view.qos.egress_kbps, view.qos.egress_burst_kbits, view.qos.dscp_mark)
+
+    def agree(verb, *order):
+        with opened.begin() as tx:
+            before = tx.value(text("SELECT coalesce(sum(wanted), 0) FROM network_units WHERE kind = 'port'"))
+            verb(tx, ME, *order)
+            after = tx.value(text("SELECT sum(wanted) FROM network_units WHERE kind = 'port'"))
+            assert after > before
+            return {one.port_id: (one.method, one.mbit) for one in traffic.of_projects(tx, ["p"])}
+
+    assert (limits(mine), limits(other)) == (None, (20_000, 9, 26))
+    assert agree(uplink.by_rate, RateOrder(mine, Decimal(10))) == {mine: ("rate", 10)}
+    assert limits(mine) == (10_000, None, None)
+    agree(uplink.by_rate, RateOrder(mine, Decimal("2.5")))
+    assert limits(mine) == (2500, None, None)
+    agree(uplink.by_rate, RateOrder(other, Decimal(30)))
+    assert limits(other) == (20_000, 9, 26)
+    agree(uplink.by_rate, RateOrder(other, Decimal(5)))
+    assert limits(other) == (5000, None, 26)
+    capped = agree(uplink.by_volume, mine, Decimal(5))
+    assert capped == {mine: ("volume", 5), other: ("rate", 5)}
+    assert limits(mine) == (5000, None, None)
+    assert agree(uplink.by_volume, mine) == {other: ("rate", 5)}
+    with opened.begin() as tx:
+        with pytest.raises(Invalid), tx.savepoint():
+            uplink.by_volume(tx, ME, mine, Decimal(0))
+        traffic.end_rates(tx, ["p"])
+    assert (limits(mine), limits(other)) == (None, (20_000, 9, 26))
 
 
 def add_port(database, project):

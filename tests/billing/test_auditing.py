@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from tests.billing.books import ADMIN, check_books
-from tests.billing.test_rating import SERVER, Month, act, rate_all
+from tests.billing.test_rating import SERVER, act, rate_all
 from volutus.billing import auditing, ledger
 from volutus.billing.cycles import cycle_of
 from volutus.billing.ledger import LineFilter
@@ -103,14 +103,3 @@ def test_a_missing_price_is_named(opened, clock):
         (found,) = auditing.audit_cycles(tx, first, first)
         assert (found.what, found.meter, found.quantity) == ("no price", "tape_gib", 900)
         assert len(auditing.correct(tx, ADMIN, first)) == 1
-
-
-def test_a_random_month_recomputes_to_what_was_booked(shared_database, clock):
-    month = Month(shared_database, clock, 11)
-    for _ in range(60):
-        month.step()
-    clock.advance(400)
-    rate_all(shared_database)
-    with shared_database.begin() as tx:
-        last = cycle_of(clock.now() - timedelta(seconds=60)) - 1
-        assert auditing.audit_cycles(tx, cycle_of(month.began), last) == []

@@ -157,7 +157,13 @@ class SimpleHost:
 
     def _disk(self, spec: DiskSpec) -> DiskObserved:
         generation = self.orders["disk", spec.id].generation
-        return DiskObserved(id=spec.id, generation=generation, ready=True, size_bytes=spec.size_bytes)
+        return DiskObserved(
+            id=spec.id,
+            generation=generation,
+            ready=True,
+            size_bytes=spec.size_bytes,
+            revision=spec.revision,
+        )
 
 
 def send_image(database: Database, host_id: str, image_id: str) -> None:

@@ -6,9 +6,10 @@ from tests.conftest import make_caller
 from volutus import network, placement
 from volutus.network import networks, port_changes, ports, subnets
 from volutus.network.errors import NicRequestAmbiguous, PortInUse, PortNotFound
+from volutus.network.listing import Query
 from volutus.network.networks import NetworkOrder
 from volutus.network.ports import PortOrder
-from volutus.network.subnets import SubnetOrder
+from volutus.network.subnets import SubnetChanges, SubnetOrder
 from volutus.placement.inventory import Overcommit
 from volutus.wire import HostFacts
 
@@ -115,7 +116,7 @@ def test_binding_names_host_and_chassis(tx, caller):
     (port_id,) = network.ports_for_server(tx, caller, nics(caller))
     host_id = placement.hosts.register(tx, "host-1", "nova")
     placement.hosts.record_facts(tx, host_id, FACTS, Overcommit(1.0, 1.0))
-    network.bind_ports(tx, "server-1", host_id)
+    network.bind_ports(tx, "server-1", placement.hosts.get(tx, host_id))
     port = ports.get(tx, caller, port_id)
     assert (port.host_name, port.chassis, port.status) == ("host-1", "chassis-1", "BUILD")
     assert not network.ports_ready(tx, "server-1")
@@ -130,3 +131,18 @@ def test_nics_are_attached_and_detached(tx, caller):
     assert [nic.port_id for nic in network.guest_nics(tx, "server-1")] == [second]
     with pytest.raises(PortNotFound):
         network.detach_interface(tx, caller, "server-1", first)
+
+
+def test_metadata_is_served_where_there_is_only_ipv6(tx, caller):
+    made = make_network(tx, caller, cidr="fd00::/64")
+    network.ports_for_server(tx, caller, nics(caller))
+    (nic,) = network.guest_nics(tx, "server-1")
+    assert nic.metadata is not None and nic.metadata.addresses == []
+    # With a subnet of each version the port stays until neither has DHCP.
+    four = SubnetOrder(project_id=caller.own_project(), network_id=made.id, cidr="10.0.0.0/24")
+    four = subnets.create(tx, caller, four)
+    (six,) = [one for one in subnets.list_(tx, caller, Query()) if one.ip_version == 6]
+    subnets.change(tx, caller, six.id, SubnetChanges(enable_dhcp=False))
+    assert network.guest_nics(tx, "server-1")[0].metadata.addresses == ["10.0.0.2/24"]
+    subnets.change(tx, caller, four.id, SubnetChanges(enable_dhcp=False))
+    assert network.guest_nics(tx, "server-1")[0].metadata is None

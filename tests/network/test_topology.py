@@ -87,7 +87,7 @@ def test_all_is_written_and_ports_come_up(request, database, worker, northbound,
         _, _, port_id, _ = a_project(tx, caller)
         host_id = placement.hosts.register(tx, "host-1", "nova")
         placement.hosts.record_facts(tx, host_id, FACTS, Overcommit())
-        network.bind_ports(tx, "server-1", host_id)
+        network.bind_ports(tx, "server-1", placement.hosts.get(tx, host_id))
         assert not network.ports_ready(tx, "server-1")
     settle(worker, clock)
     plug_in(request.node, port_id)
@@ -106,7 +106,7 @@ def test_a_port_that_goes_down_is_noticed(request, database, worker, northbound,
         _, _, port_id, _ = a_project(tx, caller)
         host_id = placement.hosts.register(tx, "host-1", "nova")
         placement.hosts.record_facts(tx, host_id, FACTS, Overcommit())
-        network.bind_ports(tx, "server-1", host_id)
+        network.bind_ports(tx, "server-1", placement.hosts.get(tx, host_id))
     settle(worker, clock)
     with database.begin() as tx:
         tx.execute(text("UPDATE network_units SET up = NOT up WHERE id = :id"), {"id": port_id})

@@ -12,7 +12,7 @@ from volutus.reconcile import worker as workers
 
 def taken(database, kind="thing", count=10):
     with database.begin() as tx:
-        return take(tx, kind, count, lease_s=60)
+        return take(tx, {kind: count}, lease_s=60)
 
 
 def finished(database, item, outcome):

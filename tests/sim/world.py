@@ -250,7 +250,8 @@ class World:
     def _work(self) -> None:
         for reconciler in self._reconcilers():
             with self.database.begin() as tx:
-                items = take(tx, reconciler.kind, self.dice.choice((1, reconciler.batch)), LEASE_S)
+                count = self.dice.choice((1, reconciler.batch))
+                items = take(tx, {reconciler.kind: count}, LEASE_S)
             if not items:
                 continue
             try:

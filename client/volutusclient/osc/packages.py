@@ -45,10 +45,10 @@ class EndPackage(base.ShowOne):
 
 
 class ListRates(base.Lister):
-    """Ports with a committed rate; all others pay for their bytes"""
+    """Ports with a committed rate or a cap; all others pay for their bytes and send as fast as they can"""
 
     def take_action(self, parsed: Any) -> Any:
-        return base.table(self.billing.get("/traffic")["traffic"], ("port_id", "mbit"))
+        return base.table(self.billing.get("/traffic")["traffic"], ("port_id", "method", "mbit"))
 
 
 class SetRate(base.Command):
@@ -57,12 +57,13 @@ class SetRate(base.Command):
     def get_parser(self, prog_name: str) -> Any:
         parser = super().get_parser(prog_name)
         parser.add_argument("port", metavar="<port>", help="Its id")
-        either = parser.add_mutually_exclusive_group(required=True)
-        either.add_argument("--mbit", type=base.amount, help="The committed rate, in Mbit/s")
-        either.add_argument("--by-volume", action="store_true", help="Pay for the bytes")
+        parser.add_argument("--by-volume", action="store_true", help="Pay for the bytes")
+        help_ = "The committed rate; with --by-volume a cap, which bounds the cost"
+        parser.add_argument("--mbit", type=base.amount, help=help_)
         return parser
 
     def take_action(self, parsed: Any) -> None:
-        by_rate = {"method": "rate", "mbit": str(parsed.mbit)}
-        wanted = {"method": "volume"} if parsed.by_volume else by_rate
+        wanted = {"method": "volume" if parsed.by_volume else "rate"}
+        if parsed.mbit is not None:
+            wanted["mbit"] = str(parsed.mbit)
         self.billing.send("PUT", f"/traffic/ports/{parsed.port}", {"traffic": wanted})

@@ -11,6 +11,7 @@ from volutus.wire import (
     GuestDisk,
     GuestNic,
     GuestSpec,
+    ImageSpec,
     MetadataPort,
     UploadSpec,
     VpnSpec,
@@ -86,6 +87,20 @@ class SendCapture:
 
 @dataclass(frozen=True)
 class DropCapture:
+    key: str
+
+
+@dataclass(frozen=True)
+class CacheImage:
+    spec: ImageSpec
+
+    @property
+    def key(self) -> str:
+        return self.spec.id
+
+
+@dataclass(frozen=True)
+class DropImage:
     key: str
 
 
@@ -238,6 +253,8 @@ Action = (
     | ReleaseDisk
     | BackUpDisk
     | DropBackup
+    | CacheImage
+    | DropImage
     | CaptureDisk
     | SendCapture
     | DropCapture

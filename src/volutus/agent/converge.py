@@ -27,6 +27,7 @@ from volutus.agent.actions import (
     AttachDisk,
     AttachNic,
     BackUpDisk,
+    CacheImage,
     CaptureDisk,
     CreateDisk,
     DestroyDisk,
@@ -34,6 +35,7 @@ from volutus.agent.actions import (
     DetachNic,
     DropBackup,
     DropCapture,
+    DropImage,
     DropMetadata,
     DropSaved,
     DropVpn,
@@ -62,6 +64,7 @@ from volutus.wire import (
     Gone,
     GuestSpec,
     GuestState,
+    ImageSpec,
     MetadataPort,
     Power,
     UploadSpec,
@@ -72,6 +75,7 @@ GUEST = "guest"
 DISK = "disk"
 UPLOAD = "upload"
 BACKUP = "backup"
+IMAGE = "image"
 CHECK = "check"
 VPN = "vpn"
 
@@ -126,6 +130,7 @@ def converge(orders: Orders, seen: HostSeen, records: Records, moment: Moment) -
     planner.plan_disks()
     planner.plan_uploads()
     planner.plan_backups()
+    planner.plan_images()
     planner.plan_guests()
     planner.plan_ports()
     planner.plan_checks()
@@ -261,6 +266,19 @@ class _Planner:
             elif isinstance(order.spec, BackupSpec) and self._may_copy(order.spec.disk_id):
                 self.actions.append(BackUpDisk(order.spec, self.opened.get(order.spec.disk_id)))
 
+    def plan_images(self) -> None:
+        for order in self._orders(IMAGE):
+            image = self.seen.images.get(order.key)
+            if order.tombstone:
+                if image is not None and not image.disks:
+                    self.actions.append(DropImage(order.key))
+                else:
+                    self.gone.append(Gone(what=IMAGE, id=order.key))
+            elif image is not None:
+                self.settled.add((IMAGE, order.key))
+            elif isinstance(order.spec, ImageSpec):
+                self.actions.append(CacheImage(order.spec))
+
     def plan_guests(self) -> None:
         for order in self._orders(GUEST):
             guest = self.seen.guests.get(order.key)
@@ -372,8 +390,14 @@ class _Planner:
                 self.metadata_wanted[nic.network_id] = nic.metadata
 
     def _has_all(self, spec: GuestSpec) -> bool:
-        disks = all(d.disk_id in self.seen.disks and d.disk_id not in self.opened for d in spec.disks)
+        disks = all(self._is_whole(d.disk_id) and d.disk_id not in self.opened for d in spec.disks)
         return disks and all(self._plugged(nic.port_id) for nic in spec.nics)
+
+    def _is_whole(self, disk_id: str) -> bool:
+        """Whether the disk is there, and not about to be made anew."""
+        disk, order = self.seen.disks.get(disk_id), self.orders.get((DISK, disk_id))
+        wanted = order.spec.revision if order is not None and isinstance(order.spec, DiskSpec) else 0
+        return disk is not None and disk.revision >= wanted
 
     def _plugged(self, port_id: str) -> bool:
         port = self.seen.ports.get(port_id)

@@ -20,11 +20,13 @@ from volutus.agent.actions import (
     AskReboot,
     AskShutdown,
     BackUpDisk,
+    CacheImage,
     CaptureDisk,
     CreateDisk,
     DestroyDisk,
     DropBackup,
     DropCapture,
+    DropImage,
     DropMetadata,
     DropSaved,
     DropVpn,
@@ -47,7 +49,7 @@ from volutus.agent.commands import Commands
 from volutus.agent.converge import GUEST, Moment, Plan
 from volutus.agent.faults import HostFault
 from volutus.agent.hypervisor import Hypervisor, StartOrder
-from volutus.agent.network import Network
+from volutus.agent.network import Network, links
 from volutus.agent.records import RecordStore
 from volutus.agent.reporting import Failure, Item, Key, Reporter, Sight, items
 from volutus.agent.state import HostSeen, PortCounted, Record
@@ -61,6 +63,7 @@ from volutus.wire import (
     GuestObserved,
     GuestSpec,
     HostFacts,
+    ImageSpec,
     Observed,
     Received,
 )
@@ -132,7 +135,7 @@ class Host:
         for order in self._orders.values():
             spec = order.spec
             sources = [spec.kernel_image, spec.ramdisk_image] if isinstance(spec, GuestSpec) else []
-            sources += [spec.source] if isinstance(spec, DiskSpec) else []
+            sources += [spec.source] if isinstance(spec, DiskSpec | ImageSpec) else []
             needed |= {source.image_id for source in sources if source and source.image_id}
         return frozenset(needed)
 
@@ -151,9 +154,10 @@ class Host:
         metadata = network.metadata()
         storage = self._drivers.storage
         disks, captures, backups = storage.disks(), storage.captures(), storage.backups()
+        images = storage.images()
         files, gateways = hypervisor.files(), network.gateways()
         guests = hypervisor.guests()
-        self._seen = HostSeen(guests, disks, ports, metadata, files, captures, backups, gateways)
+        self._seen = HostSeen(guests, disks, ports, metadata, files, captures, backups, gateways, images)
         if not self.informed:
             return Plan()
         moment = Moment(now, self._boot)
@@ -256,6 +260,10 @@ class Host:
                 self._act_on_backup(action)
             case CaptureDisk() | SendCapture() | DropCapture():
                 self._act_on_capture(action)
+            case CacheImage(spec):
+                self._drivers.storage.cache(spec, self._drivers.fetch)
+            case DropImage(image_id):
+                self._drivers.storage.drop_image(image_id)
             case PlugPort() | UnplugPort() | ServeMetadata() | DropMetadata() | ServeVpn() | DropVpn():
                 self._act_on_network(action)
             case StartGuest(spec):
@@ -416,6 +424,7 @@ class Host:
             disks=self._seen.disks,
             captures=self._seen.captures,
             backups=self._seen.backups,
+            images=self._seen.images,
             records=records,
             applied=self._applied,
             failures=dict(self._failures),
@@ -477,6 +486,6 @@ class Host:
         for order in self._orders.values():
             if isinstance(order.spec, GuestSpec) and not order.tombstone:
                 for nic in order.spec.nics:
-                    for address in nic.addresses:
+                    for address in (*nic.addresses, links.link_local(nic.mac)):
                         trees[(nic.network_id, address)] = order.spec.metadata
         self._drivers.network.publish(trees)

@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from volutus.agent.converge import BACKUP, CHECK, DISK, GUEST, UPLOAD, VPN, Plan, Records, should_run
-from volutus.agent.state import BackupSeen, CaptureState, DiskSeen, GuestSeen, Record
+from volutus.agent.converge import BACKUP, CHECK, DISK, GUEST, IMAGE, UPLOAD, VPN, Plan, Records, should_run
+from volutus.agent.state import BackupSeen, CaptureState, DiskSeen, GuestSeen, ImageSeen, Record
 from volutus.wire import (
     Assignment,
     BackupObserved,
+    CachedImage,
+    CacheObserved,
     CheckObserved,
     DiskObserved,
     DiskSpec,
@@ -26,8 +28,20 @@ from volutus.wire import (
     VpnObserved,
 )
 
-Item = GuestObserved | DiskObserved | UploadObserved | BackupObserved | CheckObserved | VpnObserved | Gone
+Item = (
+    GuestObserved
+    | DiskObserved
+    | UploadObserved
+    | BackupObserved
+    | CacheObserved
+    | CheckObserved
+    | VpnObserved
+    | Gone
+)
 Key = tuple[str, str]
+
+# Of the cache there is one thing to say.
+CACHE: Key = ("cache", "")
 
 # An agent tries this often before it calls a guest or a disk failed; it goes on trying after that.
 FAILURES_UNTIL_REPORTED = 3
@@ -55,6 +69,7 @@ class Sight:
     disks: Mapping[str, DiskSeen]
     captures: Mapping[str, CaptureState]
     backups: Mapping[str, BackupSeen]
+    images: Mapping[str, ImageSeen]
     records: Records
     applied: Mapping[Key, int]
     failures: Mapping[str, Failure]
@@ -65,13 +80,14 @@ class Sight:
 def items(sight: Sight) -> dict[Key, Item]:
     """Everything there is to say, by kind and id. Not said: a disk or an upload that is to go and is not gone
     yet."""
-    said: dict[Key, Item] = {(gone.what, gone.id): gone for gone in sight.plan.gone}
+    said: dict[Key, Item] = {CACHE: _cache(sight)}
+    said |= {(gone.what, gone.id): gone for gone in sight.plan.gone}
     for key, order in sight.orders.items():
         if key in said:
             continue
         if order.kind == GUEST:
             said[key] = _guest(sight, order)
-        elif not order.tombstone:
+        elif not order.tombstone and order.kind != IMAGE:
             said[key] = _SAID_OF[order.kind](sight, order)
     return said
 
@@ -191,6 +207,11 @@ def _backup(sight: Sight, order: Assignment) -> BackupObserved:
     )
 
 
+def _cache(sight: Sight) -> CacheObserved:
+    images = sorted(sight.images.items())
+    return CacheObserved(images=[CachedImage(id=image_id, **vars(image)) for image_id, image in images])
+
+
 def _check(sight: Sight, order: Assignment) -> CheckObserved:
     return CheckObserved(id=order.key, generation=order.generation, up=sight.checks.get(order.key))
 
@@ -225,6 +246,9 @@ def without_meters(item: Item) -> Item:
         return msgspec.structs.replace(item, cpu_time_ns=0, counters=[])
     if isinstance(item, DiskObserved):
         return msgspec.structs.replace(item, allocated_bytes=0)
+    if isinstance(item, CacheObserved):
+        unused = [msgspec.structs.replace(image, used_at=0) for image in item.images]
+        return CacheObserved(images=unused)
     if isinstance(item, VpnObserved):
         return msgspec.structs.replace(item, handshakes={})
     return item

@@ -63,6 +63,17 @@ class BackupSeen:
     stored_bytes: int
 
 
+@dataclass(frozen=True)
+class ImageSeen:
+    """A whole image in the cache, with the times of its coming and of its last use in seconds of Unix time;
+    `disks` stand on it."""
+
+    size_bytes: int
+    cached_at: int
+    used_at: int
+    disks: int = 0
+
+
 class CaptureState(Enum):
     """A copy of a disk made for an upload: there, or there no more because it was sent."""
 
@@ -81,7 +92,8 @@ class PortSeen:
 @dataclass(frozen=True)
 class HostSeen:
     """Everything seen at one look. `files` names guests that have a directory, defined or not;
-    `captures` are copies made for uploads, by image; `backups` the whole ones in the host's target;
+    `captures` are copies made for uploads, by image; `backups` the whole ones in the host's target; `images`
+    are those in the cache;
     `gateways` are VPN gateways as this process made them, None for one that it has only found."""
 
     guests: Mapping[str, GuestSeen] = field(default_factory=dict)
@@ -92,6 +104,7 @@ class HostSeen:
     captures: Mapping[str, CaptureState] = field(default_factory=dict)
     backups: Mapping[str, BackupSeen] = field(default_factory=dict)
     gateways: Mapping[str, VpnSpec | None] = field(default_factory=dict)
+    images: Mapping[str, ImageSeen] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -52,8 +52,15 @@ _LIST = text(
 
 def tell(tx: Tx, account_id: str, kind: str, purpose: str, detail: Mapping[str, Any] | None = None) -> bool:
     """Tell an account something once; whether it is news."""
-    keys = {"account_id": account_id, "kind": kind, "purpose": purpose, "now": tx.now}
-    return bool(tx.changed(_TELL, {**keys, "detail": json.dumps(dict(detail or {}))}))
+    return bool(tx.changed(_TELL, _row(tx, account_id, kind, purpose, detail or {})))
+
+
+def tell_all(tx: Tx, account_id: str, kind: str, details: Mapping[str, Mapping[str, Any]]) -> None:
+    """The same of many at once: what each is about, by its purpose."""
+    if details:
+        tx.execute(
+            _TELL, [_row(tx, account_id, kind, purpose, detail) for purpose, detail in details.items()]
+        )
 
 
 def list_(tx: Tx, account_id: str) -> list[Notice]:
@@ -62,12 +69,20 @@ def list_(tx: Tx, account_id: str) -> list[Notice]:
     return [Notice(**row._mapping) for row in rows]
 
 
-def tell_order(tx: Tx, account: Account, order_id: str, order: Ordered) -> None:
-    """Confirm what was bought ahead."""
-    detail = {
-        "id": order_id,
-        "what": "\n".join(order.what),
-        "price": money.shown(order.paid, account.currency),
-        "months": str(order.months),
+def tell_orders(tx: Tx, account: Account, orders: Mapping[str, Ordered]) -> None:
+    """Confirm what was bought ahead, by the ids of what it became."""
+    details = {
+        f"order/{order_id}": {
+            "id": order_id,
+            "what": "\n".join(order.what),
+            "price": money.shown(order.paid, account.currency),
+            "months": str(order.months),
+        }
+        for order_id, order in orders.items()
     }
-    tell(tx, account.id, "order", f"order/{order_id}", detail)
+    tell_all(tx, account.id, "order", details)
+
+
+def _row(tx: Tx, account_id: str, kind: str, purpose: str, detail: Mapping[str, Any]) -> dict[str, Any]:
+    keys = {"account_id": account_id, "kind": kind, "purpose": purpose, "now": tx.now}
+    return {**keys, "detail": json.dumps(dict(detail))}

@@ -200,7 +200,7 @@ def buy(tx: Tx, caller: Caller, order: PackageOrder) -> Package:
     _store(tx, account, package, costs)
     audit.record(tx, caller, "buy", "billing.package", package.id, {"resource_id": order.resource_id})
     what = [ordered(item.meter, item.amount) for item in order.items]
-    notices.tell_order(tx, account, package.id, Ordered(what, package.paid, order.months))
+    notices.tell_orders(tx, account, {package.id: Ordered(what, package.paid, order.months)})
     return package
 
 

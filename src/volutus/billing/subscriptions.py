@@ -147,13 +147,11 @@ def buy(tx: Tx, caller: Caller, account: Account, orders: Sequence[SubscriptionO
                 created_at=tx.now,
             )
         )
-    for subscription in bought:
-        tx.execute(_INSERT, vars(subscription))
-        audit.record(tx, caller, "buy", "billing.subscription", subscription.id)
-        what = [ordered(subscription.meter, subscription.amount)]
-        notices.tell_order(
-            tx, account, subscription.id, Ordered(what, subscription.paid, subscription.months)
-        )
+    tx.execute(_INSERT, [vars(one) for one in bought])
+    for one in bought:
+        audit.record(tx, caller, "buy", "billing.subscription", one.id)
+    told = {one.id: Ordered([ordered(one.meter, one.amount)], one.paid, one.months) for one in bought}
+    notices.tell_orders(tx, account, told)
     ledger.post(tx, [_payment(account, one, caller.project_id) for one in bought if one.paid > 0])
     return bought
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 from sqlalchemy import text
 
 from volutus import audit, metering
-from volutus.billing import admission
+from volutus.billing import admission, traffic
 from volutus.billing.traffic import METER_RATE, RATE_KIND, RateOrder
 from volutus.db import Tx
 from volutus.errors import Conflict, Invalid, NoCapacity
@@ -45,8 +45,7 @@ def set_uplink(tx: Tx, caller: Caller, mbit: Decimal) -> None:
 def by_rate(tx: Tx, caller: Caller, order: RateOrder) -> None:
     """Promise a rate, or another one, to a port of the caller's. Raises UplinkFull where the promises would
     be more than the uplink, NotEnoughFunds, PortNotFound."""
-    if not order.mbit.is_finite() or order.mbit <= 0:
-        raise Invalid("The rate is above zero.", field="mbit")
+    _check(order.mbit)
     port = _port(tx, caller, order.port_id)
     total = tx.value(_UPLINK)
     promised = tx.value(_PROMISED, {"meter": METER_RATE, "kind": RATE_KIND, "id": port.id})
@@ -54,15 +53,25 @@ def by_rate(tx: Tx, caller: Caller, order: RateOrder) -> None:
         free = max(total - promised, Decimal(0)) if total is not None else Decimal(0)
         raise UplinkFull(f"{free:f} Mbit/s of the uplink can still be promised.")
     metering.change_usage(tx, metering.Usage(port.project_id, RATE_KIND, port.id, METER_RATE, order.mbit))
+    traffic.shape(tx, port.id, order.mbit)
     admission.admit(tx, port.project_id, {})
     audit.record(tx, caller, "by_rate", "billing.port", port.id, {"mbit": str(order.mbit)})
 
 
-def by_volume(tx: Tx, caller: Caller, port_id: str) -> None:
-    """From now on all bytes are paid for."""
+def by_volume(tx: Tx, caller: Caller, port_id: str, cap_mbit: Decimal | None = None) -> None:
+    """From now on all bytes are paid for; a cap bounds how many they can be."""
+    if cap_mbit is not None:
+        _check(cap_mbit)
     port = _port(tx, caller, port_id)
     metering.close_usage(tx, RATE_KIND, [port.id], METER_RATE)
-    audit.record(tx, caller, "by_volume", "billing.port", port.id)
+    traffic.shape(tx, port.id, cap_mbit)
+    detail = {} if cap_mbit is None else {"cap_mbit": str(cap_mbit)}
+    audit.record(tx, caller, "by_volume", "billing.port", port.id, detail)
+
+
+def _check(mbit: Decimal) -> None:
+    if not mbit.is_finite() or mbit <= 0:
+        raise Invalid("The rate is above zero.", field="mbit")
 
 
 def _port(tx: Tx, caller: Caller, port_id: str) -> Port:

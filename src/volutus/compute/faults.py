@@ -13,6 +13,12 @@ class WrongState(Conflict):
     code = "compute.server.wrong_state"
 
 
+class ZoneFixed(Conflict):
+    """A server cannot be pinned to a zone that it is not in."""
+
+    code = "compute.server.zone_fixed"
+
+
 class ServerLocked(Conflict):
     code = "compute.server.locked"
 

@@ -88,11 +88,13 @@ _SORTABLE = {
 
 @dataclass(frozen=True)
 class FlavorFilter:
-    """`is_public` None shows both kinds to an administrator; others see what is theirs to use."""
+    """`is_public` None shows both kinds to an administrator; others see what is theirs to use. `name` is a
+    regular expression."""
 
     min_memory_mib: int = 0
     min_disk_gib: int = 0
     is_public: bool | None = True
+    name: str | None = None
 
 
 def bootstrap(tx: Tx) -> None:
@@ -130,6 +132,8 @@ def list_(tx: Tx, caller: Caller, page: Page, wanted: FlavorFilter) -> list[Flav
     statement = _visible(caller, wanted.is_public).where(
         flavors.c.memory_mib >= wanted.min_memory_mib, flavors.c.disk_gib >= wanted.min_disk_gib
     )
+    if wanted.name:
+        statement = statement.where(flavors.c.name.regexp_match(wanted.name))
     rows = tx.rows(paged(tx, statement, page, _SORTABLE, flavors.c.id))
     return [_flavor(row) for row in rows]
 

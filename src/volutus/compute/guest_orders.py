@@ -20,12 +20,12 @@ GONE_LOOK_AGAIN_S = 10.0
 HOST_DEADLINE_S = 60.0
 
 
-def order(tx: Tx, server: Server, guest: Guest) -> None:
-    """Tell the host what the guest should be, unless it was told just that."""
+def order(tx: Tx, server: Server, guest: Guest) -> bool:
+    """Tell the host what the guest should be; False when it was told just that before."""
     spec = guest_specs.spec_of(tx, server)
     digest = _digest(spec, server.power_orders)
     if digest == guest.assigned_digest:
-        return
+        return False
     generation = placement.assign(tx, guest.host_id, GUEST, server.id, spec)
     tx.execute(
         update(guests)
@@ -38,6 +38,7 @@ def order(tx: Tx, server: Server, guest: Guest) -> None:
             assigned_power_orders=server.power_orders,
         )
     )
+    return True
 
 
 def _digest(spec: GuestSpec, power_orders: int) -> str:

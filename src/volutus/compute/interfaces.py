@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from volutus import network
+from volutus import network, placement
 from volutus.compute import actions, servers
 from volutus.compute.faults import AttachmentNotFound, SecurityGroupMissing
 from volutus.compute.servers import Server
@@ -43,7 +43,7 @@ def attach(tx: Tx, caller: Caller, server_id: str, request: NicRequest | None) -
     if not made:
         raise Invalid("There is no network to attach the server to.", field="net_id")
     if server.guest is not None:
-        network.bind_ports(tx, server.id, server.guest.host_id)
+        network.bind_ports(tx, server.id, placement.hosts.get(tx, server.guest.host_id))
     actions.touched(tx, caller, server, "attach_interface")
     return get(tx, caller, server_id, made[0])
 

@@ -39,14 +39,14 @@ _ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtextextended(:token, 0))
 
 @dataclass(frozen=True)
 class ServerOrder:
-    """What a tenant asks for. With no `networks` the mode decides: none, or the project's only one.
+    """What a tenant asks for. With no `networks` the mode decides: none, the project's only one, or one made.
     `count` servers are made, or as many as the quota allows down to `count_min`."""
 
     name: str
     flavor_id: str
     image_id: str | None = None
     networks: Sequence[NicRequest] = ()
-    nic_mode: NicMode = NicMode.AUTO
+    nic_mode: NicMode = NicMode.UNSAID
     security_groups: Sequence[str] = ()
     block_devices: Sequence[BlockDevice] = ()
     key_name: str | None = None

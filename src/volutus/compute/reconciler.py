@@ -15,9 +15,10 @@ Each wait has a deadline. Building that passes it ends in ERROR with a cause; th
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
-from sqlalchemy import delete, insert, update
+from sqlalchemy import delete, insert
 
 from volutus import network, placement, quota, volume
 from volutus.compute import (
@@ -40,7 +41,6 @@ from volutus.compute import (
 from volutus.compute.servers import Guest, Server
 from volutus.compute.steps import Step
 from volutus.compute.tables import guests
-from volutus.compute.tables import servers as server_rows
 from volutus.db import Database, Tx
 from volutus.errors import NoCapacity
 from volutus.placement import Claim
@@ -53,10 +53,9 @@ SCAN_MAX = 500
 BUILD_DEADLINE_S = 1800.0
 # How soon to look again at what wakes us anyway when it is ready; the wake is the rule, this the guarantee.
 LOOK_AGAIN_S = 2.0
-# Writing a few rows of OVN takes a tenth of that, and nobody should wait for our looking.
-NETWORK_LOOK_AGAIN_S = 0.2
 # While a host is silent there is nothing to see; its first report wakes all its servers that changed.
 SILENT_LOOK_AGAIN_S = 15.0
+_NETWORK_IS_MADE = "its network is being made"
 # A host may look at a guest just before it starts it, and tell of it just after; a second look is right.
 STOPPED_FOR_SURE = timedelta(seconds=3)
 
@@ -130,7 +129,7 @@ def _place(tx: Tx, server: Server) -> Outcome:
             host_id = placement.claim(tx, _claim(tx, server, volume_ids))
             host = placement.hosts.get(tx, host_id)
             volume.place(tx, volume_ids, host_id)
-            network.bind_ports(tx, server.id, host_id)
+            bound = network.bind_ports(tx, server.id, host)
     except NoCapacity as error:
         if backfill.make_room(tx, server, _claim(tx, server, _volumes(tx, server.id))):
             return Again(LOOK_AGAIN_S, "others make room for it", deadline_s=BUILD_DEADLINE_S)
@@ -149,8 +148,10 @@ def _place(tx: Tx, server: Server) -> Outcome:
         },
     )
     history.reached(tx, server.id, "network")
+    if bound:
+        return Again(LOOK_AGAIN_S, _NETWORK_IS_MADE, deadline_s=BUILD_DEADLINE_S)
+    # The network was ready before, as for a server that is built anew.
     placed = servers.by_id(tx, server.id)
-    # Often the network was ready before, as for a server that is built anew.
     return _build(tx, placed, placed.guest) if placed and placed.guest else Again(0, "placed on a host")
 
 
@@ -189,7 +190,7 @@ def _build(tx: Tx, server: Server, guest: Guest) -> Outcome:
     if readiness.fault:
         return _fail(tx, server, readiness.fault)
     if not network.ports_ready(tx, server.id):
-        return _waiting(tx, server, guest, "its network is being made", NETWORK_LOOK_AGAIN_S)
+        return _waiting(tx, server, guest, _NETWORK_IS_MADE)
     guest_orders.order(tx, server, guest)
     history.reached(tx, server.id, "spawn")
     return _waiting(tx, server, guest, "its host starts it")
@@ -199,12 +200,8 @@ def _keep(tx: Tx, server: Server, guest: Guest) -> Outcome:
     """Have the host do what the server's row says by now."""
     if server.launched_at is None and guest.launched_at is not None:
         # The password was for the first boot; it is not kept any longer than that.
-        tx.execute(
-            update(server_rows)
-            .where(server_rows.c.id == server.id)
-            .values(launched_at=guest.launched_at, admin_pass=None, updated_at=tx.now)
-        )
-        return Again(0, "it runs for the first time")
+        servers.write(tx, server.id, launched_at=guest.launched_at, admin_pass=None)
+        server = replace(server, launched_at=guest.launched_at, admin_pass=None)
     if _stopped_itself(server, guest):
         if guest.state_since is not None and tx.now - guest.state_since < STOPPED_FOR_SURE:
             return Again(STOPPED_FOR_SURE.total_seconds(), "it seems to have stopped by itself")
@@ -215,19 +212,13 @@ def _keep(tx: Tx, server: Server, guest: Guest) -> Outcome:
     fault = volume.ready(tx, server.id).fault if server.launched_at is None else None
     if fault:
         return _fail(tx, server, fault)
-    guest_orders.order(tx, server, guest)
-    latest = servers.by_id(tx, server.id)
-    if latest is None or latest.guest is None:
-        return Done()
-    return _settled(tx, latest, latest.guest)
-
-
-def _settled(tx: Tx, server: Server, guest: Guest) -> Outcome:
+    ordered = guest_orders.order(tx, server, guest)
     if guest.state == "failed":
         history.ended(tx, server.id, guest.fault or "The host could not run the server.")
         return Done()
     if (
-        guest.caught_up
+        not ordered
+        and guest.caught_up
         and server.status.task_state in (None, server.image_task)
         and server.first_launched_at is not None
     ):
@@ -278,9 +269,10 @@ def _rebuild(tx: Tx, server: Server) -> Outcome:
     return Again(0, "its root disk was replaced")
 
 
-def _waiting(tx: Tx, server: Server, guest: Guest, why: str, look_again_s: float = LOOK_AGAIN_S) -> Outcome:
+def _waiting(tx: Tx, server: Server, guest: Guest, why: str) -> Outcome:
     """Wait for somebody else. What was never running by its deadline fails; a running server waits on, for
     its host may come back."""
+    look_again_s = LOOK_AGAIN_S
     if server.first_launched_at is None and tx.now - guest.placed_at > timedelta(seconds=BUILD_DEADLINE_S):
         return _fail(tx, server, f"The server was not built in time: {why} since {guest.placed_at:%H:%M:%S}.")
     if guest.assigned_at is not None and tx.now - guest.assigned_at > placement.hosts.SILENT_AFTER:

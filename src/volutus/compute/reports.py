@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Row, text
 
-from volutus import metering, network, placement, volume
+from volutus import image, metering, network, placement, volume
 from volutus.compute import guest_answers, meters
 from volutus.db import Tx
 from volutus.metering import Counter, Usage
@@ -20,6 +20,7 @@ from volutus.placement.inventory import Overcommit
 from volutus.reconcile import wake_many
 from volutus.wire import (
     BackupObserved,
+    CacheObserved,
     CheckObserved,
     DiskObserved,
     Gone,
@@ -129,6 +130,7 @@ def report(
     _record_disks(tx, host_id, observed)
     _record_uploads(tx, host_id, observed)
     _record_backups(tx, host_id, observed)
+    _record_caches(tx, host_id, observed)
     _record_checks(tx, host_id, observed)
     _record_gateways(tx, host_id, observed)
     _record_guests(tx, host_id, [item for item in observed.items if isinstance(item, GuestObserved)])
@@ -172,6 +174,13 @@ def _record_backups(tx: Tx, host_id: str, observed: Observed) -> None:
     gone = [item.id for item in observed.items if isinstance(item, Gone) and item.what == volume.backups.KIND]
     if items or gone:
         volume.backups.record_observed(tx, host_id, items, gone)
+
+
+def _record_caches(tx: Tx, host_id: str, observed: Observed) -> None:
+    cache = next((item for item in observed.items if isinstance(item, CacheObserved)), None)
+    gone = [item.id for item in observed.items if isinstance(item, Gone) and item.what == image.caches.KIND]
+    if cache or gone:
+        image.caches.record_observed(tx, host_id, cache, gone)
 
 
 def _record_checks(tx: Tx, host_id: str, observed: Observed) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, TEXT, array
 from sqlalchemy.sql.expression import cast
 
 from volutus import audit
-from volutus.compute.faults import ServerNotFound
+from volutus.compute.faults import ServerNotFound, ZoneFixed
 from volutus.compute.status import Facts, Status, status_column, status_of
 from volutus.compute.tables import guests, servers
 from volutus.db import Page, SortKey, Tx, paged
@@ -303,7 +303,7 @@ def existing(tx: Tx, server_ids: Collection[str]) -> set[str]:
 @dataclass(frozen=True)
 class ServerChange:
     """What a tenant may change of a server by itself; None leaves a field, except `description`, which
-    `describe` says to set."""
+    `describe` says to set, and `zone`, which `pin` says to set."""
 
     name: str | None = None
     hostname: str | None = None
@@ -312,18 +312,32 @@ class ServerChange:
     access_ipv4: str | None = None
     access_ipv6: str | None = None
     disk_config: str | None = None
+    zone: str | None = None
+    pin: bool = False
 
 
 def change(tx: Tx, caller: Caller, server_id: str, wanted: ServerChange) -> Server:
-    """Rename or describe a server."""
-    locked(tx, caller, server_id)
+    """Rename or describe a server, or say whether it is to stay in its zone. Raises ZoneFixed."""
+    server = locked(tx, caller, server_id)
     named = ("name", "hostname", "access_ipv4", "access_ipv6", "disk_config")
     values = {name: getattr(wanted, name) for name in named if getattr(wanted, name) is not None}
     if wanted.describe:
         values["description"] = wanted.description
+    if wanted.pin:
+        values["zone"] = _pinned(server, wanted.zone)
     write(tx, server_id, **values)
     audit.record(tx, caller, "update", "compute.server", server_id, {"changed": sorted(values)})
     return get(tx, caller, server_id)
+
+
+def _pinned(server: Server, zone: str | None) -> str | None:
+    """A server is pinned to where it is, or not at all: to be pinned elsewhere it would have to move."""
+    if zone is not None and zone != server.zone:
+        if server.zone is not None:
+            raise ZoneFixed(f"Instance {server.id} is pinned to the zone {server.zone}: unpin it first.")
+        if server.guest is None or server.guest.zone != zone:
+            raise ZoneFixed(f"Instance {server.id} can only be pinned to the zone that it is in.")
+    return zone
 
 
 def write(tx: Tx, server_id: str, **values: Any) -> None:

@@ -11,7 +11,7 @@ from volutus.console.language import _
 from volutus.console.records import ROOT as CREDENTIALS
 from volutus.console.records import all_of
 from volutus.console.rendering import Page, Renderer
-from volutus.console.shapes import Cell, Facts, Field, Form, Row, Sheet, Table, hidden, when
+from volutus.console.shapes import Cell, Facts, Field, Form, Row, Sheet, Table, hidden, moment
 from volutus.console.visits import Visit, see
 
 _TOTP = "totp"
@@ -119,8 +119,8 @@ def _session_row(one: Document, here: str) -> Row:
     cells = (
         Cell(browser, code=True),
         Cell(str(one["address"]), code=True),
-        Cell(when(str(one["began"]))),
-        Cell(when(str(one["ends"]))),
+        moment(str(one["began"])),
+        moment(str(one["ends"])),
         Cell(_("this one") if key == here else ""),
     )
     if key == here:
@@ -141,10 +141,10 @@ def _password_form(visit: Visit) -> Form:
         Field("new", _("New password"), "password"),
         Field("again", _("New password once more"), "password"),
     ]
-    lost = _("All sessions and tokens of %(name)s end, this one too.", name=visit.session.user)
+    ends = _("All sessions and tokens of %(name)s end, this one too.", name=visit.session.user)
     title = _("Change the password")
     opened = bool(visit.problem and visit.sent("old"))
-    return Form("password", title, fields, title, lost, open=opened)
+    return Form("password", title, fields, title, about=ends, open=opened)
 
 
 def _codes_form(visit: Visit, codes: list[Document]) -> Form:

@@ -1,16 +1,32 @@
 """Accounts and price lists, for operators."""
 
+from collections.abc import Mapping
+
 from starlette.responses import Response
 
 from volutus.console.api import Document, together
-from volutus.console.costs import BILLING, api_command
+from volutus.console.costs import BILLING
 from volutus.console.language import _
 from volutus.console.money import amount, kind_name, meter_name, mode_name, plain
 from volutus.console.rendering import Page, Renderer
-from volutus.console.shapes import PAGE_ROWS, Cell, Facts, Field, Form, Row, Sheet, Table, page_of, when
+from volutus.console.shapes import (
+    CHOICES_MAX,
+    PAGE_ROWS,
+    Cell,
+    Facts,
+    Field,
+    Form,
+    Row,
+    Sheet,
+    Table,
+    choices,
+    moment,
+    page_of,
+)
 from volutus.console.visits import Visit, see
 
 _ROOT = f"{BILLING}/accounts"
+_PROJECTS = "/identity/v3/projects"
 _MODES = ("prepaid", "postpaid", "showback")
 # Lines of the newest ledger that an account's page shows.
 _LINES = 20
@@ -18,7 +34,10 @@ _LINES = 20
 
 async def show_accounts(renderer: Renderer, visit: Visit) -> Response:
     """All accounts."""
-    accounts, more = await page_of(visit, _ROOT, "accounts")
+    (accounts, more), projects = await together(
+        page_of(visit, _ROOT, "accounts"), visit.api.items(_PROJECTS, "projects", limit=CHOICES_MAX)
+    )
+    names = dict(choices(projects))
     modes = [(mode, mode_name(mode)) for mode in _MODES]
     fields = [
         Field("name", _("Name"), value=visit.sent("name")),
@@ -31,13 +50,13 @@ async def show_accounts(renderer: Renderer, visit: Visit) -> Response:
         tables=[
             Table(
                 (_("Name"), _("Kind"), _("Currency"), _("Credit limit"), _("Created")),
-                [_account_row(one) for one in accounts],
+                [_account_row(one, names) for one in accounts],
                 _("No account yet. One is made with the first charge of a project."),
                 more=more,
             )
         ],
         create=[Form("create", _("Create an account"), fields, _("Create"), open=bool(visit.problem))],
-        command=api_command(visit, "GET", "/accounts"),
+        command="openstack billing account list",
     )
     return renderer.sheet(visit, sheet)
 
@@ -51,14 +70,17 @@ async def act_accounts(_renderer: Renderer, visit: Visit) -> Response:
 async def show_account(renderer: Renderer, visit: Visit) -> Response:
     """One account: its balance, its projects, its newest lines."""
     key = visit.param("id")
-    found, lines = await together(
+    found, lines, projects = await together(
         visit.api.get(f"{_ROOT}/{key}"),
         visit.api.items(f"{_ROOT}/{key}/ledger", "ledger", limit=_LINES),
+        visit.api.items(_PROJECTS, "projects", limit=CHOICES_MAX),
     )
-    account = found["account"]
+    account, names = found["account"], dict(choices(projects))
+    # A project that nobody was named for pays by an account with its own id.
+    paid = account["projects"] or [one for one in names if one == key]
     balance, currency = account["balance"], account["currency"]
     sheet = Sheet(
-        title=account["name"],
+        title=names.get(account["name"], account["name"]),
         about="",
         facts=[
             Facts(
@@ -68,7 +90,10 @@ async def show_account(renderer: Renderer, visit: Visit) -> Response:
                     (_("Standing"), Cell(balance["standing"])),
                     (_("Kind"), Cell(mode_name(account["mode"]))),
                     (_("Credit limit"), Cell(amount(account["credit_limit"], currency))),
-                    (_("Projects"), Cell(", ".join(account["projects"]), code=True)),
+                    (
+                        _("Projects"),
+                        Cell(", ".join(names.get(one, one) for one in paid)),
+                    ),
                     (_("Account's id"), Cell(key, code=True)),
                 ],
             )
@@ -82,7 +107,8 @@ async def show_account(renderer: Renderer, visit: Visit) -> Response:
             )
         ],
         create=_account_forms(visit, account),
-        command=api_command(visit, "POST", f"/accounts/{key}/payments"),
+        command=f"openstack billing account pay --reference THEIRS {key} 50\n"
+        f"openstack billing account set --credit-limit 100 {key}",
         crumb=("/admin/accounts", _("Accounts")),
     )
     return renderer.sheet(visit, sheet)
@@ -137,7 +163,7 @@ async def show_lists(renderer: Renderer, visit: Visit) -> Response:
             ),
         ],
         create=[Form("publish", _("Publish an edition"), [edition], _("Publish"), open=bool(visit.problem))],
-        command=api_command(visit, "POST", "/price-lists") + " --data-binary @list.toml",
+        command="openstack price list\nopenstack price list publish list.toml",
     )
     return renderer.sheet(visit, sheet)
 
@@ -174,20 +200,21 @@ def _account_forms(visit: Visit, account: Document) -> list[Form]:
     ]
 
 
-def _account_row(one: Document) -> Row:
+def _account_row(one: Document, projects: Mapping[str, str]) -> Row:
+    # A project's own account is called by the project's id until somebody names it.
     cells = (
-        Cell(one["name"], f"/admin/accounts/{one['id']}"),
+        Cell(projects.get(one["name"], one["name"]), f"/admin/accounts/{one['id']}"),
         Cell(mode_name(one["mode"])),
         Cell(one["currency"]),
         Cell(amount(one["credit_limit"]), number=True),
-        Cell(when(one["created_at"])),
+        moment(one["created_at"]),
     )
     return Row(cells, key=one["id"])
 
 
 def _line_row(line: Document) -> Row:
     cells = (
-        Cell(when(line["time"])),
+        moment(line["time"]),
         Cell(meter_name(line["meter"]) or kind_name(line["kind"])),
         Cell(amount(line["amount"], line["currency"]), number=True),
         Cell(amount(line["end"], line["currency"]), number=True),
@@ -200,7 +227,7 @@ def _list_row(one: Document) -> Row:
         Cell(one["id"], f"/admin/price-lists?list={one['id']}"),
         Cell(one["region"]),
         Cell(one["currency"]),
-        Cell(when(one["valid_from"])),
+        moment(one["valid_from"]),
     )
     return Row(cells)
 

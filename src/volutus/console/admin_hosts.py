@@ -7,7 +7,7 @@ from volutus.console.language import _
 from volutus.console.rendering import Page, Renderer
 from volutus.console.servers import ROOT as SERVERS
 from volutus.console.servers import shown_state
-from volutus.console.shapes import CHOICES_MAX, Cell, Field, Form, Row, Sheet, Table, hidden, page_of, when
+from volutus.console.shapes import Cell, Field, Form, Row, Sheet, Table, hidden, moment, page_of
 from volutus.console.visits import Visit, see
 
 _HYPERVISORS = "/compute/v2.1/os-hypervisors"
@@ -21,7 +21,7 @@ async def show_list(renderer: Renderer, visit: Visit) -> Response:
     """All hosts with what they have and what of it is claimed."""
     (hosts, more), services = await together(
         page_of(visit, f"{_HYPERVISORS}/detail", "hypervisors"),
-        visit.api.items(_SERVICES, "services", limit=CHOICES_MAX),
+        visit.api.items(_SERVICES, "services"),
     )
     shares = await together(*(_share(visit, str(one["id"])) for one in hosts[:_HOSTS_MAX]))
     sheet = Sheet(
@@ -42,7 +42,7 @@ async def show_list(renderer: Renderer, visit: Visit) -> Response:
                             Cell(one["binary"]),
                             Cell(one["host"]),
                             Cell(one["state"], state=True),
-                            Cell(when(one["updated_at"])),
+                            moment(one["updated_at"]),
                         )
                     )
                     for one in services

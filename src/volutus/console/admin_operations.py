@@ -7,7 +7,7 @@ from starlette.responses import Response
 from volutus.console.api import Document
 from volutus.console.language import _
 from volutus.console.rendering import Page, Renderer
-from volutus.console.shapes import Cell, Field, Row, Search, Sheet, Table, page_of, short, when
+from volutus.console.shapes import Cell, Field, Row, Search, Sheet, Table, moment, page_of, short
 from volutus.console.visits import Visit
 
 _ROOT = "/operations/v1"
@@ -76,8 +76,8 @@ def _work_row(one: Document) -> Row:
         Cell(one["key"], code=True),
         Cell(str(one["attempts"]), number=True),
         Cell(one["why"], code=True),
-        Cell(when(one["due_at"])),
-        Cell(when(one["deadline_at"]) or _("none")),
+        moment(one["due_at"]),
+        moment(one["deadline_at"]) if one["deadline_at"] else Cell(_("none")),
     )
     return Row(cells, key=f"{one['kind']}-{one['key']}")
 
@@ -86,7 +86,7 @@ def _audit_row(one: Document) -> Row:
     kind, key = str(one["object_kind"]), str(one["object_id"])
     detail = ", ".join(f"{name}: {value}" for name, value in one["detail"].items())
     cells = (
-        Cell(when(one["at"])),
+        moment(one["at"]),
         Cell(f"{kind}: {one['action']}", code=True),
         Cell(key, f"{_PAGES[kind]}/{key}") if kind in _PAGES else Cell(key, code=True),
         _who(one),

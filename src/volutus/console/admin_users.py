@@ -118,7 +118,7 @@ def _factor_form(one: Document, name: str) -> Form:
         button = _("Require no code of %(name)s", name=name)
         return Form("no-codes", _("Require no code"), fields, button)
     need = _("%(name)s needs a one-time code at each sign-in, and must have one set up already.", name=name)
-    return Form("codes", _("Require a code"), fields, _("Require a code of %(name)s", name=name), danger=need)
+    return Form("codes", _("Require a code"), fields, _("Require a code of %(name)s", name=name), about=need)
 
 
 PAGE = Page("/admin/users", show, act)

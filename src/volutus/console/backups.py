@@ -16,9 +16,9 @@ from volutus.console.shapes import (
     choices,
     delete_form,
     hidden,
+    moment,
     page_of,
     short,
-    when,
 )
 from volutus.console.states import is_busy
 from volutus.console.visits import Visit, see
@@ -88,7 +88,7 @@ def _row(one: Document, volumes: list[Document]) -> Row:
         Cell(f"{one['size']} GiB", number=True),
         Cell(dict(choices(volumes)).get(volume_id, short(volume_id))),
         Cell(_("incremental") if one["is_incremental"] else _("full copy")),
-        Cell(when(one["created_at"])),
+        moment(one["created_at"]),
     )
     forms = _restore_forms(one, key, name, volumes) if one["status"] == "available" else []
     if not is_busy(one["status"]):

@@ -3,7 +3,7 @@
 from starlette.responses import Response
 
 from volutus.console.api import Document
-from volutus.console.costs import BILLING, api_command
+from volutus.console.costs import BILLING
 from volutus.console.language import _
 from volutus.console.money import amount
 from volutus.console.rendering import Page, Renderer
@@ -36,7 +36,8 @@ async def show(renderer: Renderer, visit: Visit) -> Response:
             )
         ],
         create=[Form("create", _("Create a budget"), fields, _("Create"), open=opened)],
-        command=api_command(visit, "POST", "/budgets"),
+        command="openstack budget create --alert 80 NAME 100\n"
+        "openstack budget list\nopenstack budget delete BUDGET",
     )
     return renderer.sheet(visit, sheet)
 

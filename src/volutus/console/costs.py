@@ -4,9 +4,9 @@ from starlette.responses import Response
 
 from volutus.console.api import Document, together
 from volutus.console.language import _
-from volutus.console.money import amount, kind_name, meter_name, meter_unit, mode_name, plain
+from volutus.console.money import amount, kind_name, meter_name, mode_name, quantity
 from volutus.console.rendering import Page, Renderer
-from volutus.console.shapes import CHOICES_MAX, Cell, Facts, Field, Form, Link, Row, Sheet, Table, when
+from volutus.console.shapes import CHOICES_MAX, Cell, Facts, Field, Form, Link, Row, Sheet, Table, moment
 from volutus.console.visits import Visit, see
 
 BILLING = "/billing/v1"
@@ -38,7 +38,7 @@ async def show(renderer: Renderer, visit: Visit) -> Response:
             _payments_table(payments),
             Table(
                 (_("When"), _("What")),
-                [Row((Cell(when(one["at"])), Cell(one["kind"].replace("_", " ")))) for one in notices],
+                [Row((moment(one["at"]), Cell(one["kind"].replace("_", " ")))) for one in notices],
                 _("Nothing was announced."),
                 title=_("Announcements"),
             ),
@@ -47,7 +47,8 @@ async def show(renderer: Renderer, visit: Visit) -> Response:
             *_pay_forms(visit, providers["providers"], currency),
             Form("redeem", _("Redeem a voucher"), [voucher], _("Redeem"), open=bool(visit.problem)),
         ],
-        command=api_command(visit, "GET", "/balance") + "\n" + api_command(visit, "GET", "/statement"),
+        command="openstack balance show\nopenstack billing usage list\nopenstack statement show\n"
+        "openstack payment create 50\nopenstack voucher redeem CODE",
     )
     return renderer.sheet(visit, sheet)
 
@@ -60,16 +61,6 @@ async def act(_renderer: Renderer, visit: Visit) -> Response:
         return see("/costs", "created")
     await visit.api.post(f"{BILLING}/vouchers/redeem", {"voucher": {"code": visit.sent("code")}})
     return see("/costs", "changed")
-
-
-def api_command(visit: Visit, method: str, path: str) -> str:
-    """A call of the billing API, which `openstack` has no words for, by what every shell has."""
-    url = visit.request.url
-    change = "" if method == "GET" else f" -X {method}"
-    return (
-        f'curl{change} -H "X-Auth-Token: $(openstack token issue -f value -c id)"'
-        f" {url.scheme}://{url.netloc}{BILLING}{path}"
-    )
 
 
 def _pay_forms(visit: Visit, providers: list[str], currency: str) -> list[Form]:
@@ -91,7 +82,7 @@ def _payments_table(payments: list[Document]) -> Table:
         [
             Row(
                 (
-                    Cell(when(one["created_at"])),
+                    moment(one["created_at"]),
                     Cell(one["provider"]),
                     Cell(one["status"], state=True),
                     Cell(amount(one["amount"], one["currency"]), number=True),
@@ -133,7 +124,7 @@ def _usage_table(usage: list[Document]) -> Table:
                 (
                     Cell(meter_name(one["meter"])),
                     *(
-                        Cell(f"{plain(one[name])} {meter_unit(one['meter'])}", number=True)
+                        Cell(quantity(one[name], one["meter"]), number=True)
                         for name in ("using", "subscribed", "burst")
                     ),
                 )
@@ -172,7 +163,7 @@ def _credits_table(credits: list[Document], currency: str) -> Table:
                     Cell(one["note"]),
                     Cell(amount(one["amount"], currency), number=True),
                     Cell(amount(one["remaining"], currency), number=True),
-                    Cell(when(one["expires_at"])),
+                    moment(one["expires_at"]),
                 )
             )
             for one in credits

@@ -19,9 +19,9 @@ from volutus.console.shapes import (
     Table,
     delete_form,
     hidden,
+    moment,
     page_of,
     size_shown,
-    when,
 )
 from volutus.console.states import is_busy
 from volutus.console.visits import Visit, see
@@ -88,7 +88,7 @@ def _row(visit: Visit, image: Document) -> Row:
         Cell(image["status"], state=True),
         Cell(size_shown(image.get("size")), number=True),
         Cell(_visibility(image["visibility"])),
-        Cell(when(image["created_at"])),
+        moment(image["created_at"]),
     )
     forms, links = [], []
     if image["status"] == "active":

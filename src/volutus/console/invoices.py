@@ -3,11 +3,11 @@
 from starlette.responses import Response
 
 from volutus.console.api import Document
-from volutus.console.costs import BILLING, api_command
+from volutus.console.costs import BILLING
 from volutus.console.language import _
 from volutus.console.money import amount, kind_name, meter_name, plain
 from volutus.console.rendering import Page, Renderer
-from volutus.console.shapes import Cell, Facts, Row, Sheet, Table, when
+from volutus.console.shapes import Cell, Facts, Row, Sheet, Table, moment
 from volutus.console.visits import Visit
 
 
@@ -24,7 +24,7 @@ async def show_list(renderer: Renderer, visit: Visit) -> Response:
                 _("No invoice yet. The first one comes after the end of the month."),
             )
         ],
-        command=api_command(visit, "GET", "/invoices"),
+        command="openstack invoice list",
     )
     return renderer.sheet(visit, sheet)
 
@@ -35,12 +35,12 @@ async def show(renderer: Renderer, visit: Visit) -> Response:
     one = (await visit.api.get(f"{BILLING}/invoices/{number}"))["invoice"]
     currency = one["currency"]
     pairs = [
-        (_("From"), Cell(when(one["period_from"]))),
-        (_("Until"), Cell(when(one["period_to"]))),
+        (_("From"), moment(one["period_from"])),
+        (_("Until"), moment(one["period_to"])),
         (_("Net"), Cell(amount(one["net"], currency))),
         (f"{one['tax_name']} {plain(one['tax_percent'])} %".strip(), Cell(amount(one["tax"], currency))),
         (_("Gross"), Cell(amount(one["gross"], currency))),
-        (_("Issued"), Cell(when(one["issued_at"]))),
+        (_("Issued"), moment(one["issued_at"])),
     ]
     sheet = Sheet(
         title=_("Invoice %(number)s", number=number),
@@ -54,7 +54,7 @@ async def show(renderer: Renderer, visit: Visit) -> Response:
                 title=_("Lines"),
             )
         ],
-        command=api_command(visit, "GET", f"/invoices/{number}"),
+        command=f"openstack invoice show {number}\nopenstack invoice save --file invoice.pdf {number}",
         crumb=("/invoices", _("Invoices")),
     )
     return renderer.sheet(visit, sheet)
@@ -63,8 +63,8 @@ async def show(renderer: Renderer, visit: Visit) -> Response:
 def _row(one: Document) -> Row:
     cells = (
         Cell(str(one["number"]), f"/invoices/{one['number']}"),
-        Cell(when(one["period_from"])),
-        Cell(when(one["period_to"])),
+        moment(one["period_from"]),
+        moment(one["period_to"]),
         Cell(amount(one["net"], one["currency"]), number=True),
         Cell(amount(one["gross"], one["currency"]), number=True),
     )

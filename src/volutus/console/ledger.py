@@ -3,11 +3,11 @@
 from starlette.responses import Response
 
 from volutus.console.api import Document
-from volutus.console.costs import BILLING, api_command
+from volutus.console.costs import BILLING
 from volutus.console.language import _
 from volutus.console.money import KINDS, amount, kind_name, meter_name
 from volutus.console.rendering import Page, Renderer
-from volutus.console.shapes import PAGE_ROWS, Cell, Field, Row, Search, Sheet, Table, when
+from volutus.console.shapes import PAGE_ROWS, Cell, Field, Row, Search, Sheet, Table, moment
 from volutus.console.visits import Visit
 
 
@@ -36,7 +36,7 @@ async def show(renderer: Renderer, visit: Visit) -> Response:
                 search=Search(_("Meter is"), [Field("kind", _("Kind"), "select", options=kinds)]),
             )
         ],
-        command=api_command(visit, "GET", "/ledger"),
+        command="openstack ledger list --meter cpu_mhz",
     )
     return renderer.sheet(visit, sheet)
 
@@ -44,7 +44,7 @@ async def show(renderer: Renderer, visit: Visit) -> Response:
 def _row(line: Document) -> Row:
     return Row(
         (
-            Cell(when(line["time"])),
+            moment(line["time"]),
             Cell(meter_name(line["meter"]) or kind_name(line["kind"])),
             Cell(line["reason"]),
             Cell(amount(line["amount"], line["currency"]), number=True),

@@ -15,8 +15,8 @@ from volutus.console.shapes import (
     Sheet,
     Table,
     delete_form,
+    moment,
     page_of,
-    when,
 )
 from volutus.console.visits import Visit, see
 
@@ -132,7 +132,7 @@ def _row(one: Document, subnets: dict[str, str]) -> Row:
         Cell(str(one["operating_status"]), state=True),
         Cell(str(one["vip_address"] or ""), code=True),
         Cell(subnets.get(str(one["vip_subnet_id"]), "")),
-        Cell(when(one["created_at"])),
+        moment(one["created_at"]),
     )
     lost = _("The load balancer %(name)s and its address are gone; its servers stay.", name=name)
     return Row(cells, [delete_form(key, name, lost)], key)

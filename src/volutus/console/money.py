@@ -58,6 +58,15 @@ def plain(text: str | None) -> str:
     return shown.rstrip("0").rstrip(".") if "." in shown else shown
 
 
+def quantity(text: str | None, key: str) -> str:
+    """What a meter measured, in its unit, as people read it."""
+    if text is None:
+        return ""
+    value = Decimal(text)
+    shown = f"{value:,.2f}" if value >= 1 else f"{value:.2g}" if value else "0"
+    return f"{shown.rstrip('0').rstrip('.') if '.' in shown else shown} {meter_unit(key)}".strip()
+
+
 def meter_name(key: str | None) -> str:
     """A meter with its class, in words."""
     name, _separator, kind = (key or "").partition(":")

@@ -12,7 +12,7 @@ from volutus.console.assets import MARK, SCRIPT, STYLE, Assets
 from volutus.console.language import N_
 from volutus.console.menu import shown_menu
 from volutus.console.money import meter_name, plain
-from volutus.console.shapes import Sheet, when
+from volutus.console.shapes import Sheet, took, when
 from volutus.console.states import state_name, tone
 from volutus.console.visits import Visit
 
@@ -45,6 +45,7 @@ class Renderer:
             language.lookup, language.ngettext, newstyle=True
         )
         self.environment.filters |= {
+            "took": took,
             "when": when,
             "tone": tone,
             "state_name": state_name,

@@ -205,10 +205,10 @@ def _other_forms(server: Document, state: str, volumes: list[Document], ports: l
         )
         forms.append(Form("image", _("Make an image"), [image], _("Make an image of %(name)s", name=name)))
         if server["status"] in ("ACTIVE", "SHUTOFF"):
-            lost = _("It is stopped for a moment. Look whether all is well, then keep the new size.")
+            about = _("It is stopped for a moment. Look whether all is well, then keep the new size.")
             button = _("Resize %(name)s", name=name)
             fields = _size_fields(server)
-            forms.append(Form("resize", _("Resize"), fields, button, lost, priced="/servers/price"))
+            forms.append(Form("resize", _("Resize"), fields, button, about=about, priced="/servers/price"))
             forms += [
                 Form("suspend", _("Suspend"), button=_("Suspend %(name)s", name=name)),
                 Form("rescue", _("Rescue"), button=_("Rescue %(name)s", name=name)),

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from volutus.console.api import Api, ApiProblem, Document, together
 from volutus.console.language import _
 from volutus.console.rendering import Page, Renderer
-from volutus.console.shapes import Cell, Field, Form, Link, Row, Search, Sheet, Table, page_of, when
+from volutus.console.shapes import Cell, Field, Form, Link, Row, Search, Sheet, Table, moment, page_of
 from volutus.console.states import is_busy, state_name
 from volutus.console.visits import Visit, see
 
@@ -134,7 +134,7 @@ def _row(server: Document) -> Row:
         Cell(shown_state(server), state=True),
         Cell(addresses, code=True),
         Cell(server["flavor"]["original_name"]),
-        Cell(when(server["created"])),
+        moment(server["created"]),
     )
     return Row(cells, key=server["id"], mark=server["id"])
 

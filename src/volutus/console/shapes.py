@@ -4,6 +4,7 @@ HTML."""
 import base64
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from volutus.console.api import Document
 from volutus.console.language import _
@@ -14,17 +15,20 @@ PAGE_ROWS = 50
 CHOICES_MAX = 200
 _GIB = 1 << 30
 _MIB = 1 << 20
+_MINUTE_S = 60
 
 
 @dataclass(frozen=True)
 class Cell:
-    """`state` shows the text as a state, `code` as something to copy, `number` to the right."""
+    """`state` shows the text as a state, `code` as something to copy, `number` to the right,
+    `time` on one line."""
 
     text: str
     href: str = ""
     state: bool = False
     code: bool = False
     number: bool = False
+    time: bool = False
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,8 @@ class Field:
 
 @dataclass(frozen=True)
 class Form:
-    """`act` tells the page's forms apart. `danger` says what is lost. `direct` needs no fold: one button.
+    """`act` tells the page's forms apart. `about` says what comes of it, `danger` what is lost.
+    `direct` needs no fold: one button.
     `priced` is where the price of what the form has is asked for, as it is typed."""
 
     act: str
@@ -53,6 +58,7 @@ class Form:
     fields: Sequence[Field] = ()
     button: str = ""
     danger: str = ""
+    about: str = ""
     open: bool = False
     direct: bool = False
     priced: str = ""
@@ -155,6 +161,18 @@ async def page_of(visit: Visit, path: str, noun: str, **query: str) -> tuple[lis
 def when(text: str | None) -> str:
     """A time as people read it: UTC, to the second."""
     return (text or "").replace("T", " ").partition(".")[0].partition("+")[0].rstrip("Z")
+
+
+def moment(text: str | None) -> Cell:
+    """A cell that says when."""
+    return Cell(when(text), time=True)
+
+
+def took(step: Document) -> str:
+    """How long a step of an action took, which has ended."""
+    begin, end = (datetime.fromisoformat(step[name]) for name in ("start_time", "finish_time"))
+    seconds = (end - begin).total_seconds()
+    return f"{seconds:.2f} s" if seconds < _MINUTE_S else f"{seconds / _MINUTE_S:.1f} min"
 
 
 def short(text: str) -> str:

@@ -16,9 +16,9 @@ from volutus.console.shapes import (
     choices,
     delete_form,
     hidden,
+    moment,
     page_of,
     short,
-    when,
 )
 from volutus.console.states import is_busy
 from volutus.console.visits import Visit, see
@@ -70,7 +70,7 @@ def _row(one: Document, names: dict[str, str]) -> Row:
         Cell(one["status"], state=True),
         Cell(f"{one['size']} GiB", number=True),
         Cell(names.get(volume_id, short(volume_id)), "/volumes"),
-        Cell(when(one["created_at"])),
+        moment(one["created_at"]),
     )
     field = Field("name", _("Name of the volume"), value=f"{name}-volume")
     button = _("Make a volume of %(name)s", name=name)

@@ -3,11 +3,11 @@
 from starlette.responses import Response
 
 from volutus.console.api import ApiProblem, Document, together
-from volutus.console.costs import BILLING, api_command
+from volutus.console.costs import BILLING
 from volutus.console.language import _
 from volutus.console.money import amount, meter_name, meter_unit, plain
 from volutus.console.rendering import Page, Renderer
-from volutus.console.shapes import Cell, Facts, Field, Form, Row, Sheet, Table, hidden, when
+from volutus.console.shapes import Cell, Facts, Field, Form, Row, Sheet, Table, hidden, moment
 from volutus.console.visits import Visit, see
 
 _ROOT = f"{BILLING}/subscriptions"
@@ -37,9 +37,8 @@ async def show(renderer: Renderer, visit: Visit) -> Response:
             )
         ],
         create=[_form(visit, ahead)],
-        command=api_command(visit, "POST", "/subscription-calculator")
-        + "\n"
-        + api_command(visit, "POST", "/subscriptions"),
+        command="openstack subscription create --months 3 --dry-run cpu_mhz=1000 memory_mib=1024\n"
+        "openstack subscription create --months 3 cpu_mhz=1000 memory_mib=1024\nopenstack subscription list",
     )
     return renderer.sheet(visit, sheet)
 
@@ -119,8 +118,8 @@ def _row(one: Document) -> Row:
         Cell(meter_name(one["meter"])),
         Cell(one["status"], state=True),
         Cell(f"{plain(one['amount'])} {meter_unit(one['meter'])}", number=True),
-        Cell(when(one["starts_at"])),
-        Cell(when(one["ends_at"])),
+        moment(one["starts_at"]),
+        moment(one["ends_at"]),
         Cell(amount(one["paid"]), number=True),
         Cell(_("yes") if renews else _("no")),
     )

@@ -20,7 +20,7 @@ SILENCE_MAX_S = 60.0
 
 
 class HostedDisk:
-    """See the module. `read` is for one thread at a time, as in `RawDisk`."""
+    """See the module. `readinto` is for one thread at a time, as in `RawDisk`."""
 
     def __init__(self, plane: Plane, disk_id: str, size_bytes: int) -> None:
         self._plane = plane
@@ -35,18 +35,19 @@ class HostedDisk:
     def size_bytes(self) -> int:
         return self._size_bytes
 
-    def read(self, at: int, length: int) -> bytes | bytearray:
+    def readinto(self, at: int, view: memoryview) -> int:
         """The bytes there. Raises DiskUnreadable."""
+        view = view[: max(self._size_bytes - at, 0)]
         try:
             if self._connection is None or at != self._at:
                 self.close()
                 self._connection = self._called(at)
                 self._at, self._left = at, 0
-            found = self._taken(self._connection, min(length, self._size_bytes - at))
+            self._take(self._connection, view)
         except OSError as error:
             raise DiskUnreadable("The disk's host does not send it.", detail=repr(error)) from error
-        self._at += len(found)
-        return found
+        self._at += len(view)
+        return len(view)
 
     def close(self) -> None:
         """The host hears of it, and stops."""
@@ -71,9 +72,7 @@ class HostedDisk:
         connection.recv(1)
         return connection
 
-    def _taken(self, connection: socket.socket, length: int) -> bytearray:
-        found = bytearray(length)
-        view = memoryview(found)
+    def _take(self, connection: socket.socket, view: memoryview) -> None:
         while view:
             if not self._left:
                 (self._left,) = struct.unpack(">q", _filled(connection, memoryview(bytearray(8))))
@@ -82,9 +81,9 @@ class HostedDisk:
                 _filled(connection, view[:count])
                 self._left -= count
             else:
+                view[:count] = bytes(count)
                 self._left += count
             view = view[count:]
-        return found
 
 
 def _filled(connection: socket.socket, view: memoryview) -> memoryview:

@@ -14,7 +14,7 @@ from volutus.billing import accounts, admission, money, notices, quotes
 from volutus.billing.meters import ordered
 from volutus.billing.quotes import QuoteItem, QuoteOrder
 from volutus.compute import ServerFilter
-from volutus.db import Tx
+from volutus.db import Page, Tx
 from volutus.identity import Caller
 from volutus.identity.caller import CLOUD
 
@@ -101,24 +101,28 @@ def _sum(one: Mapping[str, Decimal], other: Mapping[str, Decimal]) -> dict[str, 
 
 
 def _confirm(tx: Tx, caller: Caller) -> None:
-    """Tell the account what was just ordered, and what it will cost."""
+    """Tell the account what was just ordered, and what it will cost. All servers of a request have one shape:
+    it is quoted once, however many they are."""
+    made = compute.servers.list_(tx, caller, ServerFilter(created_at=tx.now), Page())
+    if not made:
+        return
     account = accounts.mine(tx, caller)
-    made = compute.servers.ids_of(tx, caller, ServerFilter(created_at=tx.now))
-    found = [compute.servers.get(tx, caller, server_id) for server_id in made]
-    reserved = network.addresses(tx, made)
-    for server in found:
-        sizes = {
-            "cpu_mhz": server.mhz,
-            "memory_mib": server.memory_mib,
-            "storage_gib": server.root_volume_gib,
-        }
-        items = tuple(QuoteItem(meter, Decimal(size)) for meter, size in sizes.items() if size)
-        quoted = quotes.quote(tx, account, QuoteOrder(quotes.POSTPAID, items))
-        detail = {
+    sizes = {
+        "cpu_mhz": made[0].mhz,
+        "memory_mib": made[0].memory_mib,
+        "storage_gib": made[0].root_volume_gib,
+    }
+    items = tuple(QuoteItem(meter, Decimal(size)) for meter, size in sizes.items() if size)
+    quoted = quotes.quote(tx, account, QuoteOrder(quotes.POSTPAID, items))
+    reserved = network.addresses(tx, [server.id for server in made])
+    details = {
+        f"server/{server.id}": {
             "id": server.id,
             "name": server.name,
             "shape": ", ".join(ordered(item.meter, item.amount) for item in items),
-            "addresses": ", ".join(one.ip for one in reserved.get(server.id, [])),
+            "addresses": ", ".join(one.ip for one in reserved[server.id]),
             "price": money.shown(quoted.total, quoted.currency),
         }
-        notices.tell(tx, account.id, "server_ordered", f"server/{server.id}", detail)
+        for server in made
+    }
+    notices.tell_all(tx, account.id, "server_ordered", details)

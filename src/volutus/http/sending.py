@@ -1,19 +1,22 @@
 """Sends large things as streams: whole, or the range that was asked for, so that a download cut off goes on
 where it stopped. Memory stays flat.
 
-The next piece is read while the one before is sent. Disks and files are read in threads.
+The next piece is read while the one before is sent. Disks and files are read in threads. A file that is sent
+as it is does not come by here where the connection allows it: the operating system sends it.
 """
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from volutus.rawdisk import RawDisk
+from volutus.http.direct import DirectProtocol, direct
+from volutus.rawdisk import PlainFile, RawDisk
 
 # Reading in a thread costs a hand-over, on a busy machine a wait: pieces are large. Two are in memory.
 PIECE_BYTES = 4 << 20
@@ -51,7 +54,7 @@ class RangedResponse(Response):
         own["Content-Length"] = str(self._end - self._begin)
         super().__init__(None, status, {**own, **(headers or {})}, media_type)
         self._opened: RawDisk | None = None
-        self._begun = b""
+        self._begun: bytes | bytearray = b""
 
     async def begin(self) -> None:
         """Open what is sent and read its first piece. Before the answer is given a failure can be told as an
@@ -67,11 +70,33 @@ class RangedResponse(Response):
             return
         await self.begin()
         gone = asyncio.create_task(_disconnected(receive))
-        reading: asyncio.Task[bytes] | None = None
         try:
             await send(start)
-            at = self._begin
-            reading = asyncio.create_task(self._first())
+            borrowed, file = direct(scope), self._opened
+            if borrowed is None:
+                await self._send_pieces(send, gone)
+            else:
+                await self._send_direct(borrowed, file, send)
+        finally:
+            gone.cancel()
+            await asyncio.to_thread(self._close)
+
+    async def _send_direct(self, borrowed: DirectProtocol, file: RawDisk | None, send: Send) -> None:
+        at = self._begin + len(self._begun)
+        await send({"type": "http.response.body", "body": self._begun, "more_body": at < self._end})
+        if at < self._end:
+            if isinstance(file, PlainFile) and file.size_bytes >= self._end:
+                await borrowed.send_file(file.fileno(), at, self._end)
+            else:
+                async with aclosing(self._views(at)) as views:
+                    await borrowed.send_views(views)
+            if not borrowed.transport.is_closing():
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _send_pieces(self, send: Send, gone: asyncio.Task[None]) -> None:
+        at = self._begin
+        reading = asyncio.create_task(self._first())
+        try:
             while at < self._end and not gone.done():
                 piece = await reading
                 at += len(piece)
@@ -79,15 +104,29 @@ class RangedResponse(Response):
                     reading = asyncio.create_task(self._read(at))
                 await send({"type": "http.response.body", "body": piece, "more_body": at < self._end})
         finally:
-            gone.cancel()
-            if reading is not None:
-                await asyncio.wait([reading])
-            await asyncio.to_thread(self._close)
+            # The disk is not closed under a read.
+            await asyncio.wait([reading])
 
-    async def _first(self) -> bytes:
+    async def _views(self, at: int) -> AsyncGenerator[memoryview, None]:
+        """The pieces from there on, in two buffers by turns: each is there until the next is asked for."""
+        buffers = [memoryview(bytearray(min(PIECE_BYTES, self._end - at))) for _ in range(2)]
+        reading = asyncio.create_task(asyncio.to_thread(self._fill, buffers[0], at))
+        try:
+            while at < self._end:
+                piece = await reading
+                at += len(piece)
+                buffers.reverse()
+                if at < self._end:
+                    reading = asyncio.create_task(asyncio.to_thread(self._fill, buffers[0], at))
+                yield piece
+        finally:
+            # The disk is not closed under a read.
+            await asyncio.wait([reading])
+
+    async def _first(self) -> bytes | bytearray:
         return self._begun
 
-    async def _read(self, at: int) -> bytes:
+    async def _read(self, at: int) -> bytes | bytearray:
         return await asyncio.to_thread(self._piece, at)
 
     def _open(self) -> None:
@@ -98,10 +137,19 @@ class RangedResponse(Response):
             self._close()
             raise
 
-    def _piece(self, at: int) -> bytes:
+    def _piece(self, at: int) -> bytearray:
+        piece = bytearray(min(PIECE_BYTES, self._end - at))
+        self._fill(memoryview(piece), at)
+        return piece
+
+    def _fill(self, buffer: memoryview, at: int) -> memoryview:
+        """What is left of the buffer's length; zeros where the disk has ended."""
         assert self._opened is not None
-        length = min(PIECE_BYTES, self._end - at)
-        return self._opened.read(at, length).ljust(length, b"\0")
+        view = buffer[: self._end - at]
+        found = self._opened.readinto(at, view)
+        if found < len(view):
+            view[found:] = bytes(len(view) - found)
+        return view
 
     def _close(self) -> None:
         if self._opened is not None:

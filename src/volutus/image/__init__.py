@@ -7,7 +7,7 @@ system), `open_file`. For hosts: `file_path`. At set-up: `register_built`. In th
 `ImageCollector`.
 """
 
-from volutus.image import data, definitions, faults, imports, members, tasks
+from volutus.image import caches, data, definitions, faults, imports, members, tasks
 from volutus.image.booting import BootParts, boot_parts, get_usable
 from volutus.image.builtin import register_built
 from volutus.image.collector import ImageCollector
@@ -48,6 +48,7 @@ __all__ = [
     "TimeBound",
     "add_tag",
     "boot_parts",
+    "caches",
     "change",
     "create",
     "data",

@@ -7,7 +7,7 @@ from datetime import timedelta
 from sqlalchemy import delete, or_, select, update
 
 from volutus.db import Database, Tx
-from volutus.image import tasks
+from volutus.image import caches, tasks
 from volutus.image.data import SILENT_S
 from volutus.image.images import DELETE_GRACE_S, KIND
 from volutus.image.store import ImageStore
@@ -71,6 +71,7 @@ class ImageCollector:
                 age = (tx.now - row.deleted_at).total_seconds()
                 if age < DELETE_GRACE_S:
                     return Again(DELETE_GRACE_S - age, "the grace time of a deleted image")
+                caches.forget(tx, image_id)
             elif row.upload_id is not None:
                 silent = (tx.now - row.upload_seen_at).total_seconds()
                 if silent < SILENT_S:

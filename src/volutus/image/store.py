@@ -37,7 +37,7 @@ class Incoming:
         self._sums = Summing()
         self._looked_at = -_LOOK_EVERY_BYTES
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | bytearray) -> None:
         """Take further bytes. Raises StoreFull or ImageTooLarge. Zeros become holes: a raw disk takes up
         what it holds."""
         size = self._sums.size_bytes + len(data)
@@ -69,7 +69,7 @@ class Incoming:
             self._file.close()
         self.path.unlink(missing_ok=True)
 
-    def _put(self, data: bytes) -> None:
+    def _put(self, data: bytes | bytearray) -> None:
         if _is_hole(data):
             self._file.seek(len(data), os.SEEK_CUR)
             return
@@ -163,7 +163,7 @@ class ImageStore:
         return len(abandoned)
 
 
-def _is_hole(data: bytes) -> bool:
+def _is_hole(data: bytes | bytearray) -> bool:
     # The first byte tells for most that hold anything; the rest is a comparison at memory speed.
     return data.startswith(b"\0") and data.count(0) == len(data)
 

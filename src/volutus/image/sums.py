@@ -29,12 +29,12 @@ class Summing:
         self._slow: Future[None] | None = None
         self.size_bytes = 0
 
-    def begin(self, data: bytes) -> None:
+    def begin(self, data: bytes | bytearray) -> None:
         """Take the next piece; `end` waits for it. The caller does something else meanwhile."""
         self._slow = self._thread.submit(self._md5.update, data)
         self.size_bytes += len(data)
 
-    def end(self, data: bytes) -> None:
+    def end(self, data: bytes | bytearray) -> None:
         """Be done with the piece that was begun."""
         self._sha256.update(data)
         if self._slow is not None:

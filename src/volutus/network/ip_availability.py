@@ -20,8 +20,11 @@ class SubnetUsage:
     name: str
     cidr: str
     ip_version: int
+    # Of the allocation pools, and of all that a host could have in the prefix; `used` is of the latter.
     total: int
+    all: int
     used: int
+    used_of_pools: int
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,9 @@ _SUBNETS = text(
     SELECT s.id, s.network_id, s.name, text(s.cidr) AS cidr, family(s.cidr) AS version,
         (SELECT coalesce(jsonb_agg(jsonb_build_array(host(p.first), host(p.last))), '[]')
          FROM allocation_pools p WHERE p.subnet_id = s.id) AS pools,
-        (SELECT count(*) FROM port_addresses a WHERE a.subnet_id = s.id) AS used
+        (SELECT count(*) FROM port_addresses a WHERE a.subnet_id = s.id) AS used,
+        (SELECT count(*) FROM port_addresses a JOIN allocation_pools p
+         ON p.subnet_id = s.id AND a.ip BETWEEN p.first AND p.last WHERE a.subnet_id = s.id) AS used_of_pools
     FROM subnets s WHERE s.network_id = ANY(CAST(:ids AS text[])) ORDER BY s.created_at, s.id LIMIT :limit
     """
 )
@@ -58,8 +63,12 @@ def _usages(tx: Tx, found: Sequence[networks.Network]) -> list[NetworkUsage]:
     ids = [network.id for network in found]
     for row in tx.rows(_SUBNETS, {"ids": ids, "limit": SUBNETS_MAX}):
         total = sum(_size(first, last) for first, last in row.pools)
+        cidr = ipaddress.ip_network(row.cidr)
+        # Of IPv4 the first and the last are the network's own, except on a link of two.
+        reserved = 2 if cidr.version == 4 and cidr.prefixlen < 31 else 0
+        sums = total, cidr.num_addresses - reserved, row.used, row.used_of_pools
         subnets.setdefault(row.network_id, []).append(
-            SubnetUsage(row.id, row.name, row.cidr, row.version, total, row.used)
+            SubnetUsage(row.id, row.name, row.cidr, row.version, *sums)
         )
     return [NetworkUsage(it.id, it.name, it.project_id, tuple(subnets.get(it.id, ()))) for it in found]
 

@@ -1,9 +1,8 @@
-"""The network's own port, through which every host serves 169.254.169.254 to the guests of the network.
+"""The network's own port, through which every host serves metadata to the guests of the network.
 
-One per network, made with the first IPv4 subnet that has DHCP: the lease's routes lead guests to it.
+One per network, made with the first subnet that has DHCP. In IPv4 subnets it has an address, to which the
+lease's routes lead for 169.254.169.254; IPv6 guests find fe80::a9fe:a9fe on their link.
 """
-
-from dataclasses import dataclass
 
 from sqlalchemy import Select, select, text
 
@@ -15,30 +14,27 @@ from volutus.network.networks import Network
 from volutus.network.ovn.model import Kind
 from volutus.network.ports import METADATA, PortOrder
 from volutus.network.tables import ports as port_rows
-
-
-@dataclass(frozen=True)
-class MetadataAddress:
-    """`address` is `ip/prefix`."""
-
-    network_id: str
-    port_id: str
-    mac: str
-    address: str
-
+from volutus.wire import MetadataPort
 
 _OF_NETWORKS = text(
     """
-    SELECT p.network_id, p.id AS port_id, p.mac, host(a.ip) || '/' || masklen(s.cidr) AS address
-    FROM ports p JOIN port_addresses a ON a.port_id = p.id JOIN subnets s ON s.id = a.subnet_id
+    SELECT p.network_id, p.id AS port_id, p.mac,
+        (SELECT coalesce(array_agg(host(a.ip) || '/' || masklen(s.cidr) ORDER BY s.created_at, s.id), '{}')
+         FROM port_addresses a JOIN subnets s ON s.id = a.subnet_id WHERE a.port_id = p.id) AS addresses
+    FROM ports p
     WHERE p.network_id = ANY(CAST(:network_ids AS text[])) AND p.device_owner = 'network:distributed'
-    ORDER BY p.network_id, a.position LIMIT :limit
+    LIMIT :limit
+    """
+)
+_SERVED = text(
+    """
+    SELECT 1 FROM subnets WHERE network_id = :network_id AND id <> :subnet_id AND enable_dhcp LIMIT 1
     """
 )
 
 
 def add_subnet(tx: Tx, caller: Caller, network: Network, space: Space) -> None:
-    """Give the network's metadata port an address in this subnet, and make the port if there is none."""
+    """Have the network's metadata port, and give it an address in this subnet if that is of IPv4."""
     port_id = tx.value(_own_port(network.id))
     if port_id is None:
         order = PortOrder(
@@ -50,33 +46,33 @@ def add_subnet(tx: Tx, caller: Caller, network: Network, space: Space) -> None:
             port_security=False,
         )
         port_id = ports.create_on(tx, caller, network, order).id
-    else:
+    elif space.cidr.version == 4:
         units.touch(tx, Kind.PORT, [port_id])
-    allocation.take_lowest(tx, Claimant(port_id, network.id, "", METADATA), space)
+    if space.cidr.version == 4:
+        allocation.take_lowest(tx, Claimant(port_id, network.id, "", METADATA), space)
 
 
 def remove_subnet(tx: Tx, caller: Caller, network_id: str, subnet_id: str) -> None:
-    """Give the address in this subnet back; without any, the port goes."""
+    """Give the address in this subnet back; when no other subnet has DHCP, the port goes."""
     port_id = tx.value(_own_port(network_id))
     if port_id is None:
         return
     (port,) = ports.fetch(tx, [port_id])
     gone = [fixed.address for fixed in port.fixed_ips if fixed.subnet_id == subnet_id]
-    if len(gone) == len(port.fixed_ips):
+    if tx.value(_SERVED, {"network_id": network_id, "subnet_id": subnet_id}) is None:
         ports.erase(tx, caller, [port])
     elif gone:
         allocation.release(tx, port_id, gone)
         units.touch(tx, Kind.PORT, [port_id])
 
 
-def of_networks(tx: Tx, network_ids: list[str], limit: int) -> dict[str, list[MetadataAddress]]:
-    """Network id to the addresses of its metadata port; networks without are left out."""
-    found: dict[str, list[MetadataAddress]] = {}
-    for row in tx.rows(_OF_NETWORKS, {"network_ids": network_ids, "limit": limit}):
-        found.setdefault(row.network_id, []).append(
-            MetadataAddress(row.network_id, row.port_id, row.mac, row.address)
-        )
-    return found
+def of_networks(tx: Tx, network_ids: list[str]) -> dict[str, MetadataPort]:
+    """Network id to its metadata port as hosts are told of it; networks without are left out."""
+    rows = tx.rows(_OF_NETWORKS, {"network_ids": network_ids, "limit": len(network_ids)})
+    return {
+        row.network_id: MetadataPort(port_id=row.port_id, mac=row.mac, addresses=list(row.addresses))
+        for row in rows
+    }
 
 
 def _own_port(network_id: str) -> Select[tuple[str]]:

@@ -144,7 +144,8 @@ def create(tx: Tx, caller: Caller, order: NetworkOrder) -> Network:
     """A new network. Raises QuotaExceeded, InvalidInput for a segment that makes no sense."""
     _check_mtu(order.mtu or None)
     dns_names.check("", order.dns_domain)
-    qos_policies.hold(tx, caller, order.qos_policy_id)
+    policy_id = order.qos_policy_id or qos_policies.default_of(tx, order.project_id)
+    qos_policies.hold(tx, caller, policy_id)
     quota.charge(tx, order.project_id, {"network": 1})
     network_type, segmentation_id = _segment(tx, order)
     if order.is_default:
@@ -156,7 +157,7 @@ def create(tx: Tx, caller: Caller, order: NetworkOrder) -> Network:
         "mtu": order.mtu or default_mtu,
         "network_type": network_type,
         "segmentation_id": segmentation_id,
-        "qos_policy_id": order.qos_policy_id or qos_policies.default_of(tx, order.project_id),
+        "qos_policy_id": policy_id,
         "created_at": tx.now,
         "updated_at": tx.now,
     }

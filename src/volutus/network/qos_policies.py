@@ -12,18 +12,22 @@ from volutus.db import Tx
 from volutus.identity import Caller
 from volutus.network import objects
 from volutus.network.changes import given
-from volutus.network.errors import QosPolicyInUse, QosPolicyNotFound
+from volutus.network.errors import QosPolicyInUse, QosPolicyNotFound, QosRuleNotSupported
 from volutus.network.listing import Query, boolean
 from volutus.network.objects import Noun
 from volutus.network.tables import floating_ips, networks, ports, qos_policies, qos_rules
 
-# A limit for each direction and one mark.
-RULES_MAX = 3
+BANDWIDTH_LIMIT = "bandwidth_limit"
+DSCP_MARKING = "dscp_marking"
+# What OVN's flows and meters do; a policy with any other rule is nobody's until it is without it.
+CARRIED_OUT = (BANDWIDTH_LIMIT, DSCP_MARKING)
+# Each kind once for each direction, marks but once, packets also for both directions together.
+RULES_MAX = 10
 
 
 @dataclass(frozen=True)
 class QosRule:
-    """`kind` is `bandwidth_limit` with a rate and a burst (0: one second's), or `dscp_marking`."""
+    """`kind` says which of the numbers it has; a burst of 0 is one second's."""
 
     id: str
     policy_id: str
@@ -32,6 +36,10 @@ class QosRule:
     max_kbps: int | None
     max_burst_kbps: int | None
     dscp_mark: int | None
+    min_kbps: int | None
+    min_kpps: int | None
+    max_kpps: int | None
+    max_burst_kpps: int | None
 
 
 @dataclass(frozen=True)
@@ -108,19 +116,39 @@ def change(
 def remove(tx: Tx, caller: Caller, policy_id: str, if_revision: int | None = None) -> None:
     """Delete a policy. Raises QosPolicyInUse while anything has it."""
     row = objects.own_row(tx, caller, NOUN, policy_id, if_revision)
-    users = [
-        select(table.c.id).where(table.c.qos_policy_id == policy_id)
-        for table in (ports, networks, floating_ips)
-    ]
-    if tx.value(users[0].union_all(*users[1:]).limit(1)) is not None:
+    if is_used(tx, policy_id):
         raise QosPolicyInUse(f"QoS Policy {policy_id} is used by a network, port or floating IP.")
     objects.delete_row(tx, caller, NOUN, row)
 
 
 def hold(tx: Tx, caller: Caller, policy_id: str | UnsetType | None) -> None:
-    """Check that the caller may use the policy; what refers to it keeps it. Raises QosPolicyNotFound."""
+    """Check that the caller may use the policy; what refers to it keeps it. Raises QosPolicyNotFound, and
+    QosRuleNotSupported when it says what would not be carried out."""
     if isinstance(policy_id, str):
         objects.row_of(tx, caller, NOUN, policy_id)
+        refuse_not_carried_out(tx, policy_id)
+
+
+def refuse_not_carried_out(tx: Tx, policy_id: str) -> None:
+    """Raise QosRuleNotSupported when the policy has a rule that nothing here carries out."""
+    kind = tx.value(
+        select(qos_rules.c.kind)
+        .where(qos_rules.c.policy_id == policy_id, qos_rules.c.kind.notin_(CARRIED_OUT))
+        .limit(1)
+    )
+    if kind is not None:
+        raise QosRuleNotSupported(
+            f"Rule {kind} of policy {policy_id} is not supported here: there are {' and '.join(CARRIED_OUT)}."
+        )
+
+
+def is_used(tx: Tx, policy_id: str) -> bool:
+    """Whether a port, a network or a floating IP has the policy."""
+    users = [
+        select(table.c.id).where(table.c.qos_policy_id == policy_id)
+        for table in (ports, networks, floating_ips)
+    ]
+    return tx.value(users[0].union_all(*users[1:]).limit(1)) is not None
 
 
 def default_of(tx: Tx, project_id: str) -> str | None:

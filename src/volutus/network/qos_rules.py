@@ -1,8 +1,9 @@
 """Rules of QoS policies. A rule that changes is at once another limit on every port that it is for."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
 
-from msgspec import UNSET, UnsetType
 from sqlalchemy import delete, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
@@ -10,19 +11,24 @@ from volutus import audit
 from volutus.db import Tx
 from volutus.identity import Caller
 from volutus.network import objects, qos_policies, units
-from volutus.network.changes import given
 from volutus.network.errors import InvalidInput, QosRuleNotFound, QoSRulesConflict
 from volutus.network.ovn.model import Kind, QosView
-from volutus.network.qos_policies import NOUN, QosRule
+from volutus.network.qos_policies import BANDWIDTH_LIMIT, DSCP_MARKING, NOUN, QosRule
 from volutus.network.tables import floating_ips, networks, ports, qos_rules, routers
 
-BANDWIDTH_LIMIT = "bandwidth_limit"
-DSCP_MARKING = "dscp_marking"
-KINDS = (BANDWIDTH_LIMIT, DSCP_MARKING)
+MINIMUM_PACKET_RATE = "minimum_packet_rate"
+# The numbers that a rule of each kind has; the first it must have.
+KINDS: Mapping[str, tuple[str, ...]] = {
+    BANDWIDTH_LIMIT: ("max_kbps", "max_burst_kbps"),
+    DSCP_MARKING: ("dscp_mark",),
+    "minimum_bandwidth": ("min_kbps",),
+    MINIMUM_PACKET_RATE: ("min_kpps",),
+    "packet_rate_limit": ("max_kpps", "max_burst_kpps"),
+}
 # The marks that RFC 2474 and its successors give a meaning; Neutron takes no others.
 DSCP_MARKS = frozenset({*range(0, 57, 8), *range(10, 39, 2), 44, 46})
-# What OVN's meters hold, in kbit/s.
-KBPS_MAX = 2**32 - 1
+# What OVN's meters hold, in kbit/s; Neutron's bound of the other rates.
+RATE_MAX = 2**32 - 1
 
 
 @dataclass(frozen=True)
@@ -34,24 +40,23 @@ class QosRuleOrder:
     max_kbps: int | None = None
     max_burst_kbps: int | None = None
     dscp_mark: int | None = None
-
-
-@dataclass(frozen=True)
-class QosRuleChanges:
-    direction: str | UnsetType = UNSET
-    max_kbps: int | UnsetType = UNSET
-    max_burst_kbps: int | UnsetType = UNSET
-    dscp_mark: int | UnsetType = UNSET
+    min_kbps: int | None = None
+    min_kpps: int | None = None
+    max_kpps: int | None = None
+    max_burst_kpps: int | None = None
 
 
 def create(tx: Tx, caller: Caller, policy_id: str, order: QosRuleOrder) -> QosRule:
-    """One more rule. Raises QoSRulesConflict when the policy has one of the kind in that direction."""
+    """One more rule. Raises QoSRulesConflict when the policy has one of the kind in that direction, and
+    QosRuleNotSupported for what is not carried out while anything has the policy."""
     objects.own_row(tx, caller, NOUN, policy_id)
     _check(order)
     values = {**vars(order), "id": tx.ids.uuid(), "policy_id": policy_id}
     row = tx.row(insert(qos_rules).values(**values).on_conflict_do_nothing().returning(qos_rules))
     if row is None:
         raise _conflict(policy_id, order.kind)
+    if qos_policies.is_used(tx, policy_id):
+        qos_policies.refuse_not_carried_out(tx, policy_id)
     _noted(tx, caller, "create", policy_id, row.id)
     return objects.built(QosRule, row)
 
@@ -70,14 +75,14 @@ def list_(tx: Tx, caller: Caller, policy_id: str, kind: str) -> list[QosRule]:
 
 
 def change(
-    tx: Tx, caller: Caller, policy_id: str, kind: str, rule_id: str, changes: QosRuleChanges
+    tx: Tx, caller: Caller, policy_id: str, kind: str, rule_id: str, changes: Mapping[str, Any]
 ) -> QosRule:
-    """Change what is given, on every port at once. Raises QoSRulesConflict."""
+    """Change what is given (fields of `QosRuleOrder`), on every port at once. Raises QoSRulesConflict."""
     objects.own_row(tx, caller, NOUN, policy_id)
     before = get(tx, caller, policy_id, kind, rule_id)
-    values = {"direction": before.direction, "max_kbps": before.max_kbps, "dscp_mark": before.dscp_mark}
-    values |= {"max_burst_kbps": before.max_burst_kbps, **given(changes)}
-    order = QosRuleOrder(kind, **values)  # type: ignore[arg-type]
+    order = QosRuleOrder(
+        **{one.name: changes.get(one.name, getattr(before, one.name)) for one in fields(QosRuleOrder)}
+    )
     _check(order)
     same = select(qos_rules.c.id).where(
         qos_rules.c.policy_id == policy_id,
@@ -87,7 +92,7 @@ def change(
     )
     if tx.value(same) is not None:
         raise _conflict(policy_id, kind)
-    tx.execute(update(qos_rules).where(qos_rules.c.id == rule_id).values(**values))
+    tx.execute(update(qos_rules).where(qos_rules.c.id == rule_id).values(**vars(order)))
     _noted(tx, caller, "update", policy_id, rule_id)
     return get(tx, caller, policy_id, kind, rule_id)
 
@@ -106,23 +111,24 @@ def view(rules: list[QosRule]) -> QosView:
     for rule in rules:
         if rule.kind == DSCP_MARKING:
             values["dscp_mark"] = rule.dscp_mark
-        else:
+        elif rule.kind == BANDWIDTH_LIMIT:
             values[f"{rule.direction}_kbps"] = rule.max_kbps
             values[f"{rule.direction}_burst_kbits"] = rule.max_burst_kbps or None
     return QosView(**values)
 
 
 def _check(order: QosRuleOrder) -> None:
-    if order.direction not in ("egress", "ingress"):
-        raise InvalidInput(f"'{order.direction}' is not egress or ingress.", field="direction")
+    directions = ["egress", "ingress", *(["any"] if order.kind == MINIMUM_PACKET_RATE else [])]
+    if order.direction not in directions:
+        raise InvalidInput(f"'{order.direction}' is not {' or '.join(directions)}.", field="direction")
     if order.kind == DSCP_MARKING:
         if order.dscp_mark not in DSCP_MARKS:
             raise InvalidInput(f"dscp_mark is one of {sorted(DSCP_MARKS)}.", field="dscp_mark")
         return
-    if order.max_kbps is None or not 0 < order.max_kbps <= KBPS_MAX:
-        raise InvalidInput(f"max_kbps is from 1 to {KBPS_MAX}.", field="max_kbps")
-    if not 0 <= (order.max_burst_kbps or 0) <= KBPS_MAX:
-        raise InvalidInput(f"max_burst_kbps is from 0 to {KBPS_MAX}.", field="max_burst_kbps")
+    for position, name in enumerate(KINDS[order.kind]):
+        value, least = getattr(order, name), 0 if position else 1
+        if not (least <= value <= RATE_MAX if value is not None else position):
+            raise InvalidInput(f"{name} is from {least} to {RATE_MAX}.", field=name)
 
 
 def _conflict(policy_id: str, kind: str) -> QoSRulesConflict:

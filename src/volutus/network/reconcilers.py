@@ -7,8 +7,9 @@ still seen as not written. A tombstone is removed once nothing of its object is 
 import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 
 from volutus.clock import Clock
 from volutus.db import Database, Tx
@@ -35,7 +36,8 @@ SERVER_WORK = "server"
 UNSETTLED_MAX = 5000
 
 _WANTED = text(
-    "SELECT id, wanted FROM network_units WHERE kind = :kind AND id = ANY(CAST(:ids AS text[])) LIMIT :limit"
+    "SELECT id, wanted, deleted_at IS NOT NULL AS deleted FROM network_units "
+    "WHERE kind = :kind AND id = ANY(CAST(:ids AS text[])) LIMIT :limit"
 )
 _WRITTEN = text(
     """
@@ -60,11 +62,11 @@ _FORGET = text(
 )
 _BOUND = text(
     """
-    SELECT p.id, p.server_id, u.up FROM ports p JOIN network_units u ON u.kind = 'port' AND u.id = p.id
-    WHERE p.id = ANY(CAST(:ids AS text[])) AND p.server_id IS NOT NULL LIMIT :limit
+    SELECT p.id, p.server_id, u.written >= u.wanted AS whole
+    FROM ports p JOIN network_units u ON u.kind = 'port' AND u.id = p.id
+    WHERE p.id = ANY(CAST(:ids AS text[])) AND p.chassis <> '' LIMIT :limit
     """
 )
-_CHASSIS = text("SELECT id FROM ports WHERE id = ANY(CAST(:ids AS text[])) AND chassis <> '' LIMIT :limit")
 _UP = text(
     """
     UPDATE network_units SET up = id = ANY(CAST(:up AS text[]))
@@ -101,13 +103,15 @@ class NetworkReconciler:
         """Write all of them to OVN and record it. Raises Unavailable when OVN is away."""
         ids = [item.key for item in items]
         with self._database.read() as tx:
-            wanted = {row.id: row.wanted for row in tx.rows(_WANTED, self._of(ids))}
+            units = {row.id: row for row in tx.rows(_WANTED, self._of(ids))}
         outcomes = dict(self._inner.step(items))
         written = [item.key for item in items if isinstance(outcomes.get(item.key), Done)]
         with self._database.begin() as tx:
-            self._record(tx, written, wanted, outcomes)
-        if self.kind == Kind.PORT.value:
-            outcomes |= self._look_up(items, written)
+            self._record(tx, [units[key] for key in written if key in units], outcomes)
+            is_port = self.kind == Kind.PORT.value
+            bound = self._wake_servers(tx, written) if is_port else []
+        if is_port and written:
+            outcomes |= self._look_up(items, written, bound)
         return outcomes
 
     def scan(self, tx: Tx) -> Sequence[str]:
@@ -117,34 +121,27 @@ class NetworkReconciler:
         rows = tx.rows(_UNSETTLED, {"kind": self.kind, "limit": UNSETTLED_MAX})
         return [*(row.id for row in rows), *self._inner.scan(tx)]
 
-    def _record(
-        self,
-        tx: Tx,
-        written: Sequence[str],
-        wanted: Mapping[str, int],
-        outcomes: Mapping[str, Outcome],
-    ) -> None:
-        known = [key for key in written if key in wanted]
-        counts = {"kind": self.kind, "ids": known, "wanted": [wanted[key] for key in known]}
-        if known:
-            tx.execute(_WRITTEN, counts)
-            tx.execute(_FORGET, counts)
+    def _record(self, tx: Tx, written: Sequence[Row[Any]], outcomes: Mapping[str, Outcome]) -> None:
+        for statement, units in ((_WRITTEN, written), (_FORGET, [unit for unit in written if unit.deleted])):
+            if units:
+                counts = {"ids": [unit.id for unit in units], "wanted": [unit.wanted for unit in units]}
+                tx.execute(statement, {"kind": self.kind, **counts})
         faults = {key: outcome.why for key, outcome in outcomes.items() if isinstance(outcome, Again)}
         if faults:
             tx.execute(_FAULTS, {"kind": self.kind, "ids": list(faults), "faults": list(faults.values())})
-        if self.kind == Kind.PORT.value and known:
-            waiting = {row.server_id for row in tx.rows(_BOUND, {"ids": known, "limit": len(known)})}
-            wake_many(tx, SERVER_WORK, sorted(waiting))
 
-    def _look_up(self, items: Sequence[Item], written: Sequence[str]) -> dict[str, Outcome]:
-        """Record which bound ports are connected; look again at those that are not."""
-        if not written:
-            return {}
-        limits = {"ids": list(written), "limit": len(written)}
-        with self._database.read() as tx:
-            bound = [row.id for row in tx.rows(_CHASSIS, limits)]
+    def _wake_servers(self, tx: Tx, written: Sequence[str]) -> list[str]:
+        """Wake the servers whose ports are on their hosts as wanted; which of the ports are bound at all."""
+        rows = tx.rows(_BOUND, {"ids": list(written), "limit": len(written)}) if written else []
+        wake_many(tx, SERVER_WORK, [row.server_id for row in rows if row.server_id and row.whole])
+        return [row.id for row in rows]
+
+    def _look_up(
+        self, items: Sequence[Item], written: Sequence[str], bound: Sequence[str]
+    ) -> dict[str, Outcome]:
+        """Record which ports are connected; look again at those that are bound and are not."""
         up = self._northbound.ports_up(bound) if bound else frozenset()
-        with self._database.begin() as tx:
+        with self._database.read() as tx:
             tx.execute(_UP, {"ids": list(written), "up": sorted(up)})
         hopeful = {item.key for item in items if item.attempts <= UP_LOOKS_MAX}
         again = Again(UP_LOOK_S, "waits for the port to be plugged in", failed=True)

@@ -14,27 +14,27 @@ from volutus.db import Tx
 from volutus.errors import Invalid
 from volutus.identity import Caller
 from volutus.identity.caller import CLOUD
-from volutus.network import metadata_ports, networks, ports, security_groups, trunks, units
+from volutus.network import metadata_ports, networks, ports, security_groups, topologies, trunks, units
 from volutus.network.allocation import FixedIpRequest
 from volutus.network.errors import NicRequestAmbiguous, PortInUse, PortNotFound
 from volutus.network.ovn.model import Kind
 from volutus.network.ports import Port, PortOrder
 from volutus.network.tables import ports as port_rows
-from volutus.wire import GuestNic, MetadataPort
+from volutus.wire import GuestNic
 
 # QEMU's PCI bus has room for some thirty devices; Nova's own bound is lower still.
 NICS_PER_SERVER_MAX = 28
-# A guest's nic can have this many addresses in the metadata of its network: one per subnet.
-METADATA_ADDRESSES_MAX = 1000
 # A list of a thousand servers with a dozen addresses each.
 ADDRESSES_MAX = 50_000
 
 
 class NicMode(Enum):
-    """What a server gets when no nic is named: NONE no nic at all; AUTO the one network it could mean."""
+    """What a server gets when no nic is named: NONE no nic at all; UNSAID one on the only network it could
+    mean, if there is one; AUTO the same, and where there is none the project's network is made."""
 
     AUTO = "auto"
     NONE = "none"
+    UNSAID = "unsaid"
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class ServerNics:
     project_id: str
     zone: str = "nova"
     requested: tuple[NicRequest, ...] = ()
-    mode: NicMode = NicMode.AUTO
+    mode: NicMode = NicMode.UNSAID
     security_groups: tuple[str, ...] = ()
 
 
@@ -105,21 +105,28 @@ _NOT_READY = text(
         AND (u.written IS NULL OR u.written < u.wanted) LIMIT 1
     """
 )
-_MARKS = text("SELECT id, traffic_mark FROM ports WHERE id = ANY(CAST(:ids AS text[])) LIMIT :limit")
-_MTUS = text("SELECT id, mtu FROM networks WHERE id = ANY(CAST(:network_ids AS text[])) LIMIT :limit")
+_PLUGS = text(
+    """
+    SELECT p.id, p.traffic_mark, n.mtu FROM ports p JOIN networks n ON n.id = p.network_id
+    WHERE p.server_id = :server_id LIMIT :limit
+    """
+)
 
 
 def ports_for_server(tx: Tx, caller: Caller, order: ServerNics) -> list[str]:
     """Make or adopt the ports of a server that is being created; their ids in the order of its nics.
 
     Raises NicRequestAmbiguous when nothing is named and there are several networks, PortInUse, and whatever
-    making a port raises. A project without any network gets a server without nics.
+    making a port raises. A project without any network gets a server without nics, unless the mode is AUTO.
     """
     requested = order.requested
     if not requested:
         if order.mode is NicMode.NONE:
             return []
         requested = _automatic(tx, caller)
+        if not requested and order.mode is NicMode.AUTO:
+            made = topologies.ensure(tx, caller, order.project_id)
+            requested = (NicRequest(network_id=made.network_id),)
     _refuse_nonsense(requested)
     return _plug(tx, caller, replace(order, requested=requested), first=0)
 
@@ -151,9 +158,9 @@ def release_ports(tx: Tx, server_id: str) -> None:
     _unplug(tx, CLOUD, of_server(tx, server_id))
 
 
-def bind_ports(tx: Tx, server_id: str, host_id: str) -> None:
-    """The server's guest runs on this host: its ports may be plugged in there and nowhere else."""
-    host = placement.hosts.get(tx, host_id)
+def bind_ports(tx: Tx, server_id: str, host: placement.Host) -> bool:
+    """The server's guest runs on this host: its ports may be plugged in there and nowhere else. False when
+    that is so already."""
     chassis = host.facts.chassis if host.facts else host.id
     rows = tx.rows(
         update(port_rows)
@@ -167,11 +174,14 @@ def bind_ports(tx: Tx, server_id: str, host_id: str) -> None:
         .returning(port_rows.c.id, port_rows.c.network_id)
     )
     bound = [row.id for row in rows]
+    if not bound:
+        return False
     units.touch(tx, Kind.PORT, bound)
     trunks.follow_parents(tx, bound)
     for network_id in sorted({row.network_id for row in rows}):
         # Its packets to the outside are counted from the start.
         units.touch_routers_on(tx, network_id)
+    return True
 
 
 def hosts_changed(tx: Tx) -> None:
@@ -190,20 +200,18 @@ def guest_nics(tx: Tx, server_id: str) -> list[GuestNic]:
     network_ids = sorted({port.network_id for port in plugged})
     if not network_ids:
         return []
-    metadata = metadata_ports.of_networks(tx, network_ids, METADATA_ADDRESSES_MAX)
-    parameters = {"network_ids": network_ids, "limit": len(network_ids)}
-    mtus = {row.id: row.mtu for row in tx.rows(_MTUS, parameters)}
-    ids = [port.id for port in plugged]
-    marks = {row.id: row.traffic_mark for row in tx.rows(_MARKS, {"ids": ids, "limit": len(ids)})}
+    metadata = metadata_ports.of_networks(tx, network_ids)
+    rows = tx.rows(_PLUGS, {"server_id": server_id, "limit": len(plugged)})
+    plugs = {row.id: row for row in rows}
     return [
         GuestNic(
             port_id=port.id,
             network_id=port.network_id,
             mac=port.mac,
             addresses=[fixed.address for fixed in port.fixed_ips],
-            mtu=mtus[port.network_id],
-            traffic_mark=marks[port.id],
-            metadata=_metadata_port(metadata.get(port.network_id, [])),
+            mtu=plugs[port.id].mtu,
+            traffic_mark=plugs[port.id].traffic_mark,
+            metadata=metadata.get(port.network_id),
         )
         for port in plugged
     ]
@@ -335,9 +343,3 @@ def _unplug(tx: Tx, caller: Caller, plugged: Sequence[Port]) -> None:
     for port_id in adopted:
         audit.record(tx, caller, "detach", "network.port", port_id)
     units.touch(tx, Kind.PORT, adopted)
-
-
-def _metadata_port(found: Sequence[metadata_ports.MetadataAddress]) -> MetadataPort | None:
-    if not found:
-        return None
-    return MetadataPort(port_id=found[0].port_id, mac=found[0].mac, addresses=[one.address for one in found])

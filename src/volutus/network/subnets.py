@@ -183,7 +183,7 @@ def create(tx: Tx, caller: Caller, order: SubnetOrder) -> Subnet:
     _insert_pools(tx, subnet_id, pools)
     audit.record(tx, caller, "create", "network.subnet", subnet_id, {"cidr": str(cidr)})
     space = Space(subnet_id, cidr, order.address_mode, gateway, tuple(pools), order.service_types)
-    if order.enable_dhcp and cidr.version == 4:
+    if order.enable_dhcp:
         metadata_ports.add_subnet(tx, caller, network, space)
     if space.is_auto:
         _address_ports(tx, network, space)
@@ -415,8 +415,6 @@ def _follow_dhcp(tx: Tx, caller: Caller, before: Subnet, changes: SubnetChanges)
         return
     holders = select(port_addresses.c.port_id).where(port_addresses.c.subnet_id == before.id)
     units.touch_ports(tx, ports.c.id.in_(holders))
-    if before.ip_version == 6:
-        return
     if not changes.enable_dhcp:
         metadata_ports.remove_subnet(tx, caller, before.network_id, before.id)
         return

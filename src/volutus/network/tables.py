@@ -96,6 +96,7 @@ ports = Table(
     Column("nic_tag", Text),
     Column("nic_order", Integer),
     Column("qos_policy_id", Text),
+    Column("rate_kbps", BigInteger),
     Column("dhcp_options", JSONB),
     Column("dns_name", Text),
     Column("dns_domain", Text),
@@ -267,6 +268,10 @@ qos_rules = Table(
     Column("max_kbps", BigInteger),
     Column("max_burst_kbps", BigInteger),
     Column("dscp_mark", Integer),
+    Column("min_kbps", BigInteger),
+    Column("min_kpps", BigInteger),
+    Column("max_kpps", BigInteger),
+    Column("max_burst_kpps", BigInteger),
 )
 trunks = Table(
     "trunks",

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Row, text
 
 from volutus.db import Database, Tx
-from volutus.network import dhcp_options, dns_names, qos_policies, qos_rules
+from volutus.network import dhcp_options, dns_names, port_rates, qos_policies, qos_rules
 from volutus.network.dhcp_options import DhcpOption
 from volutus.network.loadbalancer.placing import listeners_on
 from volutus.network.loadbalancer.views import load_balancer_views
@@ -28,6 +28,7 @@ from volutus.network.ovn.model import (
     PortUse,
     PortView,
     ProviderView,
+    QosView,
     SecurityGroupRuleView,
     SecurityGroupView,
     SubnetView,
@@ -70,7 +71,7 @@ _SUBNETS = text(
 _PORTS = text(
     """
     SELECT p.id, p.network_id, p.mac, p.device_owner, p.enabled AND n.enabled AS enabled, p.port_security,
-        p.address_pairs, p.chassis, p.dhcp_options,
+        p.address_pairs, p.chassis, p.dhcp_options, p.rate_kbps,
         coalesce(p.qos_policy_id, CASE WHEN p.device_owner NOT LIKE 'network:%' THEN n.qos_policy_id END)
             AS qos_policy_id,
         (SELECT jsonb_build_array(t.port_id, s.segmentation_id) FROM sub_ports s JOIN trunks t
@@ -202,10 +203,15 @@ def _port_view(
         address_pairs=tuple(AddressPairView(*pair) for pair in row.address_pairs),
         # A sub-port is where its parent is; that is said of the parent alone.
         host_ids=(row.chassis,) if row.chassis and row.device_owner != SUB_PORT else (),
-        qos=qos_rules.view(limits[row.qos_policy_id]) if guest and row.qos_policy_id in limits else None,
+        qos=_qos(row, limits) if guest else None,
         own_dhcp=_own_dhcp(networks[row.network_id], own) if own else None,
         parent=ParentView(*row.parent) if row.parent else None,
     )
+
+
+def _qos(row: Row[Any], limits: Mapping[str, list[QosRule]]) -> QosView | None:
+    policy = qos_rules.view(limits[row.qos_policy_id]) if row.qos_policy_id in limits else None
+    return port_rates.within(policy, row.rate_kbps)
 
 
 def _own_dhcp(network: NetworkView, options: Sequence[DhcpOption]) -> OwnDhcpView:

@@ -9,11 +9,14 @@ from volutus.placement.assignments import (
     HOSTS_CHANNEL,
     assign,
     assign_changed,
+    assign_everywhere,
     bury,
+    bury_many,
     desired,
     forget,
     require_named_image,
     ring,
+    was_rung,
 )
 from volutus.placement.claims import (
     Claim,
@@ -41,7 +44,9 @@ __all__ = [
     "Shares",
     "assign",
     "assign_changed",
+    "assign_everywhere",
     "bury",
+    "bury_many",
     "change_claim",
     "claim",
     "claim_of",
@@ -59,4 +64,5 @@ __all__ = [
     "require_named_image",
     "ring",
     "totals",
+    "was_rung",
 ]

@@ -4,6 +4,8 @@ Each write raises the host's generation while it holds the host's inventory row,
 visible in their order, and an agent that has seen G has seen all up to G.
 """
 
+from collections.abc import Sequence
+
 import msgspec
 from sqlalchemy import text
 
@@ -47,7 +49,52 @@ _BURY = text(
     SELECT pg_notify(:channel, :host_id) FROM written
     """
 )
-_RING = text("SELECT pg_notify(:channel, :host_id)")
+_RING = text(
+    """
+    WITH rung AS (UPDATE inventories SET rung = true WHERE host_id = :host_id)
+    SELECT pg_notify(:channel, :host_id)
+    """
+)
+_ANSWER = text("UPDATE inventories SET rung = false WHERE host_id = :host_id AND rung")
+# Rows of many hosts are locked in the order of their ids, as by every other statement that does.
+_ASSIGN_ALL = text(
+    """
+    WITH many AS (
+        SELECT host_id FROM inventories ORDER BY host_id FOR UPDATE
+    ), raised AS (
+        UPDATE inventories i SET generation = generation + 1 FROM many WHERE i.host_id = many.host_id
+        RETURNING i.host_id, generation
+    ), written AS (
+        INSERT INTO assignments AS a (host_id, kind, key, generation, spec)
+        SELECT host_id, :kind, :key, generation, CAST(:spec AS jsonb) FROM raised
+        ON CONFLICT (host_id, kind, key)
+            DO UPDATE SET generation = excluded.generation, spec = excluded.spec
+            WHERE NOT a.tombstone
+        RETURNING host_id
+    )
+    SELECT host_id, pg_notify(:channel, host_id) FROM written
+    """
+)
+_BURY_MANY = text(
+    """
+    WITH wanted AS (
+        SELECT * FROM unnest(CAST(:host_ids AS text[]), CAST(:keys AS text[])) AS w(host_id, key)
+    ), many AS (
+        SELECT host_id FROM inventories WHERE host_id IN (SELECT host_id FROM wanted)
+        ORDER BY host_id FOR UPDATE
+    ), raised AS (
+        UPDATE inventories i SET generation = generation + 1 FROM many WHERE i.host_id = many.host_id
+        RETURNING i.host_id, generation
+    ), written AS (
+        INSERT INTO assignments AS a (host_id, kind, key, generation, tombstone)
+        SELECT host_id, :kind, key, generation, true FROM raised JOIN wanted USING (host_id)
+        ON CONFLICT (host_id, kind, key)
+            DO UPDATE SET generation = excluded.generation, spec = NULL, tombstone = true
+        RETURNING host_id
+    )
+    SELECT pg_notify(:channel, host_id) FROM (SELECT DISTINCT host_id FROM written) AS hosts
+    """
+)
 _FORGET = text(
     "DELETE FROM assignments WHERE host_id = :host_id AND kind = :kind AND key = :key AND tombstone"
 )
@@ -116,9 +163,30 @@ def bury(tx: Tx, host_id: str, kind: str, key: str) -> bool:
     return tx.value(_EXISTS, keys) is not None
 
 
+def assign_everywhere(tx: Tx, kind: str, key: str, spec: Spec) -> list[str]:
+    """Say that this should be on every host there is. Answers the hosts that were told: not those that are
+    still removing it."""
+    document = msgspec.json.encode(spec).decode()
+    keys = {"kind": kind, "key": key, "spec": document, "channel": HOSTS_CHANNEL}
+    return [row.host_id for row in tx.rows(_ASSIGN_ALL, keys)]
+
+
+def bury_many(tx: Tx, kind: str, places: Sequence[tuple[str, str]]) -> None:
+    """Order that things, as (host, key), be removed, also where the host was never told to have them."""
+    if places:
+        host_ids, keys = [host_id for host_id, _ in places], [key for _, key in places]
+        tx.execute(_BURY_MANY, {"kind": kind, "host_ids": host_ids, "keys": keys, "channel": HOSTS_CHANNEL})
+
+
 def ring(tx: Tx, host_id: str) -> None:
-    """Have the host's waiting poll look again once this is committed, though its document is not raised."""
+    """Have the host's waiting poll look again once this is committed, though its document is not raised:
+    there is something else for it, as `was_rung` will say."""
     tx.execute(_RING, {"channel": HOSTS_CHANNEL, "host_id": host_id})
+
+
+def was_rung(tx: Tx, host_id: str) -> bool:
+    """Whether somebody rang since this was asked last. What is read afterwards has all that was rung for."""
+    return bool(tx.changed(_ANSWER, {"host_id": host_id}))
 
 
 def forget(tx: Tx, host_id: str, kind: str, key: str) -> bool:

@@ -6,7 +6,7 @@ once when the count grew. Leases carry a number from one sequence for the whole 
 lost its lease (a stall, a clock jump) cannot finish somebody else's, not even on a row made anew.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -62,26 +62,28 @@ _WAKE = text(
     SELECT pg_notify(:channel, :kind)
     """
 )
+# The kind is that of the row which is due longest, so no kind starves; what others hold is not waited for.
 _TAKE = text(
     """
-    WITH due AS (
+    WITH first AS (
+        SELECT kind FROM work
+        WHERE kind = ANY(CAST(:kinds AS text[])) AND due_at <= :now
+            AND (lease_until IS NULL OR lease_until <= :now)
+        ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED
+    ), due AS (
         SELECT kind, key FROM work
-        WHERE kind = :kind AND due_at <= :now AND (lease_until IS NULL OR lease_until <= :now)
-        ORDER BY due_at LIMIT :count FOR UPDATE SKIP LOCKED
+        WHERE kind = (SELECT kind FROM first) AND due_at <= :now
+            AND (lease_until IS NULL OR lease_until <= :now)
+        ORDER BY due_at LIMIT (
+            SELECT b.count FROM unnest(CAST(:kinds AS text[]), CAST(:counts AS bigint[])) AS b(kind, count)
+            JOIN first ON first.kind = b.kind)
+        FOR UPDATE SKIP LOCKED
     )
     UPDATE work SET lease_until = :until, lease_no = nextval('work_lease'), attempts = attempts + 1
     FROM due WHERE work.kind = due.kind AND work.key = due.key
-    RETURNING work.key, work.wakes, work.lease_no, work.attempts, work.deadline_at
+    RETURNING work.kind, work.key, work.wakes, work.lease_no, work.attempts, work.deadline_at
     """
 )
-_DUE = text(
-    """
-    SELECT DISTINCT kind FROM work
-    WHERE due_at <= :now AND (lease_until IS NULL OR lease_until <= :now) LIMIT :limit
-    """
-)
-# More kinds than there are.
-_KINDS_MAX = 1000
 _RENEW = text(
     """
     UPDATE work SET lease_until = :until
@@ -121,16 +123,13 @@ def wake_many(tx: Tx, kind: str, keys: Sequence[str], *, after_s: float = 0) -> 
         tx.execute(_WAKE, {"kind": kind, "keys": sorted(set(keys)), "due_at": due_at, "channel": CHANNEL})
 
 
-def take(tx: Tx, kind: str, count: int, lease_s: float) -> list[Item]:
-    """Lease up to `count` due rows of a kind; nobody else gets them until the lease ends."""
+def take(tx: Tx, batches: Mapping[str, int], lease_s: float) -> list[Item]:
+    """Lease due rows of one of these kinds, as many as it is to have at a time; nobody else gets them until
+    the lease ends."""
     until = tx.now + timedelta(seconds=lease_s)
-    rows = tx.rows(_TAKE, {"kind": kind, "now": tx.now, "until": until, "count": count})
-    return [_item(kind, row, tx.now) for row in rows]
-
-
-def due_kinds(tx: Tx) -> set[str]:
-    """The kinds of which something is due: one question in place of a `take` for each."""
-    return {row.kind for row in tx.rows(_DUE, {"now": tx.now, "limit": _KINDS_MAX})}
+    kinds = {"kinds": list(batches), "counts": list(batches.values())}
+    rows = tx.rows(_TAKE, {**kinds, "now": tx.now, "until": until})
+    return [_item(row, tx.now) for row in rows]
 
 
 def renew(tx: Tx, lease_numbers: Collection[int], lease_s: float) -> None:
@@ -174,6 +173,6 @@ def stuck(tx: Tx, *, attempts: int = 5, count: int = 100) -> Sequence[Row[Any]]:
     return tx.rows(_STUCK, {"attempts": attempts, "now": tx.now, "count": count})
 
 
-def _item(kind: str, row: Row[Any], now: datetime) -> Item:
+def _item(row: Row[Any], now: datetime) -> Item:
     expired = row.deadline_at is not None and row.deadline_at <= now
-    return Item(kind, row.key, row.wakes, row.lease_no, row.attempts, expired)
+    return Item(row.kind, row.key, row.wakes, row.lease_no, row.attempts, expired)

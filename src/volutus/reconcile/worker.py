@@ -12,7 +12,7 @@ from sqlalchemy import make_url
 
 from volutus.db import Database, Tx
 from volutus.errors import Unavailable, VolutusError
-from volutus.reconcile.queue import CHANNEL, Again, Item, Outcome, due_kinds, finish, renew, take, wake_many
+from volutus.reconcile.queue import CHANNEL, Again, Item, Outcome, finish, renew, take, wake_many
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +55,7 @@ class Worker:
     def __init__(self, database: Database, reconcilers: Sequence[Reconciler], threads: int = 4) -> None:
         self._database = database
         self._reconcilers = {reconciler.kind: reconciler for reconciler in reconcilers}
+        self._batches = {reconciler.kind: reconciler.batch for reconciler in reconcilers}
         self._threads = threads
         self._stop = threading.Event()
         self._woken = threading.Condition()
@@ -64,7 +65,7 @@ class Worker:
     def run(self) -> None:
         """Work until `stop` is called."""
         threads = [
-            threading.Thread(target=self._work, args=(number,), name=f"reconcile-{number}", daemon=True)
+            threading.Thread(target=self._work, name=f"reconcile-{number}", daemon=True)
             for number in range(self._threads)
         ]
         for name, act in (("listen", self._listen), ("renew", self._renew)):
@@ -80,7 +81,7 @@ class Worker:
     def stop(self) -> None:
         """Finish the steps under way and end."""
         self._stop.set()
-        self._wake_threads()
+        self._wake_threads(self._threads)
 
     def scan(self) -> None:
         """Wake every object that a reconciler finds unsettled."""
@@ -89,8 +90,17 @@ class Worker:
                 wake_many(tx, reconciler.kind, reconciler.scan(tx))
 
     def run_once(self) -> int:
-        """Take what is due of every kind once and step it; how many objects were looked at."""
-        return sum(self._step(reconciler) for reconciler in self._reconcilers.values())
+        """Take what is due of one kind and step it; how many objects were looked at."""
+        with self._database.read() as tx:
+            items = take(tx, self._batches, LEASE_S)
+        if not items:
+            return 0
+        reconciler = self._reconcilers[items[0].kind]
+        if len(items) == reconciler.batch:
+            # There may be more of it than one thread should do alone.
+            self._wake_threads(1)
+        self._step(reconciler, items)
+        return len(items)
 
     def drain(self, rounds_max: int = 1000) -> None:
         """Run until nothing is due: for tests with their own clock. Raises when it never settles."""
@@ -99,11 +109,7 @@ class Worker:
                 return
         raise RuntimeError(f"work was still due after {rounds_max} rounds")
 
-    def _step(self, reconciler: Reconciler) -> int:
-        with self._database.read() as tx:
-            items = take(tx, reconciler.kind, reconciler.batch, LEASE_S)
-        if not items:
-            return 0
+    def _step(self, reconciler: Reconciler, items: Sequence[Item]) -> None:
         self._under_way.update((item.lease_no, item) for item in items)
         try:
             outcomes = self._outcomes(reconciler, items)
@@ -114,7 +120,6 @@ class Worker:
         finally:
             for item in items:
                 del self._under_way[item.lease_no]
-        return len(items)
 
     def _finish(self, item: Item, outcome: Outcome, until: float) -> None:
         """Give one row back. Each by itself: whoever holds one lock and waits for none is part of no
@@ -145,20 +150,11 @@ class Worker:
             log.exception("step failed", extra={"kind": reconciler.kind, "keys": keys})
             return {item.key: _failure(item, f"{type(error).__name__} in the last step") for item in items}
 
-    def _work(self, number: int) -> None:
-        reconcilers = list(self._reconcilers.values())
-        # Each thread starts with another kind, so that one busy kind does not starve the rest.
-        reconcilers = reconcilers[number % len(reconcilers) :] + reconcilers[: number % len(reconcilers)]
+    def _work(self) -> None:
         while not self._stop.is_set():
             seen = self._wakes
-            if not self._guarded(partial(self._round, reconcilers)):
+            if not self._guarded(self.run_once):
                 self._sleep(seen)
-
-    def _round(self, reconcilers: Sequence[Reconciler]) -> int:
-        """One step of each kind that is due; how many objects were looked at."""
-        with self._database.read() as tx:
-            due = due_kinds(tx)
-        return sum(self._guarded(partial(self._step, one)) for one in reconcilers if one.kind in due)
 
     def _sleep(self, seen: int) -> None:
         with self._woken:
@@ -196,15 +192,16 @@ class Worker:
                     connection.execute(f"LISTEN {CHANNEL}")
                     while not self._stop.is_set():
                         for _ in connection.notifies(timeout=IDLE_S * 10, stop_after=1):
-                            self._wake_threads()
+                            self._wake_threads(1)
             except psycopg.OperationalError as error:
                 log.warning("not hearing wakes: %s", error)
                 self._stop.wait(1)
 
-    def _wake_threads(self) -> None:
+    def _wake_threads(self, count: int) -> None:
+        """Wake so many of those that sleep: more would only find that there is nothing left to take."""
         with self._woken:
             self._wakes += 1
-            self._woken.notify_all()
+            self._woken.notify(count)
 
 
 def _failure(item: Item, why: str) -> Again:

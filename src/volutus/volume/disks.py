@@ -116,9 +116,9 @@ def rework(tx: Tx, disk_id: str, wanted: Rework) -> None:
     changes = {
         "revision": disks.c.revision + 1,
         "rework": wanted.kind,
-        "source_image_id": None,
-        "source_image_format": None,
-        "source_sha256": None,
+        "source_image_id": wanted.source.image_id,
+        "source_image_format": wanted.source.image_format,
+        "source_sha256": wanted.source.sha256,
         "source_disk_id": wanted.source.disk_id,
         "source_backup_id": wanted.source.backup_id,
         "adopted_id": None,
@@ -186,7 +186,8 @@ _OBSERVE = text(
               before.ready AS ready_before, d.ready, d.fault, before.fault AS fault_before,
               before.observed_bytes AS bytes_before, d.observed_bytes, d.rework, d.observed_revision,
               before.observed_revision AS revision_before, d.observed_generation,
-              before.observed_generation AS generation_before, d.released_at
+              before.observed_generation AS generation_before, d.released_at, d.revision, d.claims_room,
+              d.adopted_id
     """
 )
 
@@ -201,17 +202,19 @@ def record_observed(tx: Tx, host_id: str, observed: Sequence[DiskObserved], gone
         metering.open_usage(tx, usage(tx, {row.id: (row.project_id, row.size_gib) for row in made}))
         _record_grown(tx, rows)
         _record_faults(tx, rows)
-        changed += [row.id for row in rows if _differs(row)]
-    changed += _record_gone(tx, host_id, gone)
-    wake_many(tx, KIND, changed)
-    return changed
+        differing = [row for row in rows if _differs(row)]
+        changed += [row.id for row in differing]
+        wake_many(tx, KIND, [row.id for row in differing if not _is_settled(row)])
+    parents = _record_gone(tx, host_id, gone)
+    wake_many(tx, KIND, parents)
+    return [*changed, *parents]
 
 
 def _record_reworked(tx: Tx, rows: Sequence[Row[Any]]) -> None:
     """What was put aside is a disk again; what was made anew is what it was to be."""
-    made = [row.id for row in rows if row.made_at and not row.made_before]
-    if made:
-        tx.execute(delete(released).where(released.c.taken_by.in_(made)))
+    adopted = [row.id for row in rows if row.made_at and not row.made_before and row.adopted_id]
+    if adopted:
+        tx.execute(delete(released).where(released.c.taken_by.in_(adopted)))
     arrived = [row.id for row in rows if row.observed_revision > row.revision_before]
     if arrived:
         changes = {
@@ -384,6 +387,19 @@ def _differs(row: Row[Any]) -> bool:
         or row.observed_bytes != row.bytes_before
         or row.observed_revision != row.revision_before
         or (row.released_at is not None and row.observed_generation != row.generation_before)
+    )
+
+
+def _is_settled(row: Row[Any]) -> bool:
+    """Whether the disk is what it should be, and never waited to be: a server's own disk has no work of its
+    own that would have to be ended."""
+    return bool(
+        not row.claims_room
+        and row.ready
+        and row.observed_bytes >= row.size_gib * GIB
+        and row.observed_revision >= row.revision
+        and row.removed_at is None
+        and row.released_at is None
     )
 
 

@@ -77,7 +77,8 @@ def _step(tx: Tx, item: Item) -> Outcome:
     row = tx.row(select(disks).where(disks.c.id == item.key).with_for_update())
     if row is None:
         return Done()
-    _drop_stale_claim(tx, row.id)
+    if row.claims_room:
+        _drop_stale_claim(tx, row.id)
     if row.removed_at is not None:
         return _remove(tx, item, row)
     if row.released_at is not None and row.made_at is None:

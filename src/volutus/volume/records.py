@@ -330,6 +330,7 @@ def _volume_flags(row: Row[Any], held: Sequence[Attachment]) -> VolumeFlags:
         retyping=rework == "retyping",
         reverting=rework == "reverting",
         restoring=rework == "restoring-backup",
+        downloading=rework == "downloading",
         small=row.observed_bytes < row.size_gib * GIB,
         claimed=row.attach_claimed_at is not None,
         reserved="reserved" in wanted,

@@ -1,4 +1,4 @@
-"""What makes a volume's disk anew in place: another type, what a snapshot was, what a backup holds.
+"""What makes a volume's disk anew in place: another type, what a snapshot was, what a backup holds, an image.
 
 The disk stays what it was until the new one is whole, so an end at any point leaves the one or the other.
 """
@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import select, update
 
-from volutus import audit, quota
+from volutus import audit, image, quota
 from volutus.db import Tx
 from volutus.errors import Invalid
 from volutus.identity import Caller
@@ -18,6 +18,7 @@ from volutus.volume.capabilities import lacking, pools
 from volutus.volume.disks import Rework
 from volutus.volume.faults import WrongStatus
 from volutus.volume.records import Volume, get_snapshot, lock_volume
+from volutus.volume.sources import image_metadata, image_source
 from volutus.volume.status import Status
 from volutus.volume.tables import disks, snapshots, volumes
 from volutus.wire import DiskSource
@@ -107,6 +108,19 @@ def restore(tx: Tx, caller: Caller, backup_id: str, volume_id: str) -> Volume:
     _rework_as_it_is(tx, volume, Status.RESTORING, DiskSource(backup_id=found.data_id), key_id)
     audit.record(tx, caller, "restore", "volume.volume", volume_id, {"backup_id": backup_id})
     return volume
+
+
+def reimage(tx: Tx, caller: Caller, volume_id: str, image_id: str, *, in_use: bool = False) -> None:
+    """Write an image over a volume that is large enough; with `in_use` also over one that a server has, once
+    its guest is gone. Raises Invalid, WrongStatus, and what the image's own state forbids."""
+    volume = lock_volume(tx, caller, volume_id)
+    if volume.status not in (Status.AVAILABLE, Status.ERROR, *((Status.IN_USE,) if in_use else ())):
+        raise WrongStatus(f"Invalid volume: Volume {volume_id} ({volume.status}) must be available.")
+    found = image.get_usable(tx, caller, image_id, disk_gib=volume.size_gib)
+    _rework_as_it_is(tx, volume, Status.DOWNLOADING, image_source(found))
+    remembered = {"image_metadata": image_metadata(found), "bootable": True}
+    tx.execute(update(volumes).where(volumes.c.id == volume_id).values(**remembered))
+    audit.record(tx, caller, "reimage", "volume.volume", volume_id, {"image_id": image_id})
 
 
 def _rework_as_it_is(

@@ -275,11 +275,22 @@ def ready(tx: Tx, server_id: str) -> Readiness:
 
 
 def record_observed(tx: Tx, host_id: str, observed: Sequence[DiskObserved], gone: Sequence[str]) -> list[str]:
-    """Store what a host says of its disks; ids of the servers that may wait for what changed."""
+    """Store what a host says of its disks; ids of the servers that may wait for what changed. For its first
+    root disk a guest waits on its host."""
     changed = disk_orders.record_observed(tx, host_id, observed, gone)
     if not changed:
         return []
-    own = select(volumes.c.server_id).where(volumes.c.id.in_(changed), volumes.c.server_id.isnot(None))
+    concerns = or_(
+        volumes.c.role != Role.ROOT.value,
+        disks.c.made_at != tx.now,
+        disks.c.fault.isnot(None),
+        ~disks.c.ready,
+    )
+    own = (
+        select(volumes.c.server_id)
+        .join(disks, disks.c.id == volumes.c.id)
+        .where(volumes.c.id.in_(changed), volumes.c.server_id.isnot(None), concerns)
+    )
     tied = select(attachments.c.server_id).where(
         attachments.c.volume_id.in_(changed), attachments.c.by_compute
     )
@@ -297,13 +308,15 @@ def record_plugged(tx: Tx, server_id: str, disk_ids: Sequence[str]) -> None:
         .where(mine, plugged, attachments.c.wanted != "detached", attachments.c.attached_at.is_(None))
         .values(wanted="attached", attached_at=tx.now)
         .returning(attachments.c.volume_id)
+        .cte("arrived")
     )
     left = (
         delete(attachments)
         .where(mine, ~plugged, attachments.c.wanted == "detached")
         .returning(attachments.c.volume_id)
     )
-    _touch(tx, [row.volume_id for row in (*tx.rows(arrived), *tx.rows(left))])
+    both = left.cte("left").select().union_all(arrived.select())
+    _touch(tx, [row.volume_id for row in tx.rows(both.limit(DISKS_PER_SERVER_MAX * 2))])
 
 
 def release_server(tx: Tx, server_id: str) -> None:

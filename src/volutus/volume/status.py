@@ -32,6 +32,7 @@ class Status(StrEnum):
     RETYPING = "retyping"
     REVERTING = "reverting"
     RESTORING = "restoring-backup"
+    DOWNLOADING = "downloading"
     BACKING_UP = "backing-up"
     ERROR_EXTENDING = "error_extending"
     DELETING = "deleting"
@@ -63,7 +64,8 @@ class DiskFlags:
 
 @dataclass(frozen=True, kw_only=True)
 class VolumeFlags(DiskFlags):
-    """`retyping`, `reverting`, `restoring`: it is made anew for that; `small`: below the wanted size;
+    """`retyping`, `reverting`, `restoring`, `downloading` (from an image): it is made anew for that; `small`:
+    below the wanted size;
     `claimed`: somebody announced to attach it; `reserved`, `plugging`, `plugged`, `unplugging`: where its
     attachment stands; `offered`: a transfer waits to be accepted; `uploading`: an image is made of it;
     `backing_up`: a backup. The stand of several attachments is that of the one that is furthest."""
@@ -71,6 +73,7 @@ class VolumeFlags(DiskFlags):
     retyping: Flag
     reverting: Flag
     restoring: Flag
+    downloading: Flag
     small: Flag
     claimed: Flag
     reserved: Flag
@@ -93,6 +96,7 @@ _VOLUME_RULES = (
     (Status.RETYPING, lambda f: f.retyping),
     (Status.REVERTING, lambda f: f.reverting),
     (Status.RESTORING, lambda f: f.restoring),
+    (Status.DOWNLOADING, lambda f: f.downloading),
     (Status.ERROR_EXTENDING, lambda f: f.small & f.failed),
     (Status.EXTENDING, lambda f: f.small),
     (Status.UPLOADING, lambda f: f.uploading),
@@ -133,6 +137,7 @@ def volume_status_sql(elsewhere: Elsewhere) -> ColumnElement[str]:
         retyping=behind & (disks.c.rework == "retyping"),
         reverting=behind & (disks.c.rework == "reverting"),
         restoring=behind & (disks.c.rework == "restoring-backup"),
+        downloading=behind & (disks.c.rework == "downloading"),
         small=disks.c.observed_bytes < WANTED_BYTES,
         claimed=volumes.c.attach_claimed_at.isnot(None),
         reserved=_held(attachments.c.wanted == "reserved"),

@@ -24,6 +24,7 @@ from volutus.wire.desired import (
     GuestDisk,
     GuestNic,
     GuestSpec,
+    ImageSpec,
     MetadataPort,
     Power,
     Spec,
@@ -35,6 +36,8 @@ from volutus.wire.enrolment import Enrolled, Enrolment
 from volutus.wire.hardware import CpuTopology, Firmware, GuestHardware
 from volutus.wire.observed import (
     BackupObserved,
+    CachedImage,
+    CacheObserved,
     CheckObserved,
     CommandAnswer,
     DiskObserved,
@@ -53,6 +56,8 @@ __all__ = [
     "Assignment",
     "BackupObserved",
     "BackupSpec",
+    "CacheObserved",
+    "CachedImage",
     "CheckObserved",
     "CheckSpec",
     "CommandAnswer",
@@ -78,6 +83,7 @@ __all__ = [
     "GuestSpec",
     "GuestState",
     "HostFacts",
+    "ImageSpec",
     "MetadataPort",
     "NicCounters",
     "Observed",

@@ -111,6 +111,16 @@ class MetadataPort(msgspec.Struct, frozen=True, kw_only=True):
     addresses: list[str]
 
 
+class ImageSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="image"):
+    """An image that should be in the host's cache before anything is made from it. `boots` says that it is a
+    kernel or a RAM disk, kept as it came. A tombstone drops it, also where nobody ordered it, unless a disk
+    stands on it: then it is reported gone and stays."""
+
+    id: str
+    source: DiskSource
+    boots: bool = False
+
+
 class CheckSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="check"):
     """A member of a load balancer to be asked by HTTP from its network, through that network's own port.
     `expected_codes` is `200`, `200,202` or `200-204`; `rise` and `fall` answers in a row change its state."""
@@ -200,7 +210,7 @@ class VpnSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag
     peers: list[VpnPeerSpec] = []
 
 
-Spec = GuestSpec | DiskSpec | UploadSpec | BackupSpec | CheckSpec | VpnSpec
+Spec = GuestSpec | DiskSpec | UploadSpec | BackupSpec | ImageSpec | CheckSpec | VpnSpec
 
 
 class Assignment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -120,6 +120,26 @@ class BackupObserved(
     fault_detail: str | None = None
 
 
+class CachedImage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An image in the host's cache: what it takes up; in seconds of Unix time when it came and when a disk
+    was last made from it; how many disks stand on it."""
+
+    id: str
+    size_bytes: int
+    cached_at: int
+    used_at: int
+    disks: int = 0
+
+
+class CacheObserved(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="cache"
+):
+    """All images in the host's cache, ordered or come with a disk. A host has one cache."""
+
+    id: str = ""
+    images: list[CachedImage] = []
+
+
 class CheckObserved(
     msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="check"
 ):
@@ -154,7 +174,16 @@ class CommandAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     fault: str | None = None
 
 
-Item = GuestObserved | DiskObserved | UploadObserved | BackupObserved | CheckObserved | VpnObserved | Gone
+Item = (
+    GuestObserved
+    | DiskObserved
+    | UploadObserved
+    | BackupObserved
+    | CacheObserved
+    | CheckObserved
+    | VpnObserved
+    | Gone
+)
 
 
 class Observed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 
 from tests.api.compute.conftest import plane
+from tests.api.compute.test_servers import Counting
 from tests.api.loadbalancer.foreign import balancer
 from tests.api.network.foreign import vpn_gateway
 from tests.billing.conftest import open_billing
@@ -171,3 +172,22 @@ def test_an_operator_says_how_long_to_wait(cloud, database, clock, plane):
     assert seen == ["warned", "stopped", "stopped", "deleted", "deleted", "deleted"]
     usage = cloud.get("/billing/v1/usage").json()["usage"]
     assert {one["meter"] for one in usage if Decimal(one["using"])} == {"router", "vlan"}
+
+
+def test_many_servers_cost_billing_what_two_do(cloud, database):
+    """However many servers one request orders, funds are looked at and the order is confirmed once."""
+    put_in(database, 10_000)
+    operator = cloud.as_(make_caller("admin", "admin", user="operator"))
+    quotas = {"quota_set": {"instances": 99, "cores": 99, "mhz": -1, "ram": -1}}
+    assert operator.put("/compute/v2.1/os-quota-sets/project-a", quotas).status_code == 200
+    counted = []
+    for count in (2, 12):
+        body = {"server": {**ORDER["server"], "max_count": count}}
+        with Counting(database) as statements:
+            assert cloud.post(SERVERS, body).status_code == 202
+        counted.append([one for one in statements if "billing_" in one])
+    assert counted[0] == counted[1]
+    with database.begin() as tx:
+        told = [one.detail for one in notices.list_(tx, "project-a") if one.kind == "server_ordered"]
+    assert len({one["id"] for one in told}) == len({one["addresses"] for one in told}) == 14
+    assert len({one["price"] for one in told}) == 1

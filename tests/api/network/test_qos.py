@@ -30,6 +30,7 @@ def test_a_policy_with_its_rules(admin, net, policy):
     admin.delete(path)
     net.refused("GET", path, 404, "QosRuleNotFound")
     assert [one["type"] for one in net.show("qos/rule-types")] == ["bandwidth_limit", "dscp_marking"]
+    assert len(net.show("qos/rule-types?all_rules=True")) == 5
     assert net.show("qos/rule-types/dscp_marking")["drivers"][0]["name"] == "ovn"
 
 
@@ -41,13 +42,35 @@ def test_a_policy_with_its_rules(admin, net, policy):
         ("bandwidth_limit", {}, 400, "InvalidInput"),
         ("bandwidth_limit", {"max_kbps": 9, "direction": "up"}, 400, "InvalidInput"),
         ("dscp_marking", {"dscp_mark": 9}, 400, "InvalidInput"),
-        ("packet_rate_limit", {"max_kpps": 9}, 409, "QosRuleNotSupported"),
-        ("minimum_bandwidth", {"min_kbps": 9}, 409, "QosRuleNotSupported"),
+        ("packet_rate_limit", {"max_kpps": 9, "max_burst_kpps": -1}, 400, "InvalidInput"),
+        ("minimum_bandwidth", {"min_kbps": 9, "direction": "any"}, 400, "InvalidInput"),
+        ("minimum_packet_rate", {"min_kbps": 9}, 400, "InvalidInput"),
     ],
 )
 def test_rules_that_make_no_sense(admin, policy, kind, body, status, error):
     path = f"qos/policies/{policy['id']}/{kind}_rules"
     admin.refused("POST", path, status, error, {f"{kind}_rule": body})
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "changes"),
+    [
+        ("packet_rate_limit", {"max_kpps": 9, "max_burst_kpps": 3}, {"max_burst_kpps": 0}),
+        ("minimum_bandwidth", {"min_kbps": 9}, {"min_kbps": 7500}),
+        ("minimum_packet_rate", {"min_kpps": 9}, {"min_kpps": 7500, "direction": "any"}),
+    ],
+)
+def test_what_is_not_carried_out_can_be_said_but_not_had(admin, net, policy, kind, body, changes):
+    base = f"qos/policies/{policy['id']}"
+    rule = admin.make(f"{kind}_rule", f"{base}/{kind}_rules", **body)
+    assert rule == {"id": rule["id"], "direction": "egress"} | body
+    path = f"{base}/{kind}_rules/{rule['id']}"
+    assert admin.put(path, {f"{kind}_rule": changes})[f"{kind}_rule"] == rule | changes
+    order = {"network": {"qos_policy_id": policy["id"]}}
+    net.refused("POST", "networks", 409, "QosRuleNotSupported", order)
+    admin.delete(path)
+    net.make("network", **order["network"])
+    admin.refused("POST", f"{base}/{kind}_rules", 409, "QosRuleNotSupported", {f"{kind}_rule": body})
 
 
 def test_what_has_a_policy_shows_it_and_holds_it(admin, net, stranger, policy):

@@ -154,6 +154,16 @@ def test_the_service_tells_what_it_is(net, admin, api):
     totals = {one["ip_version"]: one["total_ips"] for one in usage["subnet_ip_availability"]}
     assert totals == {4: 13, 6: 2**64 - 2}
     assert usage["used_ips"] == 1
+    shown = sorted(usage["subnet_ip_availability"], key=lambda one: one["ip_version"])
+    four, six = (one["ip_availability_details"] for one in shown)
+    assert four == {
+        "total_ips_in_subnet": 14,
+        "total_ips_in_allocation_pool": 13,
+        "used_ips_in_subnet": 1,
+        "used_ips_in_allocation_pool": 1,
+    }
+    assert six["total_ips_in_subnet"] == 2**64
+    assert usage["ip_availability_details"] == {name: four[name] + six[name] for name in four}
 
 
 def test_readers_read_and_nothing_else(api, net):

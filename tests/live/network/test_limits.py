@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.live.network.cloud import NETWORK, Cloud, Guest, Tenant, wait_for
+from volutus.agent.network.links import link_local
 
 pytestmark = pytest.mark.live
 UDP = {"protocol": "udp"}
@@ -76,8 +77,9 @@ def test_a_port_keeps_to_its_limits(cloud: Cloud, demo: Tenant, admin: Tenant) -
 
 def test_nobody_is_told_anothers_metadata(demo: Tenant, admin: Tenant) -> None:
     address = {"fixed_ips": [{"ip_address": "10.73.0.11"}]}
-    ours, theirs = (tenant.network("10.73.0.0/24") for tenant in (demo, admin))
-    server = order(demo, demo.make(f"{NETWORK}/ports", "port", network_id=ours["id"], **address))
+    ours, theirs = (tenant.network("10.73.0.0/24", "fd73::/64") for tenant in (demo, admin))
+    server_port = demo.make(f"{NETWORK}/ports", "port", network_id=ours["id"], **address)
+    server = order(demo, server_port)
     # Without a server of its own on this host a network is not served at all.
     other = order(admin, admin.make(f"{NETWORK}/ports", "port", network_id=theirs["id"]))
     for tenant, one in ((demo, server), (admin, other)):
@@ -91,16 +93,21 @@ def test_nobody_is_told_anothers_metadata(demo: Tenant, admin: Tenant) -> None:
         guest.lease()
     headers = f"X-Forwarded-For: 10.73.0.11\\r\\nX-Instance-ID: {server['id']}\\r\\n"
     for guest in (neighbour, impostor):
-        answer = wait_for(lambda: ask(guest, headers), "the metadata service")  # noqa: B023
-        assert re.match(r"HTTP/1\.1 404 ", answer)
-        assert "treasure" not in answer
+        for address in ("169.254.169.254", "fe80::a9fe:a9fe%eth0"):
+            answer = wait_for(lambda: ask(guest, headers, address), "the metadata service")  # noqa: B023
+            assert re.match(r"HTTP/1\.1 404 ", answer)
+            assert "treasure" not in answer
     # Nor by taking the address: what a port sends must be from its own.
     neighbour.do("ip", "address", "add", "10.73.0.11/24", "dev", "eth0")
     neighbour.do("ip", "route", "replace", "169.254.169.254", "via", "10.73.0.2", "src", "10.73.0.11")
     assert ask(neighbour, headers) == ""
+    stolen = link_local(server_port["mac_address"])
+    neighbour.do("ip", "address", "add", f"{stolen}/64", "dev", "eth0")
+    neighbour.do("ip", "route", "add", "fe80::a9fe:a9fe", "dev", "eth0", "src", stolen, "metric", "1")
+    assert ask(neighbour, headers, "fe80::a9fe:a9fe%eth0") == ""
     # What claims to be the server's is not among its cards.
     shown = demo.get(f"{SERVERS}/{server['id']}")["addresses"]
-    assert [one["addr"] for cards in shown.values() for one in cards] == ["10.73.0.11"]
+    assert [one["addr"] for cards in shown.values() for one in cards if one["version"] == 4] == ["10.73.0.11"]
     for tenant, one in ((demo, server), (admin, other)):
         assert tenant.call("DELETE", f"{SERVERS}/{one['id']}").status_code == 204
 
@@ -115,10 +122,10 @@ def transfer(cloud: Cloud, source: Guest, target: Guest) -> "subprocess.Popen[st
     return receiver
 
 
-def ask(guest: Guest, headers: str) -> str:
+def ask(guest: Guest, headers: str, address: str = "169.254.169.254") -> str:
     """The answer to a question for the user data, head and all; nothing when none comes."""
     request = f"GET /latest/user-data HTTP/1.0\\r\\n{headers}\\r\\n"
-    words = f"exec 3<>/dev/tcp/169.254.169.254/80; printf '{request}' >&3; cat <&3"
+    words = f"exec 3<>/dev/tcp/{address}/80; printf '{request}' >&3; cat <&3"
     command = ["nsenter", f"--net=/run/netns/{guest.namespace}", "timeout", "2", "bash", "-c", words]
     return subprocess.run(command, capture_output=True, text=True, timeout=15).stdout
 

@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -75,12 +76,17 @@ class OvsdbServer:
             *more,
         ]
         self._process = Process(f"ovsdb-{self._name}", arguments, self.directory, environment or {})
-        wait_for(self.socket.exists, f"{self.socket}")
+        wait_for(self._listens, f"{self.socket}")
 
     def stop(self, with_signal: signal.Signals = signal.SIGTERM) -> None:
         if self._process is not None:
             self._process.stop(with_signal)
         self._process = None
+
+    def _listens(self) -> bool:
+        # The file is there a moment before the server listens on it.
+        with socket.socket(socket.AF_UNIX) as probe:
+            return probe.connect_ex(str(self.socket)) == 0
 
     def lose_everything(self) -> None:
         """The database is gone, and an empty one comes up in its place."""

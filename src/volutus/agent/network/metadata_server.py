@@ -1,4 +1,4 @@
-"""Answers 169.254.169.254 in all namespaces of a host from one thread of the agent.
+"""Answers 169.254.169.254 and fe80::a9fe:a9fe in all namespaces of a host from one thread of the agent.
 
 Who asks is known by the network whose namespace the request came through and by its source address, which
 OVN's port security has checked. Nothing but GET of what the order's tree contains; EC2's paths are derived
@@ -12,7 +12,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from volutus.agent.network import MetadataTrees, links
@@ -43,7 +43,7 @@ class MetadataServer:
     def __init__(self) -> None:
         self._trees: MetadataTrees = {}
         self._callers: dict[tuple[str, str], _Caller] = {}
-        self._servers: dict[str, tuple[asyncio.Server, MetadataPort]] = {}
+        self._servers: dict[str, tuple[list[asyncio.Server], MetadataPort]] = {}
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="metadata", daemon=True)
         self._thread.start()
@@ -56,10 +56,12 @@ class MetadataServer:
         """Networks listened for, with the port that each was listened for."""
         return {network_id: port for network_id, (_, port) in list(self._servers.items())}
 
-    def listen(self, network_id: str, namespace: str, address: str, port: MetadataPort) -> None:
-        """Serve a network; again with another port replaces the first."""
+    def listen(
+        self, network_id: str, namespace: str, addresses: Sequence[str], port: MetadataPort, device: str
+    ) -> None:
+        """Serve a network at these addresses of the device; again with another port replaces the first."""
         self.leave(network_id)
-        listening = links.within(namespace, lambda: _listening(address))
+        listening = links.within(namespace, lambda: [_listening(one, device) for one in addresses])
         future = asyncio.run_coroutine_threadsafe(self._serve(network_id, listening), self._loop)
         self._servers[network_id] = (future.result(REQUEST_TIMEOUT_S), port)
 
@@ -80,7 +82,7 @@ class MetadataServer:
         self._thread.join(REQUEST_TIMEOUT_S)
         self._loop.close()
 
-    async def _serve(self, network_id: str, listening: socket.socket) -> asyncio.Server:
+    async def _serve(self, network_id: str, listening: Sequence[socket.socket]) -> list[asyncio.Server]:
         async def on_connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             peer = writer.get_extra_info("peername")
             address = peer[0] if peer else ""
@@ -89,7 +91,9 @@ class MetadataServer:
             with contextlib.suppress(OSError):
                 writer.close()
 
-        return await asyncio.start_server(on_connection, sock=listening, limit=REQUEST_BYTES_MAX)
+        return [
+            await asyncio.start_server(on_connection, sock=one, limit=REQUEST_BYTES_MAX) for one in listening
+        ]
 
     async def _talk(
         self, who: tuple[str, str], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -199,14 +203,16 @@ async def _cancel_all() -> None:
     await asyncio.gather(*talks, return_exceptions=True)
 
 
-async def _close(server: asyncio.Server) -> None:
-    server.close()
+async def _close(servers: Sequence[asyncio.Server]) -> None:
+    for server in servers:
+        server.close()
 
 
-def _listening(address: str) -> socket.socket:
-    listening = socket.socket(socket.AF_INET)
+def _listening(address: str, device: str) -> socket.socket:
+    listening = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listening.bind((address, 80))
+    # A link-local address says nothing without its link.
+    listening.bind((address, 80, 0, socket.if_nametoindex(device)) if ":" in address else (address, 80))
     listening.listen(64)
     listening.setblocking(False)
     return listening

@@ -1,5 +1,5 @@
-"""A network namespace for each network that has guests here: in it the network's own port, and
-169.254.169.254.
+"""A network namespace for each network that has guests here: in it the network's own port, and the addresses
+that metadata is asked for at.
 
 A veth pair leads from the switch into it. Not an internal port of the switch: that one would fall back into
 the host's own namespace whenever ovs-vswitchd crashes.
@@ -11,6 +11,7 @@ from volutus.agent.network.ovsdb import SwitchDatabase
 from volutus.wire import MetadataPort
 
 METADATA_ADDRESS = "169.254.169.254"
+METADATA_ADDRESS_V6 = "fe80::a9fe:a9fe"
 INNER = "eth0"
 OUTER = "vmd"
 _OWNER = "volutus-metadata"
@@ -57,7 +58,12 @@ class MetadataNamespaces:
             self._make(name, network_id, port)
         ids = {"iface-id": port.port_id, "attached-mac": port.mac, _OWNER: self._note(network_id, port)}
         self._switch.add_port(_outer(port), ids)
-        self._server.listen(network_id, name, METADATA_ADDRESS, port)
+        addresses = [METADATA_ADDRESS]
+        if links.has_ipv6():
+            # Also into a namespace from before there was this address.
+            _take_address(name, f"{METADATA_ADDRESS_V6}/64")
+            addresses.append(METADATA_ADDRESS_V6)
+        self._server.listen(network_id, name, addresses, port, INNER)
 
     def drop(self, network_id: str) -> None:
         """Stop serving a network and remove its namespace."""
@@ -96,9 +102,7 @@ class MetadataNamespaces:
         ]
         links.run(command)
         for address in [*port.addresses, f"{METADATA_ADDRESS}/32"]:
-            # No duplicate address detection: the address is the port's by OVN's word.
-            flags = ["nodad"] if ":" in address else []
-            links.ip(["addr", "add", address, "dev", INNER, *flags], namespace=name)
+            _take_address(name, address)
         links.ip(["link", "set", "dev", "lo", "up"], namespace=name)
         links.ip(["link", "set", "dev", INNER, "up"], namespace=name)
         links.ip(["link", "set", "dev", outer, "up"])
@@ -110,6 +114,12 @@ class MetadataNamespaces:
 
     def _mine(self, name: str) -> bool:
         return name.startswith(self._prefix)
+
+
+def _take_address(namespace: str, address: str) -> None:
+    # No duplicate address detection: the address is the port's by OVN's word.
+    flags = ["nodad"] if ":" in address else []
+    links.ip(["addr", "replace", address, "dev", INNER, *flags], namespace=namespace)
 
 
 def _outer(port: MetadataPort) -> str:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from volutus.agent.state import BackupSeen, CaptureState, DiskSeen
-from volutus.wire import BackupSpec, DiskSource, DiskSpec, UploadSpec
+from volutus.agent.state import BackupSeen, CaptureState, DiskSeen, ImageSeen
+from volutus.wire import BackupSpec, DiskSource, DiskSpec, ImageSpec, UploadSpec
 
 Fetch = Callable[[str], AbstractContextManager[Iterator[bytes]]]
 """Opens an image of the control plane by id and gives its bytes in pieces."""
@@ -101,6 +101,18 @@ class StorageBackend(Protocol):
 
     def boot_file(self, source: DiskSource, fetch: Fetch) -> Path:
         """A kernel or ramdisk as a file that QEMU may read."""
+        ...
+
+    def images(self) -> dict[str, ImageSeen]:
+        """The whole images in the cache."""
+        ...
+
+    def cache(self, spec: ImageSpec, fetch: Fetch) -> None:
+        """Have the image in the cache, wholly or not at all."""
+        ...
+
+    def drop_image(self, image_id: str) -> None:
+        """Drop it from the cache, unless a disk stands on it."""
         ...
 
     def capacity_gib(self) -> int:

@@ -8,12 +8,13 @@ Work in progress has the suffix `.part` and no name.
 import os
 import pwd
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from volutus.agent.faults import HostFault
-from volutus.agent.state import BackupSeen, CaptureState, DiskSeen
+from volutus.agent.state import BackupSeen, CaptureState, DiskSeen, ImageSeen
 from volutus.agent.storage import DiskLocation, Fetch, Fill, Span, disk_tool
 from volutus.agent.storage.backups import Backups
 from volutus.agent.storage.captures import Captures
@@ -23,7 +24,7 @@ from volutus.agent.storage.nbd import opened
 from volutus.agent.storage.pools import PART, RELEASED, Entry, Pools
 from volutus.agent.storage.qcow2 import read_header
 from volutus.agent.storage.qemu_img import CONVERT_TIMEOUT_S, Limits, qemu_img
-from volutus.wire import BackupSpec, DiskSource, DiskSpec, UploadSpec
+from volutus.wire import BackupSpec, DiskSource, DiskSpec, ImageSpec, UploadSpec
 
 # A fresh qcow2 with its tables takes less than this.
 EMPTY_DISK_BYTES = 1 << 20
@@ -162,6 +163,23 @@ class DirectoryStorage:
     def boot_file(self, source: DiskSource, fetch: Fetch) -> Path:
         return self._images.boot_file(source, fetch)
 
+    def images(self) -> dict[str, ImageSeen]:
+        return self._images.images(self._backing_images())
+
+    def cache(self, spec: ImageSpec, fetch: Fetch) -> None:
+        if spec.boots:
+            self._images.boot_file(spec.source, fetch)
+        else:
+            self._images.flat(spec.source, fetch)
+
+    def drop_image(self, image_id: str) -> None:
+        with self._lock:
+            # While a disk is being made its image is not yet in any file's header.
+            if self._busy:
+                raise HostFault("The image may be in use: a disk is being made.")
+            if image_id not in self._backing_images():
+                self._images.drop(image_id)
+
     def capacity_gib(self) -> int:
         return next(iter(self.pools().values()))
 
@@ -183,7 +201,7 @@ class DirectoryStorage:
         if not busy:
             for entry in list(self._pools.files()):
                 self._drop_outdated(entry.disk_id)
-            self._images.drop_except(needed | self._backing_images())
+            self._images.drop_except(needed | self._backing_images().keys())
 
     def _make(self, spec: DiskSpec, part: Path, fetch: Fetch, fill: Fill | None) -> None:
         source = spec.source
@@ -269,12 +287,13 @@ class DirectoryStorage:
         for entry in self._pools.of(disk_id)[1:]:
             entry.path.unlink(missing_ok=True)
 
-    def _backing_images(self) -> frozenset[str]:
+    def _backing_images(self) -> Counter[str]:
+        """How many disks stand on each image."""
         files = [entry.path for entry in self._pools.files()]
         for directory in self._pools.directories.values():
             files += (directory / RELEASED).glob("*.qcow2")
         names = [backing_name(path) for path in files if path.suffix == ".qcow2"]
-        return frozenset(Path(name).stem for name in names if name)
+        return Counter(Path(name).stem for name in names if name)
 
 
 def _size(entry: Entry) -> int | None:

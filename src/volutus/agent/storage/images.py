@@ -9,12 +9,14 @@ import hashlib
 import os
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from volutus.agent.faults import HostFault
+from volutus.agent.state import ImageSeen
 from volutus.agent.storage import DiskLocation, Fetch
 from volutus.agent.storage.qcow2 import read_header
 from volutus.agent.storage.qemu_img import CONVERT_TIMEOUT_S, DISK_FULL, Limits, qemu_img
@@ -62,8 +64,7 @@ class ImageCache:
             if not path.exists():
                 with self._fetched(source, fetch) as upload:
                     self._flatten(source, upload, path)
-            # The time of the last use, for `drop_except`.
-            path.touch()
+            _used(path)
         return DiskLocation(path, "qcow2")
 
     def boot_file(self, source: DiskSource, fetch: Fetch) -> Path:
@@ -74,8 +75,32 @@ class ImageCache:
             if not path.exists():
                 with self._fetched(source, fetch) as upload:
                     self._publish(upload, path)
-            path.touch()
+            _used(path)
         return path
+
+    def images(self, backing: Counter[str]) -> dict[str, ImageSeen]:
+        """The whole images; `backing` counts the disks that stand on each."""
+        seen: dict[str, ImageSeen] = {}
+        for path in self._directory.iterdir():
+            if path.suffix not in (FLAT_SUFFIX, BOOT_SUFFIX):
+                continue
+            with contextlib.suppress(FileNotFoundError):
+                status = path.stat()
+                came, used = int(status.st_mtime), int(status.st_atime)
+                before = seen.get(path.stem, ImageSeen(0, came, used))
+                seen[path.stem] = ImageSeen(
+                    before.size_bytes + status.st_blocks * 512,
+                    min(came, before.cached_at),
+                    max(used, before.used_at),
+                    backing[path.stem],
+                )
+        return seen
+
+    def drop(self, image_id: str) -> None:
+        """Remove the image."""
+        with self._one_at_a_time(image_id):
+            for suffix in (FLAT_SUFFIX, BOOT_SUFFIX):
+                (self._directory / f"{image_id}{suffix}").unlink(missing_ok=True)
 
     def drop_except(self, image_ids: frozenset[str]) -> None:
         """Remove what interrupted work left, and images not named that were not used for long."""
@@ -85,7 +110,7 @@ class ImageCache:
             whole = path.suffix in (FLAT_SUFFIX, BOOT_SUFFIX)
             if path.name.split(".")[0] in image_ids | busy:
                 continue
-            if not whole or time.time() - path.stat().st_mtime > UNUSED_KEPT_S:
+            if not whole or time.time() - path.stat().st_atime > UNUSED_KEPT_S:
                 path.unlink(missing_ok=True)
 
     @contextmanager
@@ -138,6 +163,11 @@ class ImageCache:
         with fresh.open("rb") as file:
             os.fsync(file.fileno())
         os.rename(fresh, path)
+
+
+def _used(path: Path) -> None:
+    """Note the time of the last use, which the file system would not: readers mostly leave it as it is."""
+    os.utime(path, (time.time(), path.stat().st_mtime))
 
 
 def check_room(directory: Path, needed_bytes: int) -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from volutus.agent.faults import HostFault
 from volutus.agent.hypervisor.simulated import never
-from volutus.agent.state import BackupSeen, CaptureState, DiskSeen
+from volutus.agent.state import BackupSeen, CaptureState, DiskSeen, ImageSeen
 from volutus.agent.storage import DiskLocation, Fetch, Fill, Span
-from volutus.wire import BackupSpec, DiskSource, DiskSpec, UploadSpec
+from volutus.wire import BackupSpec, DiskSource, DiskSpec, ImageSpec, UploadSpec
 
 
 @dataclass
@@ -22,6 +22,7 @@ class SimulatedStorage:
     _disks: dict[str, DiskSeen] = field(default_factory=dict)
     _captures: dict[str, CaptureState] = field(default_factory=dict)
     _backups: dict[str, BackupSeen] = field(default_factory=dict)
+    _images: dict[str, ImageSeen] = field(default_factory=dict)
     _released: dict[str, DiskSeen] = field(default_factory=dict)
 
     def disks(self) -> dict[str, DiskSeen]:
@@ -117,6 +118,17 @@ class SimulatedStorage:
 
     def boot_file(self, source: DiskSource, fetch: Fetch) -> Path:
         return Path("/simulated") / (source.image_id or "")
+
+    def images(self) -> dict[str, ImageSeen]:
+        return dict(self._images)
+
+    def cache(self, spec: ImageSpec, fetch: Fetch) -> None:
+        self.trouble("cache")
+        self._images.setdefault(spec.id, ImageSeen(0, 0, 0))
+
+    def drop_image(self, image_id: str) -> None:
+        self.trouble("drop_image")
+        self._images.pop(image_id, None)
 
     def capacity_gib(self) -> int:
         return self.capacity_bytes >> 30

@@ -177,11 +177,16 @@ def _store(request: StreamRequest, report: Observed) -> Received:
 def _desired(plane: Plane, host_id: str, seen: int) -> Desired:
     # That the host was heard is noted with its reports, which come more often than polls end.
     with plane.database.read() as tx:
-        consoles = compute.remote_consoles.take_requests(tx, host_id)
-        commands = compute.guest_commands.take(tx, host_id, functools.partial(_unsealed, plane))
-        reads = volume.reads.take(tx, host_id)
+        rung = placement.was_rung(tx, host_id)
         known = placement.desired(tx, host_id, seen)
-        return replace(known, consoles=consoles, commands=commands, reads=reads)
+        if not rung:
+            return known
+        return replace(
+            known,
+            consoles=compute.remote_consoles.take_requests(tx, host_id),
+            commands=compute.guest_commands.take(tx, host_id, functools.partial(_unsealed, plane)),
+            reads=volume.reads.take(tx, host_id),
+        )
 
 
 def _unsealed(plane: Plane, sealed: str) -> str:

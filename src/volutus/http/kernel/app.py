@@ -21,6 +21,7 @@ from starlette.websockets import WebSocket
 
 from volutus.db import Tx
 from volutus.errors import Contended, TooLarge, Unauthenticated, VolutusError
+from volutus.http.direct import direct
 from volutus.http.kernel.faults import FaultTable, HttpProblem, openstack_fault
 from volutus.http.kernel.microversions import Version
 from volutus.http.kernel.plane import Plane
@@ -121,8 +122,10 @@ class Kernel:
         loop = asyncio.get_running_loop()
         if match.route.streams:
             caller = await loop.run_in_executor(self._threads, self._admit, exchange, match)
-            stream = _chunks(receive)
-            request = StreamRequest(**self._call(exchange, match, caller), chunks=stream)
+            chunks, connection = _chunks(receive), direct(exchange.scope)
+            request = StreamRequest(
+                **self._call(exchange, match, caller), chunks=chunks, connection=connection
+            )
             response: Response = await match.route.handler(request)  # type: ignore[misc]
             return response
         body = await _body(receive, exchange.headers, match.route.body_max_bytes)
@@ -166,10 +169,12 @@ class Kernel:
 
     def _match(self, exchange: _Exchange) -> Match:
         found = self.routes.find(exchange.method, exchange.path)
+        exchange.dialect = self.routes.dialect_of(exchange.path)
+        if exchange.dialect is not None and exchange.dialect.names_nothing(exchange.path):
+            raise HttpProblem(404, "The resource could not be found.")
         if isinstance(found, Match):
             exchange.dialect = found.dialect
             return found
-        exchange.dialect = self.routes.dialect_of(exchange.path)
         if found:
             raise HttpProblem(
                 405, f"{exchange.method} is not allowed here.", {"Allow": ", ".join(sorted(found))}

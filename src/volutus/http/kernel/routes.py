@@ -60,7 +60,8 @@ def token_header(scope: Scope) -> str | None:
 class Dialect:
     """One service on the wire. A path is tried under each prefix (Cinder's may carry the project).
     `credential` finds what the plane's authenticator is given. `service_types` are the catalog's names for
-    it, where they are not the dialect's own."""
+    it, where they are not the dialect's own. `slash_is_empty_name`: a path that ends in a slash is that of a
+    thing without a name, not of the list, so that nobody takes a list for one thing."""
 
     name: str
     prefixes: tuple[str, ...]
@@ -69,6 +70,11 @@ class Dialect:
     microversions: MicroversionRange | None = None
     credential: Credential = token_header
     service_types: tuple[str, ...] = ()
+    slash_is_empty_name: bool = False
+
+    def names_nothing(self, path: str) -> bool:
+        """Whether the path has an empty name at its end."""
+        return self.slash_is_empty_name and path.endswith("/") and path.rstrip("/") not in self.prefixes
 
 
 @dataclass

@@ -21,7 +21,7 @@ from volutus.network.ovn.model import Kind
 from volutus.network.ovn.northbound import Northbound, Probed
 from volutus.network.ports import LOAD_BALANCER_PROBE, PortOrder
 from volutus.reconcile import Again, Done, Item, Outcome, wake
-from volutus.wire import CheckObserved, CheckSpec, MetadataPort
+from volutus.wire import CheckObserved, CheckSpec
 
 KIND = "lb_health"
 # The kind of assignment by which a host is told to ask a member.
@@ -32,7 +32,6 @@ BATCH = 200
 LOOK_S = 2.0
 SCAN_MAX = 5000
 MEMBERS_MAX = 100_000
-METADATA_ADDRESSES_MAX = 1000
 
 _MONITORED = text(
     """
@@ -164,14 +163,13 @@ def _look(tx: Tx, tree: Tree, probed: Mapping[Probed, bool]) -> None:
 def _tell_host(tx: Tx, member: Row[Any], monitor: Row[Any], place: Row[Any]) -> None:
     if member.check_host_id not in (None, place.host_id):
         forget_members(tx, [member])
-    metadata = metadata_ports.of_networks(tx, [place.network_id], METADATA_ADDRESSES_MAX)
-    own = metadata.get(place.network_id, [])
-    if place.host_id is None or not own or ":" in member.address:
+    metadata = metadata_ports.of_networks(tx, [place.network_id]).get(place.network_id)
+    if place.host_id is None or metadata is None or ":" in member.address:
         return
     spec = CheckSpec(
         id=member.id,
         network_id=place.network_id,
-        metadata=MetadataPort(port_id=own[0].port_id, mac=own[0].mac, addresses=[one.address for one in own]),
+        metadata=metadata,
         address=member.address,
         port=member.port,
         method=monitor.http_method,

@@ -11,6 +11,8 @@ from volutus.network.ovn.names import localnet_name
 from volutus.network.ovn.rows import Key, Row, Unit, make_row, row_uuid
 
 METADATA_ADDRESS = "169.254.169.254/32"
+# Guests find it by themselves: it is on every link.
+METADATA_ADDRESS_V6 = "fe80::a9fe:a9fe"
 # Long enough that a control plane away for a night goes unnoticed: ovn-controller answers renewals alone, but
 # only while it has once seen the southbound database.
 LEASE_TIME_S = 43_200

@@ -2,7 +2,12 @@
 
 from volutus.network.ovn.model import DROP_GROUP_ID, FixedIpView, Kind, PortUse, PortView
 from volutus.network.ovn.names import own_dhcp_name, router_port_name
-from volutus.network.ovn.networks import dhcp_options, dhcp_options_uuid, switch_uuid
+from volutus.network.ovn.networks import (
+    METADATA_ADDRESS_V6,
+    dhcp_options,
+    dhcp_options_uuid,
+    switch_uuid,
+)
 from volutus.network.ovn.qos import port_qos
 from volutus.network.ovn.rows import Key, Needed, Ref, Row, Unit, make_row
 from volutus.network.ovn.security_groups import port_group_uuid
@@ -37,7 +42,7 @@ def compile_port(view: PortView) -> Unit:
             view.network_id,
             name=view.id,
             type="localport",
-            addresses=(_own_address(view),),
+            addresses=(f"{_own_address(view)} {METADATA_ADDRESS_V6}",),
             enabled=view.enabled,
         )
         return Unit(key, (row,), needs=(switch,))

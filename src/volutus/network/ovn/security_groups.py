@@ -15,6 +15,7 @@ from volutus.network.ovn.model import (
     SecurityGroupView,
 )
 from volutus.network.ovn.names import address_set_name, port_group_name
+from volutus.network.ovn.networks import METADATA_ADDRESS_V6
 from volutus.network.ovn.rows import Key, Needed, Row, Unit, make_row, row_uuid
 
 DROP_PRIORITY = 1001
@@ -71,7 +72,7 @@ def drop_group() -> Unit:
     answers_v4 = "ip4 && udp && udp.src == 67 && udp.dst == 68"
     answers_v6 = "ip6 && udp && udp.src == 547 && udp.dst == 546"
     metadata_v4 = "ip4 && ip4.dst == 169.254.169.254 && tcp && tcp.dst == 80"
-    metadata_v6 = "ip6 && ip6.dst == fe80::a9fe:a9fe && tcp && tcp.dst == 80"
+    metadata_v6 = f"ip6 && ip6.dst == {METADATA_ADDRESS_V6} && tcp && tcp.dst == 80"
     rules = [
         ("drop-from", "from-lport", DROP_PRIORITY, f"{guest} && ip", "drop"),
         ("drop-to", "to-lport", DROP_PRIORITY, f"{arriving} && ip", "drop"),

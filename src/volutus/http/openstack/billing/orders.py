@@ -15,8 +15,6 @@ from volutus.errors import Invalid
 from volutus.http.kernel import Request, created, document, no_content
 from volutus.http.openstack.billing import schemas, views
 
-_BY_RATE, _BY_VOLUME = "rate", "volume"
-
 
 def quote(request: Request) -> Response:
     """What an order would cost, by what will charge it."""
@@ -112,21 +110,22 @@ def end_package(request: Request) -> Response:
 
 
 def traffic_rates(request: Request) -> Response:
-    """The ports of the caller's project that have a committed rate; all others pay for their bytes."""
-    found = traffic.rates(request.tx, [request.caller.own_project()])
+    """The ports of the caller's project that have a committed rate or a cap."""
+    found = traffic.of_projects(request.tx, [request.caller.own_project()])
     return document({"traffic": views.shown(found)})
 
 
 def traffic_mode(request: Request) -> Response:
-    """Pay for a committed rate, or for the bytes."""
+    """Pay for a committed rate, or for the bytes; then `mbit` is a cap."""
     body = request.read(schemas.TrafficBody).traffic
     port_id = request.params["port_id"]
-    if body.method == _BY_RATE and body.mbit is not None:
+    if body.method == traffic.BY_RATE and body.mbit is not None:
         uplink.by_rate(request.tx, request.caller, RateOrder(port_id, body.mbit))
-    elif body.method == _BY_VOLUME:
-        uplink.by_volume(request.tx, request.caller, port_id)
+    elif body.method == traffic.BY_VOLUME:
+        uplink.by_volume(request.tx, request.caller, port_id, body.mbit)
     else:
-        raise Invalid(f"The method is {_BY_VOLUME}, or {_BY_RATE} with mbit.", field="traffic.method")
+        known = f"{traffic.BY_VOLUME}, or {traffic.BY_RATE} with mbit"
+        raise Invalid(f"The method is {known}.", field="traffic.method")
     return no_content()
 
 

@@ -1,7 +1,7 @@
 """Nova's compute API v2.1 with its microversions."""
 
 from volutus.http.kernel import Dialect
-from volutus.http.openstack.compute import faults, routes, versions
+from volutus.http.openstack.compute import faults, queries, routes, versions
 
 # Clients that ask for the root get the list of versions; everything else is below the version.
 ROOT = "/compute"
@@ -18,7 +18,14 @@ def dialect() -> Dialect:
         *routes.PASSED_ON,
         *routes.OPERATORS,
     ]
-    return Dialect("compute", (PREFIX, LEGACY_PREFIX), tuple(below), faults.TABLE, versions.MICROVERSIONS)
+    return Dialect(
+        "compute",
+        (PREFIX, LEGACY_PREFIX),
+        tuple(queries.checked(route) for route in below),
+        faults.TABLE,
+        versions.MICROVERSIONS,
+        slash_is_empty_name=True,
+    )
 
 
 def discovery() -> Dialect:

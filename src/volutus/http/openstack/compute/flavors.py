@@ -18,6 +18,7 @@ from volutus.http.openstack.compute import schemas, views
 V2_55 = Version(2, 55)
 V2_61 = Version(2, 61)
 V2_75 = Version(2, 75)
+V2_102 = Version(2, 102)
 # The column's bound; nothing real comes near.
 _NUMBER_MAX = 2**31 - 1
 _ID = re.compile(r"[a-zA-Z0-9. _-]*")
@@ -74,6 +75,8 @@ def create(request: Request) -> Response:
     body = request.read(CreateBody).flavor
     if body.description is not None and request.microversion < V2_55:
         raise Invalid("A flavor has a description since version 2.55.", field="description")
+    if body.rxtx_factor is not None and request.microversion >= V2_102:
+        raise Invalid("A flavor has no rxtx_factor since version 2.102.", field="rxtx_factor")
     flavor_id = str(body.id) if body.id not in (None, "", "auto") else request.tx.ids.uuid()
     if not _ID.fullmatch(flavor_id) or flavor_id != flavor_id.strip() or len(flavor_id) > 255:
         raise Invalid(f"Invalid input for field/attribute id. Value: {flavor_id}.", field="id")
@@ -177,6 +180,7 @@ def _list(request: Request, view: Any) -> Response:
         min_memory_mib=_query_number(request, "minRam"),
         min_disk_gib=_query_number(request, "minDisk"),
         is_public=_is_public(request),
+        name=request.query.get("name") if request.microversion >= V2_102 else None,
     )
     found = compute.flavors.list_(request.tx, request.caller, page, wanted)
     ids = [flavor.id for flavor in found]
@@ -219,10 +223,10 @@ def _view(request: Request, flavor: Flavor) -> dict[str, Any]:
         "disk": flavor.disk_gib,
         "swap": swap,
         "OS-FLV-EXT-DATA:ephemeral": flavor.ephemeral_gib,
-        "OS-FLV-DISABLED:disabled": flavor.disabled,
         "os-flavor-access:is_public": flavor.is_public,
-        "rxtx_factor": flavor.rxtx_factor,
     }
+    if version < V2_102:
+        view |= {"OS-FLV-DISABLED:disabled": flavor.disabled, "rxtx_factor": flavor.rxtx_factor}
     if version >= V2_61:
         view["extra_specs"] = flavor.extra_specs
     return view

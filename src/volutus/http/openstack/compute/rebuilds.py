@@ -15,6 +15,7 @@ from volutus.http.openstack.compute.servers import PASSWORD_BYTES, address_of, d
 
 V2_54 = Version(2, 54)
 V2_57 = Version(2, 57)
+V2_93 = Version(2, 93)
 
 
 def rebuild(request: Request, server_id: str, arguments: Any) -> Response:
@@ -28,6 +29,7 @@ def rebuild(request: Request, server_id: str, arguments: Any) -> Response:
         metadata=body.metadata,
         admin_pass=password,
         changes=_changes(request, body),
+        reimages=request.microversion >= V2_93,
     )
     server = compute.rebuilds.rebuild(request.tx, request.caller, server_id, wanted)
     found = detailed.of(request.tx, request.caller, [server])[0]

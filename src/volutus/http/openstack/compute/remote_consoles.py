@@ -18,12 +18,13 @@ from volutus.wire import ConsoleKind
 
 V2_6 = Version(2, 6)
 V2_31 = Version(2, 31)
+V2_99 = Version(2, 99)
 
 _TYPES = {"novnc": ConsoleKind.VNC, "serial": ConsoleKind.SERIAL}
 _PROTOCOLS = {
     "vnc": ("novnc", "xvpvnc"),
     "serial": ("serial",),
-    "spice": ("spice-html5",),
+    "spice": ("spice-html5", "spice-direct"),
     "rdp": ("rdp-html5",),
 }
 
@@ -42,7 +43,8 @@ def create(request: Request) -> Response:
     if request.microversion < V2_6:
         raise NotFound("The resource could not be found.")
     wanted = request.read(RemoteConsoleBody).remote_console
-    if wanted.type not in _PROTOCOLS.get(wanted.protocol, ()):
+    is_known = wanted.type in _PROTOCOLS.get(wanted.protocol, ())
+    if not is_known or (wanted.type == "spice-direct" and request.microversion < V2_99):
         raise Invalid(
             f"Invalid input for field/attribute type: {wanted.type} is no type of {wanted.protocol}.",
             field="remote_console.type",
@@ -67,12 +69,14 @@ def show_token(request: Request) -> Response:
         raise NotFound("The resource could not be found.")
     found = compute.remote_consoles.look_up(request.tx, request.params["token"])
     host, _, port = request.origin.partition("://")[2].partition(":")
-    answer = {
+    answer: dict[str, Any] = {
         "instance_uuid": found.server_id,
         "host": host,
         "port": int(port or (443 if request.origin.startswith("https") else 80)),
         "internal_access_path": SOCKET_PATH,
     }
+    if request.microversion >= V2_99:
+        answer["tls_port"] = answer["port"] if request.origin.startswith("https") else None
     return document({"console": answer})
 
 

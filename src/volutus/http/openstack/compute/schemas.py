@@ -137,6 +137,7 @@ class ServerUpdate(Struct, forbid_unknown_fields=True):
     disk_config: str | None = msgspec.field(name="OS-DCF:diskConfig", default=None)
     description: str | UnsetType | None = UNSET
     hostname: str | UnsetType = UNSET
+    pinned_zone: str | UnsetType | None = msgspec.field(name="pinned_availability_zone", default=UNSET)
 
 
 class ServerUpdateBody(Struct, forbid_unknown_fields=True):
@@ -163,6 +164,7 @@ _SINCE = {
     "host": Version(2, 74),
     "hypervisor_hostname": Version(2, 74),
     "hostname": Version(2, 90),
+    "pinned_zone": Version(2, 104),
 }
 
 

@@ -90,6 +90,8 @@ def update(request: Request) -> Response:
         access_ipv4=address_of(body.access_ipv4, 4, "accessIPv4"),
         access_ipv6=address_of(body.access_ipv6, 6, "accessIPv6"),
         disk_config=disk_config_of(body.disk_config),
+        zone=body.pinned_zone if isinstance(body.pinned_zone, str) else None,
+        pin=body.pinned_zone is not UNSET,
     )
     changed = compute.servers.change(request.tx, request.caller, request.params["id"], change)
     found = detailed.of(request.tx, request.caller, [changed])[0]
@@ -154,7 +156,7 @@ def _networks(wanted: list[NetworkBody] | str | None) -> tuple[tuple[NicRequest,
             _check_address(request.fixed_ip)
         if request.network_id is None and request.port_id is None:
             raise Invalid("Bad networks format: a network needs a uuid or a port.", field="networks")
-    return requests, NicMode.AUTO
+    return requests, NicMode.UNSAID
 
 
 def _place(request: Request, server: ServerCreate) -> tuple[str | None, str | None]:

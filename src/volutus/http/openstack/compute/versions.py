@@ -7,7 +7,7 @@ from starlette.responses import Response
 from volutus.http.kernel import MicroversionRange, Request, Version, document
 
 # The highest is what views and schemas are right for, no more.
-MICROVERSIONS = MicroversionRange("compute", Version(2, 1), Version(2, 96), "X-OpenStack-Nova-API-Version")
+MICROVERSIONS = MicroversionRange("compute", Version(2, 1), Version(2, 104), "X-OpenStack-Nova-API-Version")
 
 _UPDATED = "2013-07-23T11:33:21Z"
 _UPDATED_LEGACY = "2011-01-21T11:33:21Z"

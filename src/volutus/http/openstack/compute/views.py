@@ -1,6 +1,7 @@
 """Servers as Nova shows them, at the version asked for. Every difference between versions is here."""
 
 import hashlib
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -21,10 +22,14 @@ V2_73 = Version(2, 73)
 V2_75 = Version(2, 75)
 V2_90 = Version(2, 90)
 V2_96 = Version(2, 96)
+V2_98 = Version(2, 98)
+V2_100 = Version(2, 100)
 
 # While a server is in one of these it has a progress; ours is done when it is ACTIVE.
 _PROGRESS = {"ACTIVE": 100, "BUILD": 0, "REBUILD": 0, "RESIZE": 0, "VERIFY_RESIZE": 100}
 _FAULTY = ("ERROR", "DELETED")
+# Of an image's properties those are shown that say what machine it is for; the rest are its owner's own.
+_STANDARD = re.compile(r"(hw|os|img)_|(architecture|hypervisor_type|vm_mode)$")
 
 
 def time(at: datetime | None) -> str | None:
@@ -105,6 +110,8 @@ def server_detail(request: Request, found: Detailed, *, groups_shown: bool = Fal
         view["server_groups"] = _groups(server)
     if version >= V2_96:
         view["pinned_availability_zone"] = server.zone
+    if version >= V2_100:
+        view["scheduler_hints"] = server.hints
     return view
 
 
@@ -205,7 +212,13 @@ def _host_id(server: Server) -> str:
 def _image(request: Request, server: Server) -> dict[str, Any] | str:
     if server.image_id is None:
         return ""
-    return {"id": server.image_id, "links": bookmark(request, "images", server.image_id)}
+    view: dict[str, Any] = {"id": server.image_id, "links": bookmark(request, "images", server.image_id)}
+    if request.microversion >= V2_98:
+        properties = server.image_properties.items()
+        view["properties"] = {
+            name: value for name, value in properties if value is not None and _STANDARD.match(name)
+        }
+    return view
 
 
 def _flavor(request: Request, server: Server) -> dict[str, Any]:

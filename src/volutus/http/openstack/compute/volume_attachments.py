@@ -16,6 +16,7 @@ V2_70 = Version(2, 70)
 V2_79 = Version(2, 79)
 V2_85 = Version(2, 85)
 V2_89 = Version(2, 89)
+V2_101 = Version(2, 101)
 
 
 class AttachmentBody(Struct, forbid_unknown_fields=True):
@@ -74,7 +75,9 @@ def create(request: Request) -> Response:
     made = compute.attachments.attach(
         request.tx, request.caller, request.params["id"], body.volumeId, body.device, options
     )
-    # The answer to a new attachment is the older form in all versions.
+    if version >= V2_101:
+        return empty()
+    # The answer to a new attachment is the older form in all versions that have one.
     view: dict[str, Any] = {
         "id": made.volume_id,
         "volumeId": made.volume_id,

@@ -2,6 +2,7 @@
 
 from volutus.http.kernel import Dialect, Route
 from volutus.http.openstack.image import (
+    cache,
     data,
     definitions,
     discovery,
@@ -28,6 +29,10 @@ ROUTES = (
     Route("GET", "/v2/info/stores", discovery.stores_info, "image:read"),
     Route("GET", "/v2/info/stores/detail", discovery.stores_detail, "image:operate"),
     Route("GET", "/v2/info/usage", discovery.usage, "image:read"),
+    Route("GET", "/v2/cache", cache.show, "image:cache"),
+    Route("DELETE", "/v2/cache", cache.clear, "image:cache"),
+    Route("PUT", "/v2/cache/{image_id}", cache.queue, "image:cache"),
+    Route("DELETE", "/v2/cache/{image_id}", cache.drop, "image:cache"),
     Route("DELETE", "/v2/stores/{store}/{image_id}", discovery.delete_from_store, "image:delete"),
     Route("POST", "/v2/tasks", imports.create_task, "image:operate"),
     Route("GET", "/v2/tasks", imports.listed, "image:read"),

@@ -1,10 +1,12 @@
 """The domain's images and members as Glance's documents."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from volutus.http.openstack.image.discovery import STORE
 from volutus.image import Image
+from volutus.image.caches import CachedImage
 from volutus.image.members import Member
 from volutus.image.tasks import Task
 
@@ -42,6 +44,23 @@ def image(shown: Image) -> dict[str, Any]:
         document["os_glance_importing_to_stores"] = STORE if shown.import_state == "pending" else ""
         document["os_glance_failed_import"] = STORE if shown.import_state == "failure" else ""
     return document
+
+
+def cache(shown: Sequence[CachedImage]) -> dict[str, Any]:
+    """What hosts have and will have. Times are seconds of Unix time; `hits` are the disks that stand on an
+    image."""
+    cached = [
+        {
+            "image_id": one.image_id,
+            "hits": one.disks,
+            "last_accessed": one.used_at.timestamp() if one.used_at else 0.0,
+            "last_modified": one.cached_at.timestamp(),
+            "size": one.size_bytes,
+        }
+        for one in shown
+        if one.cached_at is not None
+    ]
+    return {"cached_images": cached, "queued_images": [one.image_id for one in shown if one.queued]}
 
 
 def task(shown: Task, *, whole: bool = True) -> dict[str, Any]:

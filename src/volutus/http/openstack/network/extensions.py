@@ -5,6 +5,7 @@ from collections.abc import Mapping
 EXTENSIONS: Mapping[str, tuple[str, str]] = {
     "address-group": ("Address Groups", "Named sets of prefixes for rules"),
     "address-scope": ("Address Scopes", "Pools routed without translation"),
+    "agent": ("Agents", "The hosts' network controllers, to look at"),
     "allowed-address-pairs": ("Allowed Address Pairs", "Further source addresses of a port"),
     "auto-allocated-topology": ("Auto Allocated Topology", "A project's network for the asking"),
     "availability_zone": ("Availability Zone", "The zones that networks and routers can be in"),
@@ -28,6 +29,7 @@ EXTENSIONS: Mapping[str, tuple[str, str]] = {
     "net-mtu": ("Network MTU", "A network shows its MTU"),
     "net-mtu-writable": ("Network MTU Writable", "The MTU can be set"),
     "network-ip-availability": ("Network IP Availability", "How many addresses are left"),
+    "network-ip-availability-details": ("IP Availability Details", "Of the pools and of the whole prefix"),
     "network_availability_zone": ("Network Availability Zone", "The zones of a network"),
     "pagination": ("Pagination", "Lists in pages"),
     "port-security": ("Port Security", "Spoofing protection per network and port"),
@@ -39,6 +41,7 @@ EXTENSIONS: Mapping[str, tuple[str, str]] = {
     "qos-fip": ("QoS of Floating IPs", "Limits of one floating IP"),
     "qos-gateway-ip": ("QoS of Gateways", "Limits of what a router translates"),
     "qos-port-network-policy": ("QoS of the Network", "A port shows its network's policy"),
+    "qos-rule-type-filter": ("QoS Rule Type Filter", "Also the kinds that nothing here carries out"),
     "qos-rule-type-details": ("QoS Rule Types", "What a rule can say"),
     "quota-check-limit": ("Quota Check Limit", "A limit can be refused that is below what is used"),
     "quota_details": ("Quota Details", "Limits with what is used"),

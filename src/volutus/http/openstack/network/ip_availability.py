@@ -1,5 +1,6 @@
 """`/v2.0/network-ip-availabilities`: how many addresses are left, for administrators."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from starlette.responses import Response
@@ -7,7 +8,7 @@ from starlette.responses import Response
 from volutus.http.kernel import Request, document
 from volutus.http.openstack.network import lists
 from volutus.network import ip_availability
-from volutus.network.ip_availability import NetworkUsage
+from volutus.network.ip_availability import NetworkUsage, SubnetUsage
 from volutus.network.listing import Query
 
 _NAMES = {
@@ -41,6 +42,7 @@ def _view(it: NetworkUsage, versions: Any) -> dict[str, Any]:
         "project_id": it.project_id,
         "total_ips": sum(one.total for one in subnets),
         "used_ips": sum(one.used for one in subnets),
+        "ip_availability_details": _details(subnets),
         "subnet_ip_availability": [
             {
                 "subnet_id": one.subnet_id,
@@ -49,7 +51,17 @@ def _view(it: NetworkUsage, versions: Any) -> dict[str, Any]:
                 "ip_version": one.ip_version,
                 "total_ips": one.total,
                 "used_ips": one.used,
+                "ip_availability_details": _details([one]),
             }
             for one in subnets
         ],
+    }
+
+
+def _details(subnets: Sequence[SubnetUsage]) -> dict[str, int]:
+    return {
+        "total_ips_in_subnet": sum(one.all for one in subnets),
+        "total_ips_in_allocation_pool": sum(one.total for one in subnets),
+        "used_ips_in_subnet": sum(one.used for one in subnets),
+        "used_ips_in_allocation_pool": sum(one.used_of_pools for one in subnets),
     }

@@ -8,13 +8,18 @@ from starlette.responses import Response
 
 from volutus.http.kernel import HttpProblem, Request, created, document, no_content
 from volutus.http.openstack.network import lists, views
-from volutus.http.openstack.network.bodies import read_one, value_or
+from volutus.http.openstack.network.bodies import read_one
 from volutus.http.openstack.network.resources import Resource
 from volutus.http.openstack.network.schemas import QosPolicyBody, QosRuleBody
 from volutus.network import qos_policies, qos_rules
-from volutus.network.errors import QosRuleNotSupported
-from volutus.network.qos_policies import QosPolicyChanges, QosPolicyOrder
-from volutus.network.qos_rules import BANDWIDTH_LIMIT, DSCP_MARKING, KINDS, QosRuleChanges, QosRuleOrder
+from volutus.network.qos_policies import (
+    BANDWIDTH_LIMIT,
+    CARRIED_OUT,
+    DSCP_MARKING,
+    QosPolicyChanges,
+    QosPolicyOrder,
+)
+from volutus.network.qos_rules import KINDS, QosRuleOrder
 
 Handler = Callable[[Request], Response]
 
@@ -30,8 +35,6 @@ POLICIES = Resource(
     permissions={"shared": "network:qos_policies:set_shared"},
     own_view=views.qos_policy,
 )
-# What Neutron knows and OVN's meters cannot do.
-NOT_SUPPORTED = ("packet_rate_limit", "minimum_bandwidth", "minimum_packet_rate")
 _PARAMETERS: dict[str, list[dict[str, Any]]] = {
     BANDWIDTH_LIMIT: [
         {"parameter_name": "max_kbps", "parameter_type": "range", "parameter_values": {"start": 1}},
@@ -57,13 +60,7 @@ def create_rule(kind: str) -> Handler:
 
     def handle(request: Request) -> Response:
         body = read_one(request, f"{kind}_rule", QosRuleBody)
-        order = QosRuleOrder(
-            kind,
-            direction=value_or(body.direction, "egress"),
-            max_kbps=value_or(body.max_kbps, None) if kind == BANDWIDTH_LIMIT else None,
-            max_burst_kbps=value_or(body.max_burst_kbps, None) if kind == BANDWIDTH_LIMIT else None,
-            dscp_mark=value_or(body.dscp_mark, None) if kind == DSCP_MARKING else None,
-        )
+        order = QosRuleOrder(**{"kind": kind, **_values(kind, body)})
         made = qos_rules.create(request.tx, request.caller, request.params["policy_id"], order)
         return created({f"{kind}_rule": views.qos_rule(made)})
 
@@ -98,15 +95,8 @@ def change_rule(kind: str) -> Handler:
 
     def handle(request: Request) -> Response:
         body = read_one(request, f"{kind}_rule", QosRuleBody)
-        burst = UNSET if body.max_burst_kbps is UNSET else body.max_burst_kbps or 0
-        changes = QosRuleChanges(
-            direction=body.direction,
-            max_kbps=body.max_kbps if kind == BANDWIDTH_LIMIT else UNSET,
-            max_burst_kbps=burst if kind == BANDWIDTH_LIMIT else UNSET,
-            dscp_mark=body.dscp_mark if kind == DSCP_MARKING else UNSET,
-        )
         policy_id, rule_id = request.params["policy_id"], request.params["id"]
-        changed = qos_rules.change(request.tx, request.caller, policy_id, kind, rule_id, changes)
+        changed = qos_rules.change(request.tx, request.caller, policy_id, kind, rule_id, _values(kind, body))
         return lists.one(request, f"{kind}_rule", views.qos_rule(changed))
 
     return handle
@@ -123,26 +113,22 @@ def delete_rule(kind: str) -> Handler:
     return handle
 
 
-def refuse(kind: str) -> Handler:
-    """Handler: a kind of rule that nothing here would carry out."""
-
-    def handle(request: Request) -> Response:
-        policy = qos_policies.get(request.tx, request.caller, request.params["policy_id"])
-        raise QosRuleNotSupported(
-            f"Rule {kind} is not supported for policy {policy.id}: there are {' and '.join(KINDS)}."
-        )
-
-    return handle
-
-
-def rule_types(request: Request) -> Response:  # noqa: ARG001 - the same for everybody
-    return document({"rule_types": [{"type": kind} for kind in KINDS]})
+def rule_types(request: Request) -> Response:
+    """The kinds that are carried out, with `all_rules` also those with which a policy is for nothing."""
+    wanted = request.query.get("all_rules", "").lower() == "true"
+    return document({"rule_types": [{"type": kind} for kind in (KINDS if wanted else CARRIED_OUT)]})
 
 
 def rule_type(request: Request) -> Response:
     """One kind, with what a rule of it can say."""
     kind = request.params["kind"]
-    if kind not in KINDS:
+    if kind not in CARRIED_OUT:
         raise HttpProblem(404, f"Rule type {kind} could not be found.")
     drivers = [{"name": "ovn", "supported_parameters": _PARAMETERS[kind]}]
     return document({"rule_type": {"type": kind, "drivers": drivers}})
+
+
+def _values(kind: str, body: QosRuleBody) -> dict[str, Any]:
+    """What was given of what a rule of the kind has."""
+    names = ("direction", *KINDS[kind])
+    return {name: value for name in names if (value := getattr(body, name)) is not UNSET}

@@ -142,10 +142,6 @@ def _qos() -> tuple[Route, ...]:
             Route("PUT", f"{path}/{{id}}", qos.change_rule(kind), f"{noun}:update"),
             Route("DELETE", f"{path}/{{id}}", qos.delete_rule(kind), f"{noun}:update"),
         ]
-    routes += [
-        Route("POST", f"{base}/{kind}_rules", qos.refuse(kind), f"{noun}:update")
-        for kind in qos.NOT_SUPPORTED
-    ]
     return (*_five("/v2.0/qos/policies", noun, qos.POLICIES), *routes)
 
 

@@ -233,6 +233,10 @@ class QosRuleBody(Named):
     max_kbps: int | UnsetType = UNSET
     max_burst_kbps: int | UnsetType | None = UNSET
     dscp_mark: int | UnsetType = UNSET
+    min_kbps: int | UnsetType = UNSET
+    min_kpps: int | UnsetType = UNSET
+    max_kpps: int | UnsetType = UNSET
+    max_burst_kpps: int | UnsetType | None = UNSET
 
 
 class PortForwardingBody(Named):

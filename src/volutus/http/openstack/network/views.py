@@ -10,7 +10,8 @@ from volutus.network.floating_ips import FloatingIp
 from volutus.network.networks import Network
 from volutus.network.port_forwardings import PortForwarding
 from volutus.network.ports import Port
-from volutus.network.qos_policies import QosPolicy, QosRule
+from volutus.network.qos_policies import DSCP_MARKING, QosPolicy, QosRule
+from volutus.network.qos_rules import KINDS
 from volutus.network.rbac import RbacPolicy
 from volutus.network.router_interfaces import Interface
 from volutus.network.routers import Router
@@ -231,14 +232,8 @@ def qos_policy(it: QosPolicy) -> dict[str, Any]:
 
 def qos_rule(it: QosRule) -> dict[str, Any]:
     """A rule with what its kind has."""
-    if it.dscp_mark is not None:
-        return {"id": it.id, "dscp_mark": it.dscp_mark}
-    return {
-        "id": it.id,
-        "direction": it.direction,
-        "max_kbps": it.max_kbps,
-        "max_burst_kbps": it.max_burst_kbps or 0,
-    }
+    direction = {} if it.kind == DSCP_MARKING else {"direction": it.direction}
+    return {"id": it.id, **direction, **{name: getattr(it, name) or 0 for name in KINDS[it.kind]}}
 
 
 def trunk(it: Trunk) -> dict[str, Any]:

@@ -257,6 +257,13 @@ class Retype(msgspec.Struct):
     migration_policy: str | None = None
 
 
+class Reimage(msgspec.Struct):
+    """`os-reimage`. `reimage_reserved` is for servers that boot from it: ours order that themselves."""
+
+    image_id: str
+    reimage_reserved: bool = False
+
+
 class Connection(msgspec.Struct):
     """`os-initialize_connection` and `os-terminate_connection`."""
 

@@ -20,6 +20,7 @@ MODES = ("rw", "ro")
 # Until then only available volumes grow.
 IN_USE_EXTENDS = Version(3, 42)
 REVERTS = Version(3, 40)
+REIMAGES = Version(3, 68)
 
 
 def act(request: Request) -> Response:
@@ -135,6 +136,14 @@ def _revert(request: Request, volume_id: str) -> Response:
     return empty()
 
 
+def _reimage(request: Request, volume_id: str) -> Response:
+    since(request, REIMAGES)
+    body = read(request, "os-reimage", schemas.Reimage)
+    require_uuid(body.image_id, "image_id")
+    reworks.reimage(request.tx, request.caller, volume_id, body.image_id)
+    return empty()
+
+
 def _unmanage(request: Request, volume_id: str) -> Response:
     releases.release_volume(request.tx, request.caller, volume_id)
     return empty()
@@ -200,6 +209,7 @@ ACTIONS: Mapping[str, tuple[Action, str]] = {
     "os-update_readonly_flag": (_set_read_only, ""),
     "os-retype": (_retype, ""),
     "revert": (_revert, ""),
+    "os-reimage": (_reimage, ""),
     "os-unmanage": (_unmanage, "volume:volumes:unmanage"),
     "os-force_delete": (_force_delete, "volume:volumes:force_delete"),
     "os-reset_status": (_reset_status, "volume:volumes:reset_status"),
