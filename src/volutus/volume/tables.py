@@ -159,6 +159,8 @@ attachments = Table(
     Column("created_at", _moment),
     Column("attached_at", _moment),
     Column("shared", Boolean),
+    Column("bus", Text),
+    Column("device_type", Text),
 )
 uploads = Table(
     "volume_uploads",
