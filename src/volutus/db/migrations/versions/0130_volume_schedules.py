@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0130"
-down_revision = "0125"
+down_revision = "0093"
 
 _SCHEDULES = """
     CREATE TABLE volume_schedules (
