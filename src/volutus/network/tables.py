@@ -126,6 +126,15 @@ routers = Table(
     Column("routes", JSONB),
     Column("zone_hints", ARRAY(Text)),
     Column("flavor_id", Text),
+    Column("ecmp", Boolean),
+)
+# Those after the first, which is in the router's own row.
+further_gateways = Table(
+    "further_gateways",
+    metadata,
+    Column("port_id", Text, primary_key=True),
+    Column("router_id", Text),
+    Column("network_id", Text),
 )
 router_interfaces = Table(
     "router_interfaces",
@@ -182,6 +191,7 @@ security_group_rules = Table(
     Column("remote_prefix", CIDR),
     Column("remote_group_id", Text),
     Column("remote_address_group_id", Text),
+    Column("given_prefix", Text),
 )
 default_rules = Table(
     "default_rules",

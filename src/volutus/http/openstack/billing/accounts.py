@@ -1,14 +1,32 @@
 """The account that pays for the caller's project: balance, ledger, usage, statements, notices."""
 
+from decimal import Decimal
+
 from starlette.responses import Response
 
-from volutus.billing import accounts, admission, forecasts, ledger, money, notices, standing, statements
+from volutus import volume
+from volutus.billing import (
+    accounts,
+    admission,
+    forecasts,
+    ledger,
+    money,
+    notices,
+    standing,
+    statements,
+    thing_costs,
+)
 from volutus.billing.accounts import Account
 from volutus.billing.ledger import LineFilter
+from volutus.billing.thing_costs import Thing
+from volutus.compute import meters
 from volutus.db.paging import PAGE_MAX
 from volutus.http.kernel import Request, document
 from volutus.http.openstack.billing import queries, views
 from volutus.http.openstack.billing.paging import next_page
+
+# What disks are metered as.
+VOLUME = "volume"
 
 
 def balance(request: Request) -> Response:
@@ -41,6 +59,20 @@ def usage(request: Request) -> Response:
     projects = accounts.projects(request.tx, account.id) or [account.id]
     found = statements.using(request.tx, account.id, projects)
     return document({"usage": views.shown(found)})
+
+
+def cost_of(request: Request) -> Response:
+    """What one thing of the caller's project cost in a time; a server with the disks that it has now."""
+    account = accounts.mine(request.tx, request.caller)
+    kind, key = request.params["resource_kind"], request.params["resource_id"]
+    since, until = queries.span(request, thing_costs.SPAN_DAYS_MAX)
+    things = [Thing(kind, key)]
+    if kind == meters.SERVER:
+        things += [Thing(VOLUME, disk.disk_id) for disk in volume.guest_disks(request.tx, key)]
+    found = thing_costs.costs(request.tx, account.id, request.caller.own_project(), things, (since, until))
+    total = sum((line.amount for line in found), start=Decimal(0))
+    head = {"since": views.moment(since), "until": views.moment(until), "currency": account.currency}
+    return document({"cost": {**head, "total": f"{total:f}", "lines": views.shown(found)}})
 
 
 def statement_mine(request: Request) -> Response:

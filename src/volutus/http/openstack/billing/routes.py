@@ -30,6 +30,7 @@ _MINE = (
     Route("GET", "/v1/balance", accounts.balance, _READ),
     Route("GET", "/v1/ledger", accounts.ledger_mine, _READ),
     Route("GET", "/v1/usage", accounts.usage, _READ),
+    Route("GET", "/v1/usage/{resource_kind}/{resource_id}", accounts.cost_of, _READ),
     Route("GET", "/v1/statement", accounts.statement_mine, _READ),
     Route("GET", "/v1/forecast", accounts.forecast, _READ),
     Route("GET", "/v1/notices", accounts.notices_mine, _READ),
