@@ -9,6 +9,7 @@ from volutus.billing import (
     burst,
     checkouts,
     invoices,
+    outages,
     packages,
     payments,
     rating,
@@ -16,6 +17,7 @@ from volutus.billing import (
     subscriptions,
 )
 from volutus.billing.cycles import CYCLE_S, SETTLE_S, cycle_of, end_of
+from volutus.billing.outages import LostServer
 from volutus.billing.standing import Enforcement
 from volutus.db import Database, Tx
 from volutus.identity.caller import CLOUD
@@ -80,9 +82,15 @@ class UpkeepReconciler:
     kind = UPKEEP_KIND
     batch = 1
 
-    def __init__(self, database: Database, enforcement: Enforcement | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        enforcement: Enforcement | None = None,
+        unreachable: Callable[[Tx], Sequence[LostServer]] | None = None,
+    ) -> None:
         self._database = database
         self._enforcement = enforcement
+        self._unreachable = unreachable
 
     def step(self, items: Sequence[Item]) -> Mapping[str, Outcome]:
         """One round."""
@@ -95,6 +103,9 @@ class UpkeepReconciler:
         for review in (standing.review, budgets.review):
             with self._database.begin() as tx:
                 review(tx, self._enforcement)
+        if self._unreachable is not None:
+            with self._database.begin() as tx:
+                outages.tell(tx, self._unreachable(tx))
         ready_in = (end_of(cycle_of(now)) - now).total_seconds()
         return {item.key: Again(ready_in, "the present cycle is not over") for item in items}
 

@@ -191,3 +191,37 @@ def test_many_servers_cost_billing_what_two_do(cloud, database):
         told = [one.detail for one in notices.list_(tx, "project-a") if one.kind == "server_ordered"]
     assert len({one["id"] for one in told}) == len({one["addresses"] for one in told}) == 14
     assert len({one["price"] for one in told}) == 1
+
+
+def test_payers_are_told_of_servers_that_cannot_be_reached(cloud, database, clock, plane):
+    put_in(database, 400)
+    server = cloud.post(SERVERS, ORDER).json()["server"]["id"]
+    plane.settle()
+
+    def told():
+        rounds = UpkeepReconciler(database, ENFORCEMENT, compute.unreachable)
+        rounds.step([Item("billing_upkeep", "region", 1, 1, 1, None)])
+        with database.begin() as tx:
+            return [one.detail for one in notices.list_(tx, "project-a") if one.kind == "server_unreachable"]
+
+    heard = clock.now()
+    assert told() == []
+    clock.advance(310)
+    # The control plane was away, not the host: nobody could have reported.
+    assert told() == []
+    plane.hosts[0].work()
+    clock.advance(10)
+    silent = clock.now()
+    plane.hosts[0].work()
+    for expected in (0, 1, 1):
+        clock.advance(300)
+        assert len(told()) == expected
+    (one,) = told()
+    assert (one["id"], one["name"]) == (server, "one")
+    assert heard < silent and one["since"] == f"{silent:%Y-%m-%d %H:%M:%S} UTC"
+    usage = cloud.get("/billing/v1/usage").json()["usage"]
+    with database.begin() as tx:
+        compute.end_usage_of_silent(tx)
+    assert "cpu_mhz" in {one["meter"] for one in usage}
+    usage = cloud.get("/billing/v1/usage").json()["usage"]
+    assert "cpu_mhz" not in {one["meter"] for one in usage}
