@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Row, text
 
 from volutus import audit
-from volutus.billing import ledger
+from volutus.billing import ledger, money
 from volutus.billing.cycles import cycle_of, start_of
 from volutus.billing.ledger import PAYER, Side
 from volutus.db import Tx
@@ -32,12 +32,13 @@ class AccountNotFound(NotFound):
 
 
 class NotEnoughFunds(Unpaid):
-    """`missing` is what has to be paid in before the order can be taken."""
+    """`missing` is what has to be paid in before the order can be taken, exactly; the text says what can be
+    paid."""
 
     code = "billing.not_enough_funds"
 
     def __init__(self, missing: Decimal, currency: str) -> None:
-        super().__init__(f"The account lacks {missing.normalize():f} {currency} for this order.")
+        super().__init__(f"The account lacks {money.to_pay(missing, currency):f} {currency} for this order.")
         self.missing = missing
         self.currency = currency
 

@@ -24,9 +24,8 @@ from volutus.identity.caller import CLOUD
 from volutus.reconcile import Again, Item, Outcome
 
 KIND = "billing_cycle"
-UPKEEP_KIND = "billing_upkeep"
 # There is one chain of cycles, so there is one object.
-KEY = "region"
+KEY = standing.KEY
 # A step must end within its lease; the next one goes on at once.
 CYCLES_PER_STEP = 20
 
@@ -79,7 +78,7 @@ class UpkeepReconciler:
     """What is looked at once a cycle, at its beginning: each part in a transaction of its own, so that one
     that fails does not hold up the others' work of the cycle."""
 
-    kind = UPKEEP_KIND
+    kind = standing.KIND
     batch = 1
 
     def __init__(

@@ -4,6 +4,7 @@ everything before that is undone by paying."""
 from decimal import Decimal
 
 import pytest
+from sqlalchemy import text
 
 from tests.api.compute.conftest import plane
 from tests.api.compute.test_servers import Counting
@@ -13,8 +14,9 @@ from tests.billing.conftest import open_billing
 from tests.billing.test_ahead import pay_in
 from tests.conftest import make_caller
 from volutus import billing, compute, network
-from volutus.billing import accounts, admission, ledger, notices, standing, uplink
+from volutus.billing import accounts, admission, ledger, notices, payments, standing, uplink
 from volutus.billing.ledger import REVENUE, Side, Transfer
+from volutus.billing.payments import Payment
 from volutus.billing.reconciler import UpkeepReconciler
 from volutus.billing.traffic import RateOrder
 from volutus.identity.caller import CLOUD
@@ -114,7 +116,11 @@ def test_warned_stopped_started_again_and_in_the_end_deleted(cloud, database, cl
     started = cloud.post(f"{path}/action", {"os-start": None})
     assert started.status_code == 402, started.text
     assert cloud.post(f"{path}/action", {"lock": None}).status_code == 202
-    put_in(database, 40)
+    with database.begin() as tx:
+        due = text("SELECT due_at <= :now FROM work WHERE kind = 'billing_upkeep'")
+        assert tx.value(due, {"now": tx.now}) is None
+        payments.pay_in(tx, CLOUD, Payment("project-a", Decimal(40), "transfer-1"))
+        assert tx.value(due, {"now": tx.now}) is True
     upkeep(database, clock, plane)
     assert status() == "ACTIVE"
     with database.begin() as tx:
