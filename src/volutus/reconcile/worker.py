@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 # A worker that dies leaves its work to others after this long; one that lives renews what takes longer.
 LEASE_S = 15.0
 RENEW_EVERY_S = 5.0
-# How long a worker sleeps at most when no wake is heard: rows whose time comes are not notified.
+# How long all threads sleep at most when no wake is heard: rows whose time comes are not notified.
 IDLE_S = 0.5
 # How often every kind is scanned for objects that need work though nobody woke them.
 SCAN_S = 15.0
@@ -60,6 +60,7 @@ class Worker:
         self._stop = threading.Event()
         self._woken = threading.Condition()
         self._wakes = 0
+        self._watched = False
         self._under_way: dict[int, Item] = {}
 
     def run(self) -> None:
@@ -96,8 +97,8 @@ class Worker:
         if not items:
             return 0
         reconciler = self._reconcilers[items[0].kind]
-        if len(items) == reconciler.batch:
-            # There may be more of it than one thread should do alone.
+        if len(items) == reconciler.batch or not self._watched:
+            # There may be more than one thread should do alone, and one looks out for more meanwhile.
             self._wake_threads(1)
         self._step(reconciler, items)
         return len(items)
@@ -163,8 +164,15 @@ class Worker:
                 self._sleep(seen)
 
     def _sleep(self, seen: int) -> None:
+        """Until there is a wake. One of those who sleep looks again after a while, for what comes due."""
         with self._woken:
-            self._woken.wait_for(lambda: self._wakes != seen or self._stop.is_set(), IDLE_S)
+            watches = not self._watched
+            self._watched = True
+            self._woken.wait_for(
+                lambda: self._wakes != seen or self._stop.is_set(), IDLE_S if watches else None
+            )
+            if watches:
+                self._watched = False
 
     def _guarded(self, act: Callable[[], int | None]) -> int:
         """Run a part of the loop; while the database is away, wait and go on."""
