@@ -21,6 +21,7 @@ class Settings:
     """`listen` is ADDR:PORT of the public APIs, `agent_listen` of the agents' own (mutual TLS).
     `trust_host_header` lets agents say who they are without a certificate: for simulated hosts only.
     `simulated_hosts` above 0 runs that many hosts that exist only on paper in place of this machine.
+    `pci_devices` are those of this machine that guests may have for themselves (`gpu=10de:2204`).
     `sign_in_providers` are the identity providers that the console's sign-in page offers, each as
     PROVIDER/PROTOCOL/LABEL, separated by commas.
     Numbers of 0 turn the rules on passwords and sign-ins off (`docs/operate/identity.md`).
@@ -46,6 +47,7 @@ class Settings:
     ovn_northbound: str = ""
     ovn_southbound: str = ""
     datapath_type: str = "netdev"
+    pci_devices: str = ""
     external_cidr: str = "172.24.4.0/24"
     image_download_hosts: str = ""
     image_conversion: str = "qcow2"

@@ -27,7 +27,14 @@ from volutus.wire import (
 )
 
 
-def facts(name: str, *, cores: int = 8, memory_mib: int = 16384, disk_gib: int = 500) -> HostFacts:
+def facts(
+    name: str,
+    *,
+    cores: int = 8,
+    memory_mib: int = 16384,
+    disk_gib: int = 500,
+    resources: dict[str, int] | None = None,
+) -> HostFacts:
     return HostFacts(
         hostname=name,
         cores=cores,
@@ -39,6 +46,7 @@ def facts(name: str, *, cores: int = 8, memory_mib: int = 16384, disk_gib: int =
         agent_version="0.1.0",
         chassis=name,
         address="192.0.2.1",
+        resources=resources or {},
     )
 
 

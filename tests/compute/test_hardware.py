@@ -61,7 +61,10 @@ def test_the_machine_is_what_image_and_flavor_ask_for(asked, expected):
         shape({"hw_cpu_sockets": "3"}),
         shape({"hw_cpu_sockets": "2", "hw_cpu_cores": "4"}),
         shape(specs={"hw:numa_nodes": "3"}),
-        shape(specs={"hw:mem_page_size": "large"}),
+        shape(specs={"hw:mem_page_size": "3MB"}),
+        Shape({}, {"hw:mem_page_size": "1GB"}, 1, 1536),
+        shape(specs={"pci_passthrough:alias": "gpu"}),
+        shape(specs={"pci_passthrough:alias": "gpu:0"}),
         shape(specs={"hw:boot_menu": "perhaps"}),
         shape(specs={"hw:cpu_model": "z80"}),
     ],
@@ -73,17 +76,35 @@ def test_what_cannot_be_had_is_refused_by_name(asked):
 
 
 def test_disks_go_to_the_bus_that_the_image_names():
-    disks = [GuestDisk(disk_id="a", target="vda", boot_index=0), GuestDisk(disk_id="b", target="vdb")]
+    disks = [
+        GuestDisk(disk_id="a", target="vda", bus="", boot_index=0),
+        GuestDisk(disk_id="b", target="vdb", bus="virtio"),
+        GuestDisk(disk_id="c", target="vdc", bus="", device="cdrom"),
+        GuestDisk(disk_id="d", target="vdd", bus="sata"),
+    ]
     wanted = shape({"hw_disk_bus": "scsi"})
     placed = hardware.placed(wanted, hardware.of(wanted), disks)
     assert [(disk.bus, disk.target, disk.boot_index) for disk in placed] == [
         ("scsi", "sda", 0),
-        ("scsi", "sdb", None),
+        ("virtio", "vdb", None),
+        ("ide", "hda", None),
+        ("sata", "sdb", None),
     ]
 
 
+@pytest.mark.parametrize(
+    ("device_type", "bus"), [("lun", None), ("disk", "token-ring"), ("cdrom", "virtio"), (None, "ide")]
+)
+def test_a_disk_that_cannot_be_plugged_in_is_refused(device_type, bus):
+    with pytest.raises(Invalid):
+        hardware.check_disk(shape({"hw_machine_type": "q35"}), device_type, bus)
+
+
 def test_an_iso_is_a_cdrom_and_boots_after_what_is_installed_from_it():
-    disks = [GuestDisk(disk_id="iso", target="vda", boot_index=0), GuestDisk(disk_id="b", target="vdb")]
+    disks = [
+        GuestDisk(disk_id="iso", target="vda", bus="", boot_index=0),
+        GuestDisk(disk_id="b", target="vdb", bus=""),
+    ]
     wanted = Shape({}, {}, 1, 512, "iso")
     placed = hardware.placed(wanted, hardware.of(wanted), disks)
     look = [(disk.device, disk.bus, disk.target, disk.boot_index, disk.read_only) for disk in placed]

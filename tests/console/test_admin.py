@@ -32,3 +32,22 @@ def test_changes_are_found_by_object_user_and_request(browser, visitor, plane):
     assert "No record fits" in visitor.get(f"/admin/audit?q={server_id}&user_id=nobody").text
     for nonsense in ("marker=x", "marker=" + "9" * 40, "q=%00", "user_id=%FF"):
         assert visitor.get(f"/admin/audit?{nonsense}").status_code in (200, 400), nonsense
+
+
+def test_placement_says_where_a_size_fits_and_groups_hosts(visitor, plane):
+    visitor.sign_in("admin", project="admin")
+    page = visitor.get("/admin/placement?mhz=2500&cores=1&memory=4096").text
+    # Of 16 GiB one is the host's own.
+    assert "3 such servers fit" in page and "host-1" in page
+    assert "No host has so much room" in visitor.get("/admin/placement?memory=99999999").text
+    for nonsense in ("mhz=x", "memory=-1", "disk=" + "9" * 40, "mhz=0&cores=0&memory=0&disk=0"):
+        assert visitor.get(f"/admin/placement?{nonsense}").status_code == 200, nonsense
+    made = visitor.send("/admin/placement", act="create", name="fast", zone="zone-2")
+    assert made.url.path == "/admin/placement" and "fast" in made.text
+    key = made.text.partition('name="id" value="')[2].partition('"')[0]
+    page = visitor.send("/admin/placement", act="add", id=key, host="host-1").text
+    assert "Remove from fast" in page and page.count("zone-2") > 1, "the host is in the zone now"
+    refused = visitor.send("/admin/placement", act="delete", id=key)
+    assert refused.status_code in (400, 409) and "fast" in refused.text
+    visitor.send("/admin/placement", act="remove", id=key, host="host-1")
+    assert "Delete fast" not in visitor.send("/admin/placement", act="delete", id=key).text

@@ -4,6 +4,7 @@ import re
 from html.parser import HTMLParser
 
 import pytest
+from starlette.testclient import TestClient
 
 from tests.console.tour import ADMIN_PAGES, OPEN_PAGES, PAGES
 from tools import messages
@@ -93,6 +94,16 @@ def test_a_theme_stays_and_nonsense_changes_nothing(visitor):
         "/look", data={"theme": "light", "next": "//evil.example"}, follow_redirects=False
     )
     assert sent_on.headers["location"] == "/"
+
+
+def test_a_choice_is_kept_with_the_user(app, browser):
+    for chosen in ({"language": "zh"}, {"theme": "dark"}, {"language": "xx"}):
+        browser.http.post("/look", data={**chosen, "next": "/"})
+    for user, spoken, theme in (("demo", "zh", 'data-theme="dark"'), ("admin", "en", "")):
+        with TestClient(app, headers={"Accept": "text/html,*/*"}) as http:
+            elsewhere = type(browser)(http)
+            assert '<html lang="en">' in elsewhere.get("/sign-in").text
+            assert f'<html lang="{spoken}" {theme}'.strip() in elsewhere.sign_in(user).text
 
 
 def test_a_number_chooses_its_form():

@@ -7,6 +7,7 @@ import pytest
 
 from tests.console.conftest import PASSWORDS
 from volutus import billing, compute
+from volutus.console import live
 from volutus.reconcile import Item
 
 
@@ -51,6 +52,15 @@ def test_a_server_is_ordered_becomes_active_and_is_listed(browser, plane):
     assert "web-1" in listed
     assert "ACTIVE" in listed
     assert "web-1" in browser.get("/").text
+
+
+@pytest.mark.parametrize("path", ["/", "/servers", "/topology", "/volumes", "{server}"])
+def test_what_follows_is_shown_by_itself_too(browser, plane, monkeypatch, path):
+    for name in ("LIFETIME_S", "BUSY_S", "STILL_S"):
+        monkeypatch.setattr(live, name, 0.01)
+    server = create(browser, plane)
+    stream = browser.get(f"/live?page={path.format(server=server)}").text
+    assert stream.startswith("event: part") and "gone" not in stream
 
 
 def test_any_size_can_be_ordered(browser, plane):
@@ -210,6 +220,18 @@ def test_what_the_form_says_is_the_quote_and_the_first_charge(browser, plane, da
     # Each line of a cycle of five minutes is rounded at the twentieth decimal.
     assert abs(12 * charged - Decimal(quote["hourly"])) < Decimal("1e-15")
     assert "CPU" in browser.get("/ledger").text
+    (server,) = browser.http.get("/compute/v2.1/servers", headers=demo).json()["servers"]
+    cost = browser.http.get(f"/billing/v1/usage/server/{server['id']}", headers=demo).json()["cost"]
+    spent = browser.http.get("/billing/v1/statement", headers=demo).json()["statement"]
+    # The project has nothing but this server and its disk, and each cycle is rounded for itself.
+    assert abs(Decimal(cost["total"]) - Decimal(spent["total"])) < Decimal("1e-15")
+    assert {line["meter"] for line in cost["lines"]} == set(amounts)
+    assert "Cost in the last 30 days" in browser.get(f"/servers/{server['id']}").text
+    others = _token(browser, "admin")
+    nothing = browser.http.get(f"/billing/v1/usage/server/{server['id']}", headers=others).json()["cost"]
+    assert nothing["lines"] == []
+    long_ago = f"/billing/v1/usage/server/{server['id']}?since=2020-01-01T00:00:00Z"
+    assert browser.http.get(long_ago, headers=demo).status_code == 400
 
 
 def _token(browser, user: str) -> dict[str, str]:

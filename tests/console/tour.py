@@ -44,6 +44,7 @@ ADMIN_PAGES = {
     "admin-projects": "/admin/projects",
     "admin-users": "/admin/users",
     "admin-hosts": "/admin/hosts",
+    "admin-placement": "/admin/placement",
     "admin-work": "/admin/work",
     "admin-audit": "/admin/audit",
     "admin-accounts": "/admin/accounts",

@@ -9,6 +9,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from volutus.agent import devices
+
 FILE_NAME = "agent.toml"
 _POOL = re.compile(r"[a-z][a-z0-9-]{0,30}")
 
@@ -29,7 +31,8 @@ class AgentConfig:
     instead of a certificate; only a control plane for tests takes it. `server_name` is what the control
     plane's certificate says if that is not the address. `starting_at_once` bounds guests being started, 0
     chooses by accelerator. `pools` names, with commas between, directories below `state_dir` that are
-    storage classes besides the first. `backup_dir` is the backup target.
+    storage classes besides the first. `backup_dir` is the backup target. `pci_devices` are those that guests
+    get for themselves, by class: `gpu=10de:2204, fpga=10ee:5000`.
     """
 
     control_plane: str
@@ -54,6 +57,7 @@ class AgentConfig:
     starting_at_once: int = 0
     pools: str = "bulk"
     backup_dir: Path = Path("backups")
+    pci_devices: str = ""
     heartbeat_s: float = 10.0
     log_level: str = "info"
 
@@ -101,6 +105,10 @@ def parse(values: dict[str, Any], directory: Path) -> AgentConfig:
             raise BadConfig(f"{name} should be {_ACCEPTED[field.type]}")
         typed[name] = value
     _check_pools(typed["pools"])
+    try:
+        devices.parse(typed["pci_devices"])
+    except ValueError as error:
+        raise BadConfig(f"pci_devices: {error}") from error
     return AgentConfig(**typed)
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import msgspec
 
+from volutus.agent import devices
 from volutus.agent.config import AgentConfig
 from volutus.agent.hypervisor import kvm
 from volutus.wire import HostFacts
@@ -73,12 +74,15 @@ def processor(config: AgentConfig) -> Processor:
 
 
 def host_facts(config: AgentConfig, known: Processor, changing: Changing) -> HostFacts:
-    """The facts as they are reported."""
+    """The facts as they are reported. Memory in pages kept for guests is counted by the page."""
+    pages = devices.huge_pages()
+    kept_mib = sum(size_kib * count for size_kib, count in pages.items()) >> 10
     return HostFacts(
         hostname=config.hostname or os.uname().nodename,
         cores=len(os.sched_getaffinity(0)),
         mhz_per_core=known.mhz_per_core,
-        memory_mib=memory_mib(),
+        memory_mib=memory_mib() - kept_mib,
+        resources=devices.resources(devices.scan(devices.parse(config.pci_devices)), pages),
         disk_gib=next(iter(changing.pools.values())),
         pools=dict(changing.pools),
         accelerator=known.accelerator,

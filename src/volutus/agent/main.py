@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from volutus.agent import config as configuration
-from volutus.agent import enrolment, facts
+from volutus.agent import devices, enrolment, facts
 from volutus.agent.config import AgentConfig
 from volutus.agent.connection import SEND_TIMEOUT_S, Channel, tls_context
 from volutus.agent.faults import HostFault
@@ -144,6 +144,7 @@ def _hypervisor(config: AgentConfig, known: facts.Processor, watch: PidWatch | N
         accelerator=known.accelerator,
         host_mhz=known.mhz_per_core,
         offloads=config.datapath_type != "netdev",
+        devices=devices.scan(devices.parse(config.pci_devices)),
     )
     files = GuestFiles(config.state_dir, config.guest_view, config.qemu_user)
     return LibvirtHypervisor(LibvirtAccess(config.libvirt_uri, config.pid_dir), machine, files, watch)

@@ -64,10 +64,13 @@ _COLUMNS = (
 )
 _TAX = text(
     """
-    INSERT INTO billing_tax (country, name, percent, valid_from) VALUES (:country, :name, :percent,
-    :valid_from)
-    ON CONFLICT DO NOTHING
+    INSERT INTO billing_tax (country, name, percent, valid_from)
+    VALUES (:country, :name, :percent, :valid_from) ON CONFLICT DO NOTHING
     """
+)
+_TAXES = text(
+    "SELECT country, name, percent, valid_from FROM billing_tax ORDER BY country, valid_from DESC"
+    " LIMIT :limit"
 )
 _RATE = text(
     """
@@ -82,8 +85,7 @@ _INSERT = text(
     f"""
     INSERT INTO billing_invoice ({_COLUMNS})
     VALUES (:number, :account_id, :period_from, :period_to, :currency, :net, :tax_name, :tax_percent, :tax,
-    :gross,
-        CAST(:lines AS jsonb), :issued_at)
+        :gross, CAST(:lines AS jsonb), :issued_at)
     """  # noqa: S608
 )
 _MADE = text(
@@ -128,6 +130,11 @@ def set_tax(tx: Tx, caller: Caller, rate: TaxRate) -> None:
     audit.record(tx, caller, "set_tax", "billing.tax", rate.country, {"percent": str(rate.percent)})
 
 
+def taxes(tx: Tx) -> list[TaxRate]:
+    """All rates, of each country the newest first."""
+    return [TaxRate(**row._mapping) for row in tx.rows(_TAXES, {"limit": LIST_MAX})]
+
+
 def issue(tx: Tx, caller: Caller, account_id: str, period_from: datetime, period_to: datetime) -> Invoice:
     """The invoice of an account's time, made now or before."""
     account = accounts.fetch(tx, account_id)
@@ -146,7 +153,7 @@ def issue(tx: Tx, caller: Caller, account_id: str, period_from: datetime, period
     if (other := tx.value(_OVERLAPS, {"account_id": account_id, **period})) is not None:
         raise Conflict(f"Invoice {other} is over some of this time.")
     lines = statements.statement(tx, account_id, period_from, period_to)
-    net = sum((line.amount for line in lines), Decimal(0))
+    net = money.total(line.amount for line in lines)
     rate = tx.row(_RATE, {"country": account.country, "at": period_to})
     percent = rate.percent if rate else Decimal(0)
     tax = money.ratio(net, Decimal(100), percent)
@@ -160,7 +167,7 @@ def issue(tx: Tx, caller: Caller, account_id: str, period_from: datetime, period
         tax_name=rate.name if rate else "",
         tax_percent=percent,
         tax=tax,
-        gross=net + tax,
+        gross=money.total((net, tax)),
         lines=[
             {
                 "project_id": line.project_id,

@@ -51,6 +51,17 @@ class Credit:
     expires_at: datetime
 
 
+@dataclass(frozen=True)
+class Voucher:
+    """`id` is of the code's digest; the code itself is not stored. `redeemed_by` is an account."""
+
+    id: str
+    amount: Decimal
+    currency: str
+    expires_at: datetime
+    redeemed_by: str | None
+
+
 _CREDIT = text(
     """
     INSERT INTO billing_credit (id, account_id, amount, note, granted_at, expires_at)
@@ -95,6 +106,13 @@ _VOUCHER = text(
     """
     INSERT INTO billing_voucher (code_digest, amount, currency, expires_at)
     VALUES (:digest, :amount, :currency, :expires_at) ON CONFLICT DO NOTHING
+    """
+)
+_VOUCHERS = text(
+    """
+    SELECT substr(v.code_digest, 1, 12) AS id, v.amount, v.currency, v.expires_at, c.account_id AS redeemed_by
+    FROM billing_voucher v LEFT JOIN billing_credit c ON c.id = v.credit_id
+    ORDER BY v.expires_at DESC, v.code_digest LIMIT :limit
     """
 )
 _FIND_VOUCHER = text(
@@ -204,6 +222,11 @@ def make_voucher(
     if not tx.changed(_VOUCHER, {"digest": digest, **values}):
         raise Conflict("There is such a voucher already.")
     audit.record(tx, caller, "create", "billing.voucher", digest[:12], {"amount": str(amount)})
+
+
+def vouchers(tx: Tx) -> list[Voucher]:
+    """All of them, those that end last first."""
+    return [Voucher(**row._mapping) for row in tx.rows(_VOUCHERS, {"limit": LIST_MAX})]
 
 
 def redeem(tx: Tx, caller: Caller, code: str) -> Credit:

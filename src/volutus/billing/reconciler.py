@@ -75,8 +75,7 @@ class CycleReconciler:
 
 class UpkeepReconciler:
     """What is looked at once a cycle, at its beginning: each part in a transaction of its own, so that one
-    that
-    fails does not hold up the others' work of the cycle."""
+    that fails does not hold up the others' work of the cycle."""
 
     kind = UPKEEP_KIND
     batch = 1

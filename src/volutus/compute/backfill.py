@@ -47,7 +47,8 @@ def make_room(tx: Tx, server: Server, wanted: Claim) -> bool:
     """Give notice to those whose places would do; whether room is on its way. A back-fill server gets none,
     nor one that has waited long enough."""
     asked_at = server.step_since or server.created_at
-    if meters.is_backfill(server.hints) or tx.now - asked_at > PATIENCE:
+    # What others hold of pages and devices is not looked at: their leaving may be for nothing.
+    if wanted.resources or meters.is_backfill(server.hints) or tx.now - asked_at > PATIENCE:
         return False
     found = {row.id: row for row in tx.rows(_FILLERS)}
     leaving = [row.id for row in found.values() if row.step is not None]

@@ -19,7 +19,7 @@ SHUTDOWN_TIMEOUT_S = 60
 
 def spec_of(tx: Tx, server: Server) -> GuestSpec:
     """What to say to the host now. The same facts give the same order, byte for byte."""
-    shape = _shape(server)
+    shape = shape_of(server)
     machine = hardware.of(shape)
     nics = [replace(nic, model=hardware.nic_model(shape)) for nic in network.guest_nics(tx, server.id)]
     disks = hardware.placed(shape, machine, volume.guest_disks(tx, server.id))
@@ -45,7 +45,7 @@ def spec_of(tx: Tx, server: Server) -> GuestSpec:
     )
 
 
-def _shape(server: Server) -> Shape:
+def shape_of(server: Server) -> Shape:
     """While it has a rescue disk, that one boots, and what else there is are disks."""
     has_rescue_disk = server.step == Step.RESCUE_DISK or rescue_disks.is_booting_rescue(server)
     return Shape(

@@ -48,6 +48,20 @@ GROWTH = 4
 # A memory module is this large, and a multiple of it: Linux takes memory on line in blocks of 128 MiB.
 MODULE_MIB = 128
 NUMA_NODES_MAX = 8
+# What x86 has, by Nova's words; `large` is the size of which any host with pages has some.
+PAGE_SIZES_KIB = {
+    "small": 0,
+    "any": 0,
+    "4": 0,
+    "4KB": 0,
+    "large": 2048,
+    "2048": 2048,
+    "2MB": 2048,
+    "1048576": 1048576,
+    "1GB": 1048576,
+}
+# Nova's name of a flavor's wish for devices: classes are named by the agents of hosts that have them.
+DEVICES_SPEC = "pci_passthrough:alias"
 _YES = {
     "true": True,
     "yes": True,
@@ -75,7 +89,6 @@ class Shape:
 def of(shape: Shape) -> GuestHardware:
     """The machine for a server. Raises Invalid naming the property that cannot be had."""
     asked = _Asked(shape)
-    asked.refuse_pages()
     asked.bus("disk_bus", "virtio")
     nic_model(shape)
     machine = asked.machine()
@@ -95,12 +108,34 @@ def of(shape: Shape) -> GuestHardware:
         boots_network=asked.flag("boot_network"),
         cores_max=min(shape.cores * GROWTH, 255) if asked.grows() else 0,
         memory_mib_max=shape.memory_mib * GROWTH if asked.grows() else 0,
+        page_size_kib=asked.page_size_kib(),
+        devices=asked.devices(),
     )
+
+
+def resources(machine: GuestHardware, memory_mib: int) -> dict[str, int]:
+    """What the machine takes of its host besides MHz, cores, memory and disk, as hosts count it."""
+    taken = {f"pci:{name}": count for name, count in machine.devices.items()}
+    if machine.page_size_kib:
+        taken[f"pages:{machine.page_size_kib}"] = memory_mib * 1024 // machine.page_size_kib
+    return taken
 
 
 def nic_model(shape: Shape) -> str:
     """What the server's cards are. Raises Invalid."""
     return _Asked(shape).one_of("vif_model", NIC_MODELS, "virtio")
+
+
+def check_disk(shape: Shape, device_type: str | None, bus: str | None) -> None:
+    """Whether a disk can be plugged in so. Raises Invalid."""
+    if device_type not in (None, "disk", "cdrom"):
+        raise Invalid(f"device_type {device_type} is not one of disk, cdrom.", field="device_type")
+    if bus is not None and bus not in BUSES:
+        raise Invalid(f"disk_bus {bus} is not one of {', '.join(BUSES)}.", field="disk_bus")
+    if bus == "ide" and _Asked(shape).machine() == "q35":
+        raise Invalid("disk_bus ide is of the machine pc: q35 has sata.", field="disk_bus")
+    if bus == "virtio" and device_type == "cdrom":
+        raise Invalid("A CD-ROM is on ide, sata, scsi or usb.", field="disk_bus")
 
 
 def grows_live(old: Shape, new: Shape, cores_max: int, memory_mib_max: int) -> bool:
@@ -117,15 +152,17 @@ def _kind(shape: Shape) -> GuestHardware:
 
 
 def placed(shape: Shape, hardware: GuestHardware, disks: Sequence[GuestDisk]) -> list[GuestDisk]:
-    """The same disks on the bus that the image asks for. An ISO image is a CD-ROM, and booted after what is
-    installed from it: an empty disk boots nothing, so that the first start comes to the installer."""
+    """The same disks, on the bus that the image asks for where they have none. An ISO image is a CD-ROM, and
+    booted after what is installed from it: an empty disk boots nothing, so that the first start comes to the
+    installer."""
     bus = _Asked(shape).bus("disk_bus", "virtio")
     moved, names = [], {prefix: iter(_LETTERS) for prefix in BUSES.values()}
     for disk in disks:
         is_installer = shape.image_format == "iso" and disk.boot_index == 0
-        disk_bus = hardware.cdrom_bus if is_installer else bus if disk.bus == "virtio" else disk.bus
+        is_cdrom = is_installer or disk.device == "cdrom"
+        disk_bus = disk.bus or (hardware.cdrom_bus if is_cdrom else bus)
         prefix = BUSES[disk_bus]
-        kept = disk_bus == disk.bus and disk.target.startswith(prefix) and shape.image_format != "iso"
+        kept = disk.target.startswith(prefix) and shape.image_format != "iso"
         target = disk.target if kept else f"{prefix}{next(names[prefix])}"
         changed = replace(disk, bus=disk_bus, target=target)
         moved.append(replace(changed, device="cdrom", read_only=True) if is_installer else changed)
@@ -224,11 +261,35 @@ class _Asked:
 
     def grows(self) -> bool:
         """Nodes of equal size and a layout of sockets would not stay so."""
-        return self.flag("live_resize") and self.numa_nodes() == 1 and self.topology() is None
+        plain = self.numa_nodes() == 1 and self.topology() is None and not self.page_size_kib()
+        return self.flag("live_resize") and plain and not self.devices()
 
-    def refuse_pages(self) -> None:
-        if (pages := self.value("mem_page_size")) not in (None, "small", "any"):
-            raise Invalid(f"Hosts here have no pages of size {pages}.", field="hw:mem_page_size")
+    def page_size_kib(self) -> int:
+        """Of pages that hosts keep for guests; 0 for the ordinary ones."""
+        value = self.value("mem_page_size") or "small"
+        if value not in PAGE_SIZES_KIB:
+            raise Invalid(
+                f"hw_mem_page_size {value} is not one of {', '.join(PAGE_SIZES_KIB)}.",
+                field="hw:mem_page_size",
+            )
+        size = PAGE_SIZES_KIB[value]
+        if size and self.shape.memory_mib * 1024 % (size * self.numa_nodes()):
+            raise Invalid(
+                f"{self.shape.memory_mib} MiB are not whole pages of {size} KiB.", field="hw:mem_page_size"
+            )
+        return size
+
+    def devices(self) -> dict[str, int]:
+        """Classes of PCI devices of the host, and how many of each: only a flavor can ask for them."""
+        found: dict[str, int] = {}
+        for part in self.shape.extra_specs.get(DEVICES_SPEC, "").split(","):
+            name, _, count = part.strip().partition(":")
+            if not name:
+                continue
+            if not name.isidentifier() or not (count.isascii() and count.isdigit() and 0 < int(count) <= 16):
+                raise Invalid(f"{DEVICES_SPEC} is NAME:COUNT, not {part}.", field=DEVICES_SPEC)
+            found[name] = found.get(name, 0) + int(count)
+        return found
 
     def _number(self, name: str, maximum: int) -> int:
         value = self.value(name)

@@ -9,7 +9,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from volutus.compute import certificates
+from volutus.compute import certificates, personality
 from volutus.compute.servers import Server
 from volutus.wire import GuestNic
 
@@ -39,6 +39,7 @@ def tree(server: Server, nics: Sequence[GuestNic], addresses: Addresses) -> dict
     files = {f"openstack/{version}/{n}": c for version in _OPENSTACK_VERSIONS for n, c in openstack.items()}
     files.update({f"{version}/meta-data/{n}": c for version in _EC2_VERSIONS for n, c in ec2.items()})
     files["ec2/latest/meta-data.json"] = _json({n: c for n, c in ec2.items() if "/" not in n})
+    files.update(personality.tree(server.files))
     if server.user_data is not None:
         text = base64.b64decode(server.user_data).decode()
         files.update({f"openstack/{version}/user_data": text for version in _OPENSTACK_VERSIONS})
@@ -63,6 +64,8 @@ def _meta_data(server: Server) -> dict[str, object]:
         document["keys"] = [
             {"name": server.key_name, "type": _key_type(server.key_public), "data": server.key_public}
         ]
+    if server.files:
+        document["files"] = personality.listing(server.files)
     if server.admin_pass is not None:
         document["admin_pass"] = server.admin_pass
     return document

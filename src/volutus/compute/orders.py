@@ -11,11 +11,22 @@ from typing import Any
 from sqlalchemy import insert, text, update
 
 from volutus import audit, image, network, placement, quota, volume
-from volutus.compute import flavors, groups, hardware, history, key_pairs, reports, server_disks, servers
+from volutus.compute import (
+    flavors,
+    groups,
+    hardware,
+    history,
+    key_pairs,
+    personality,
+    reports,
+    server_disks,
+    servers,
+)
 from volutus.compute.faults import FlavorNotFound, KeyPairNotFound, TooMany
 from volutus.compute.flavors import Flavor
 from volutus.compute.hardware import Shape
 from volutus.compute.key_pairs import KeyPair
+from volutus.compute.personality import InjectedFile
 from volutus.compute.server_disks import BlockDevice, DisksOrder
 from volutus.compute.servers import Server
 from volutus.compute.tables import servers as server_rows
@@ -51,6 +62,7 @@ class ServerOrder:
     block_devices: Sequence[BlockDevice] = ()
     key_name: str | None = None
     user_data: str | None = None
+    files: Sequence[InjectedFile] = ()
     config_drive: bool | None = None
     admin_pass: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
@@ -77,6 +89,7 @@ class Parts:
     boot: BootParts
     key: KeyPair | None
     root_gib: int
+    files: Sequence[Mapping[str, str]]
 
 
 def create(tx: Tx, caller: Caller, order: ServerOrder) -> list[Server]:
@@ -163,10 +176,14 @@ def _fetch(tx: Tx, caller: Caller, order: ServerOrder) -> Parts:
     flavor, key = _flavor_and_key(tx, caller, order)
     found, boot = _image(tx, caller, order, flavor)
     properties = found.properties if found else {}
-    hardware.of(Shape(properties, flavor.extra_specs, flavor.cores, flavor.memory_mib))
+    shape = Shape(properties, flavor.extra_specs, flavor.cores, flavor.memory_mib)
+    hardware.of(shape)
+    for device in order.block_devices:
+        hardware.check_disk(shape, device.device_type, device.bus)
     if order.host is not None:
         placement.hosts.by_name(tx, order.host)
-    return Parts(flavor, found, boot, key, server_disks.root_gib(flavor, found))
+    files = personality.checked(tx, caller.own_project(), order.files)
+    return Parts(flavor, found, boot, key, server_disks.root_gib(flavor, found), files)
 
 
 def _flavor_and_key(tx: Tx, caller: Caller, order: ServerOrder) -> tuple[Flavor, KeyPair | None]:
@@ -244,7 +261,7 @@ def _create_one(tx: Tx, caller: Caller, order: ServerOrder, parts: Parts, launch
             "id": server_id,
             "hostname": hostname,
             "root_volume_gib": root_gib,
-            "image_properties": _image_properties(tx, caller, server_id, parts.image),
+            "image_properties": _image_properties(tx, caller, server_id, parts.image) | _said_of_root(order),
             "project_id": caller.project_id,
             "user_id": caller.user_id,
             "created_at": tx.now,
@@ -263,6 +280,12 @@ def _image_properties(tx: Tx, caller: Caller, server_id: str, found: Image | Non
     tied = volume.attachments_of(tx, [server_id])[server_id]
     booted = next((one.volume_id for one in tied if one.boot_index == 0), None)
     return dict(volume.get_volume(tx, caller, booted).image_metadata or {}) if booted else {}
+
+
+def _said_of_root(order: ServerOrder) -> dict[str, Any]:
+    """What the order says of the server's own disk goes before what its image says of disks."""
+    root = next((device for device in order.block_devices if device.is_root_image), None)
+    return {"hw_disk_bus": root.bus} if root is not None and root.bus is not None else {}
 
 
 def _row(order: ServerOrder, parts: Parts, launch: tuple[str, int]) -> dict[str, Any]:
@@ -288,7 +311,8 @@ def _row(order: ServerOrder, parts: Parts, launch: tuple[str, int]) -> dict[str,
         "user_data": order.user_data,
         "admin_pass": order.admin_pass,
         # A guest without a network, or with one that has no DHCP, still learns its keys by the drive.
-        "config_drive": order.config_drive if order.config_drive is not None else True,
+        "config_drive": bool(parts.files) or (order.config_drive is not False),
+        "files": list(parts.files),
         "zone": order.zone,
         "host_asked": order.host,
         "metadata": dict(order.metadata),

@@ -5,15 +5,26 @@ reconciler has the guest removed, the disk replaced, and a new guest made on the
 the server boots from is written over by its host as soon as no guest has it open.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import delete, update
 
 from volutus import image, volume
-from volutus.compute import actions, console, hardware, history, orders, reports, server_disks, servers
+from volutus.compute import (
+    actions,
+    console,
+    hardware,
+    history,
+    orders,
+    personality,
+    reports,
+    server_disks,
+    servers,
+)
 from volutus.compute.hardware import Shape
+from volutus.compute.personality import InjectedFile
 from volutus.compute.servers import Server
 from volutus.compute.tables import guests
 from volutus.compute.tables import servers as rows
@@ -38,6 +49,7 @@ class Rebuild:
     admin_pass: str | None = None
     changes: Mapping[str, Any] | None = None
     reimages: bool = False
+    files: Sequence[InjectedFile] = ()
 
 
 def rebuild(tx: Tx, caller: Caller, server_id: str, wanted: Rebuild) -> Server:
@@ -64,6 +76,7 @@ def rebuild(tx: Tx, caller: Caller, server_id: str, wanted: Rebuild) -> Server:
         "ramdisk_image": server_disks.source_of(boot.ramdisk),
         "rebuilds": server.rebuilds + 1,
         "admin_pass": wanted.admin_pass,
+        "files": personality.checked(tx, server.project_id, wanted.files),
         **actions.NO_FAULT,
     }
     if server.root_volume_gib:

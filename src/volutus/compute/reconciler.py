@@ -17,6 +17,7 @@ Each wait has a deadline. Building that passes it ends in ERROR with a cause; th
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 from sqlalchemy import delete, insert
 
@@ -27,6 +28,8 @@ from volutus.compute import (
     groups,
     guest_answers,
     guest_orders,
+    guest_specs,
+    hardware,
     history,
     images,
     rebuilds,
@@ -170,17 +173,20 @@ def _claim(tx: Tx, server: Server, volume_ids: Sequence[str]) -> Claim:
     if server.host_asked is not None:
         asked = placement.hosts.by_name(tx, server.host_asked).id
         allowed = [asked] if allowed is None or asked in allowed else []
+    machine = hardware.of(guest_specs.shape_of(server))
     return Claim(
         consumer_id=server.id,
         project_id=server.project_id,
         user_id=server.user_id,
         mhz=server.mhz,
         cores=server.cores,
-        memory_mib=server.memory_mib,
+        # Pages kept for guests are not in a host's memory: who has them takes no other.
+        memory_mib=0 if machine.page_size_kib else server.memory_mib,
         disk_gib=server.root_volume_gib,
         only_hosts=allowed,
         avoid_hosts=avoided,
         zone=server.zone,
+        resources=hardware.resources(machine, server.memory_mib),
     )
 
 
@@ -256,7 +262,8 @@ def _delete(tx: Tx, server: Server) -> Outcome:
     tx.execute(delete(guests).where(guests.c.server_id == server.id))
     console.forget(tx, server.id)
     remote_consoles.forget(tx, server.id)
-    servers.write(tx, server.id, deleted_at=tx.now, user_data=None, admin_pass=None, image_task=None)
+    forgotten: dict[str, Any] = {"user_data": None, "files": [], "admin_pass": None, "image_task": None}
+    servers.write(tx, server.id, deleted_at=tx.now, **forgotten)
     history.ended(tx, server.id)
     return Done()
 

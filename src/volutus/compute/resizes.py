@@ -73,10 +73,14 @@ def resize(tx: Tx, caller: Caller, server_id: str, flavor_id: str, disk_config: 
     if flavor.disabled:
         raise Invalid(f"Flavor {flavor.id} is disabled.", field="flavorRef")
     other = _size_of_flavor(flavor)
+    if _resources(server, _size(server)) != _resources(server, other):
+        raise Invalid(
+            "A server keeps its devices and its pages of memory: with others it is made anew.",
+            field="flavorRef",
+        )
     old = _amounts(_size(server))
     quota.charge(tx, server.project_id, _difference(_largest(old, _amounts(other)), old))
     _claim(tx, server, _largest(_size(server), other), max(server.root_volume_gib, flavor.disk_gib))
-    hardware.of(_shape(server, other))
     if disk_config is not None:
         servers.write(tx, server.id, disk_config=disk_config)
     live = server.status.vm_state == "active" and _fits_live(server, other)
@@ -186,7 +190,8 @@ def _swap(tx: Tx, server: Server, step: Step, other: Size) -> None:
 
 
 def _claim(tx: Tx, server: Server, size: Size, disk_gib: int) -> None:
-    shares = placement.Shares(size["mhz"], size["cores"], size["memory_mib"], disk_gib)
+    memory_mib = 0 if hardware.of(_shape(server, _size(server))).page_size_kib else size["memory_mib"]
+    shares = placement.Shares(size["mhz"], size["cores"], memory_mib, disk_gib)
     placement.change_claim(tx, server.id, shares)
 
 
@@ -195,6 +200,10 @@ def _has_done(tx: Tx, server: Server) -> bool:
     latest = servers.by_id(tx, server.id)
     guest: Guest | None = latest.guest if latest else None
     return guest is not None and guest.caught_up
+
+
+def _resources(server: Server, size: Size) -> dict[str, int]:
+    return hardware.resources(hardware.of(_shape(server, size)), size["memory_mib"])
 
 
 def _fits_live(server: Server, other: Size) -> bool:

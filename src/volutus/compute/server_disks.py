@@ -17,7 +17,7 @@ GIB = 1 << 30
 @dataclass(frozen=True)
 class BlockDevice:
     """One line of Nova's `block_device_mapping_v2`: `source` is image, volume, snapshot or blank,
-    `destination` volume or local."""
+    `destination` volume or local. Without a `bus` it is on the one that the image asks for."""
 
     source: str
     destination: str
@@ -28,6 +28,8 @@ class BlockDevice:
     delete_on_termination: bool = False
     volume_type: str | None = None
     tag: str | None = None
+    bus: str | None = None
+    device_type: str | None = None
 
     @property
     def is_root_image(self) -> bool:
@@ -109,7 +111,11 @@ def _check(devices: Sequence[BlockDevice]) -> None:
 
 def _tie(tx: Tx, caller: Caller, device: BlockDevice, wanted: DisksOrder) -> None:
     options = AttachOptions(
-        delete_on_termination=device.delete_on_termination, boot_index=device.boot_index, tag=device.tag
+        delete_on_termination=device.delete_on_termination,
+        boot_index=device.boot_index,
+        tag=device.tag,
+        bus=device.bus,
+        device_type=device.device_type,
     )
     if device.source == "volume":
         found = volume.get_volume(tx, caller, device.uuid or "")

@@ -139,6 +139,7 @@ class Server:
     step: str | None
     step_since: datetime | None
     step_data: dict[str, Any]
+    files: list[dict[str, str]]
     guest: Guest | None = None
 
     @cached_property

@@ -7,6 +7,7 @@ filters by status) through the same rows, so the two cannot drift apart. The wor
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, case, func, literal, or_
@@ -86,6 +87,8 @@ _STEPS: Mapping[str, tuple[str, str, str | None]] = {
     "shelved": ("SHELVED_OFFLOADED", "shelved_offloaded", None),
     "unshelve": ("SHELVED_OFFLOADED", "shelved_offloaded", "unshelving"),
 }
+# Most servers of a list have the same facts, or nearly so.
+FACTS_MAX = 1000
 # Before anything has happened.
 _FIRST: tuple[str, str, str | None] = ("BUILD", "building", "scheduling")
 
@@ -143,6 +146,7 @@ def _conditions(side: _Sides, both: Any) -> Sequence[tuple[Any, Any, Any, Any]]:
     )
 
 
+@lru_cache(maxsize=FACTS_MAX)
 def status_of(facts: Facts) -> Status:
     """The status of one server."""
     side = _Sides(

@@ -139,6 +139,7 @@ servers = Table(
     Column("step", Text),
     _at("step_since"),
     Column("step_data", JSONB),
+    Column("files", JSONB),
 )
 guests = Table(
     "guests",

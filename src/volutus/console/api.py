@@ -18,7 +18,10 @@ _VERSIONS = {
     "OpenStack-API-Version": "compute 2.91",
     "Accept": "application/json",
 }
-_VOLUME_VERSION = {"OpenStack-API-Version": "volume 3.59"}
+_OTHER_VERSIONS = {
+    "volume": {"OpenStack-API-Version": "volume 3.59"},
+    "placement": {"OpenStack-API-Version": "placement 1.36"},
+}
 _IMAGE_PATCH = "application/openstack-images-v2.1-json-patch"
 _TIMEOUT_S = 60.0
 # What of a browser's request is about the data that it sends or wants.
@@ -69,8 +72,7 @@ class Api:
         headers = dict(_VERSIONS)
         if subject:
             headers["X-Subject-Token"] = subject
-        if path.startswith("/volume/"):
-            headers |= _VOLUME_VERSION
+        headers |= _OTHER_VERSIONS.get(path.split("/")[1], {})
         if self._token:
             headers["X-Auth-Token"] = self._token
         wanted = {name: str(value) for name, value in (query or {}).items() if value not in (None, "")}

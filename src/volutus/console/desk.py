@@ -9,10 +9,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from volutus.console import look, sign_in
+from volutus.console import look, settings, sign_in
 from volutus.console.api import Api, ApiProblem, PassedOn
-from volutus.console.language import LANGUAGES, _
-from volutus.console.look import Look, look_of
+from volutus.console.language import _
+from volutus.console.look import look_of
 from volutus.console.records import Records
 from volutus.console.rendering import Page, Renderer
 from volutus.console.sessions import Sealer, Session
@@ -119,14 +119,16 @@ class Desk:
         return response
 
     async def change_look(self, request: Request) -> Response:
-        """Language and theme; whoever is not signed in has them too."""
+        """Language and theme; whoever is not signed in has them too. Of a user they are kept."""
         require_same_origin(request)
         form = last_values(await read_form(request))
         before = look_of(request.scope)
-        language, theme = form.get("language", before.language), form.get("theme", before.theme)
+        chosen = look.known(form.get("language", before.language), form.get("theme", before.theme))
         response = see(safe_path(form.get("next", "/")))
-        if language in LANGUAGES and theme in look.THEMES:
-            look.keep(request, response, Look(language, theme))
+        if chosen is not None:
+            look.keep(request, response, chosen)
+            if session := await self.session_of(request):
+                await settings.keep(self.visit(request, session).api, session.user_id, chosen)
         return response
 
     async def image_bytes(self, request: Request) -> Response:
@@ -159,6 +161,8 @@ class Desk:
         session = await self.records.begin(self.visit(request, session).api, session, request)
         response = sign_in.onwards(session, form)
         self.sealer.write(request, response, session)
+        if chosen := await settings.kept(self.visit(request, session).api, session.user_id):
+            look.keep(request, response, chosen)
         return response
 
     async def _answer(self, page: Page, visit: Visit) -> Response:

@@ -1,4 +1,4 @@
-"""How pages look to a user: language and theme, kept in the browser beyond the session."""
+"""How pages look: language and theme, kept in the browser beyond the session."""
 
 from dataclasses import dataclass
 
@@ -29,6 +29,11 @@ def look_of(scope: Scope) -> Look:
     known = chosen in language.LANGUAGES or chosen == language.PSEUDO
     spoken = chosen if known else language.preferred(accepted)
     return Look(spoken, theme if theme in THEMES else "auto")
+
+
+def known(spoken: str, theme: str) -> Look | None:
+    """A look of names that somebody sent; None of others."""
+    return Look(spoken, theme) if spoken in language.LANGUAGES and theme in THEMES else None
 
 
 def keep(request: Request, response: Response, look: Look) -> None:

@@ -84,6 +84,7 @@ _GROUPS = (
             Entry("/admin/projects", N_("Projects")),
             Entry("/admin/users", N_("Users")),
             Entry("/admin/hosts", N_("Hosts and capacity")),
+            Entry("/admin/placement", N_("Placement")),
             Entry("/admin/work", N_("Stuck work")),
             Entry("/admin/audit", N_("Audit")),
             Entry("/admin/accounts", N_("Accounts")),

@@ -7,6 +7,7 @@ from starlette.responses import JSONResponse, Response
 from volutus.console import quotes, traffic
 from volutus.console.api import ApiProblem, Document, together
 from volutus.console.language import _
+from volutus.console.money import amount, meter_name
 from volutus.console.rendering import Page, Renderer
 from volutus.console.server_create import sliders, spelled_flavor
 from volutus.console.servers import POWER, ROOT, shown_state
@@ -52,6 +53,7 @@ async def show(renderer: Renderer, visit: Visit) -> Response:
             _delete_form(server),
         ],
         "price": await _price(visit, server),
+        "cost": None if visit.live_only else await _cost(visit, server_id),
     }
     return renderer.page("server.html", visit, busy=is_busy(state), **values)
 
@@ -138,6 +140,20 @@ def _power_forms(server: Document, state: str) -> list[Form]:
             Form("serial", _("Serial console"), direct=True),
         ]
     return forms
+
+
+async def _cost(visit: Visit, server_id: str) -> Document | None:
+    """What it and its disks cost in the last 30 days; None where nothing was charged for."""
+    try:
+        found = (await visit.api.get(f"/billing/v1/usage/server/{server_id}"))["cost"]
+    except ApiProblem as problem:
+        if problem.status == 401:
+            raise
+        return None
+    if not found["lines"]:
+        return None
+    lines = [(meter_name(one["meter"]), amount(one["amount"], found["currency"])) for one in found["lines"]]
+    return {"total": amount(found["total"], found["currency"]), "lines": lines}
 
 
 async def _price(visit: Visit, server: Document) -> Document | None:

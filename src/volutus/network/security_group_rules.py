@@ -91,11 +91,18 @@ class Rule:
     remote_prefix: str | None
     remote_group_id: str | None
     remote_address_group_id: str | None
+    given_prefix: str | None
+
+    @property
+    def prefix_as_given(self) -> str | None:
+        """`10.2.3.124/24` where the prefix is `10.2.3.0/24`."""
+        return self.given_prefix or self.remote_prefix
 
 
 @dataclass(frozen=True)
 class RuleOrder:
-    """For ICMP `port_min` is the type and `port_max` the code."""
+    """For ICMP `port_min` is the type and `port_max` the code. `given_prefix` is `remote_prefix` with its
+    bits behind the mask, once it was checked."""
 
     project_id: str
     group_id: str
@@ -108,6 +115,7 @@ class RuleOrder:
     remote_group_id: str | None = None
     remote_address_group_id: str | None = None
     description: str = ""
+    given_prefix: str | None = None
 
 
 _FILTERS = common_filters(security_group_rules) | {
@@ -195,7 +203,9 @@ def check(order: RuleOrder) -> RuleOrder:
     """The order if it makes sense. Raises Invalid kinds naming what does not."""
     number = _number(order)
     if order.remote_prefix is not None:
-        order = replace(order, remote_prefix=_prefix(order))
+        prefix = _prefix(order)
+        given = str(ipaddress.ip_interface(order.remote_prefix))
+        order = replace(order, remote_prefix=prefix, given_prefix=given)
     remotes = (order.remote_prefix, order.remote_group_id, order.remote_address_group_id)
     if sum(remote is not None for remote in remotes) > 1:
         raise SecurityGroupRuleInvalid(

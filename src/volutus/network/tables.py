@@ -191,6 +191,7 @@ security_group_rules = Table(
     Column("remote_prefix", CIDR),
     Column("remote_group_id", Text),
     Column("remote_address_group_id", Text),
+    Column("given_prefix", Text),
 )
 default_rules = Table(
     "default_rules",

@@ -1,7 +1,8 @@
 """Claims: a consumer's share of one host, made by one guarded statement."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from sqlalchemy import Row, func, select, text
@@ -18,7 +19,8 @@ class NoValidHost(NoCapacity):
 
 @dataclass(frozen=True)
 class Claim:
-    """What a consumer (a server, a volume) needs. `only_hosts` and `avoid_hosts` are host ids."""
+    """What a consumer (a server, a volume) needs. `only_hosts` and `avoid_hosts` are host ids; `resources`
+    are those of `HostFacts`."""
 
     consumer_id: str
     project_id: str
@@ -30,6 +32,7 @@ class Claim:
     only_hosts: Sequence[str] | None = None
     avoid_hosts: Sequence[str] = ()
     zone: str | None = None
+    resources: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -55,21 +58,26 @@ _CLAIM = text(
           AND (CAST(:only_hosts AS text[]) IS NULL OR i.host_id = ANY(CAST(:only_hosts AS text[])))
           AND NOT i.host_id = ANY(CAST(:avoid_hosts AS text[]))
           AND (CAST(:zone AS text) IS NULL OR h.zone = :zone)
+          AND has_resources(i.resources, i.resources_used, CAST(:resources AS jsonb))
         ORDER BY greatest(
             i.mhz_used::float / greatest(i.mhz, 1), i.memory_mib_used::float / greatest(i.memory_mib, 1)
         ) + random() * 0.1 LIMIT 1
     ), taken AS (
         UPDATE inventories i SET
             mhz_used = mhz_used + :mhz, cores_used = cores_used + :cores,
-            memory_mib_used = memory_mib_used + :memory_mib, disk_gib_used = disk_gib_used + :disk_gib
+            memory_mib_used = memory_mib_used + :memory_mib, disk_gib_used = disk_gib_used + :disk_gib,
+            resources_used = add_resources(resources_used, CAST(:resources AS jsonb), 1)
         FROM chosen WHERE i.host_id = chosen.host_id
           AND i.mhz - i.mhz_used >= :mhz AND i.cores - i.cores_used >= :cores
           AND i.memory_mib - i.memory_mib_used >= :memory_mib AND i.disk_gib - i.disk_gib_used >= :disk_gib
+          AND has_resources(i.resources, i.resources_used, CAST(:resources AS jsonb))
         RETURNING i.host_id
     ), claimed AS (
         INSERT INTO claims
-            (consumer_id, host_id, project_id, user_id, mhz, cores, memory_mib, disk_gib, created_at)
-        SELECT :consumer_id, host_id, :project_id, :user_id, :mhz, :cores, :memory_mib, :disk_gib, :now
+            (consumer_id, host_id, project_id, user_id, mhz, cores, memory_mib, disk_gib, created_at,
+             resources)
+        SELECT :consumer_id, host_id, :project_id, :user_id, :mhz, :cores, :memory_mib, :disk_gib, :now,
+            CAST(:resources AS jsonb)
         FROM taken
         RETURNING host_id
     )
@@ -80,16 +88,22 @@ _RELEASE = text(
     """
     WITH gone AS (
         DELETE FROM claims WHERE consumer_id = ANY(CAST(:consumers AS text[]))
-        RETURNING host_id, mhz, cores, memory_mib, disk_gib
+        RETURNING host_id, mhz, cores, memory_mib, disk_gib, resources
     ), sums AS (
         SELECT host_id, sum(mhz) AS mhz, sum(cores) AS cores, sum(memory_mib) AS memory_mib,
                sum(disk_gib) AS disk_gib
         FROM gone GROUP BY host_id
+    ), freed AS (
+        SELECT host_id, jsonb_object_agg(name, amount) AS resources FROM (
+            SELECT host_id, r.name, sum(r.amount::bigint) AS amount
+            FROM gone, jsonb_each_text(gone.resources) r(name, amount) GROUP BY host_id, r.name
+        ) each GROUP BY host_id
     )
     UPDATE inventories i SET
         mhz_used = mhz_used - s.mhz, cores_used = cores_used - s.cores,
-        memory_mib_used = memory_mib_used - s.memory_mib, disk_gib_used = disk_gib_used - s.disk_gib
-    FROM sums s WHERE i.host_id = s.host_id
+        memory_mib_used = memory_mib_used - s.memory_mib, disk_gib_used = disk_gib_used - s.disk_gib,
+        resources_used = add_resources(resources_used, coalesce(f.resources, '{}'), -1)
+    FROM sums s LEFT JOIN freed f USING (host_id) WHERE i.host_id = s.host_id
     """
 )
 # What becomes less is always given back, whatever else the host has no room for.
@@ -162,7 +176,8 @@ def claim(tx: Tx, wanted: Claim) -> str:
             break
     raise NoValidHost(
         "No valid host was found. There are not enough hosts available.",
-        detail=f"{wanted.mhz} MHz, {wanted.cores} cores, {wanted.memory_mib} MiB, {wanted.disk_gib} GiB",
+        detail=f"{wanted.mhz} MHz, {wanted.cores} cores, {wanted.memory_mib} MiB, {wanted.disk_gib} GiB "
+        + " ".join(f"{name}={count}" for name, count in wanted.resources.items()),
     )
 
 
@@ -231,6 +246,7 @@ def _values(tx: Tx, wanted: Claim) -> dict[str, Any]:
     return {
         **asdict(wanted),
         "only_hosts": None if only is None else list(only),
+        "resources": json.dumps(dict(wanted.resources)),
         "avoid_hosts": list(wanted.avoid_hosts),
         "alive_after": tx.now - SILENT_AFTER,
         "now": tx.now,

@@ -65,6 +65,8 @@ class Host:
     cores_used: int
     memory_mib_used: int
     disk_gib_used: int
+    resources: dict[str, int]
+    resources_used: dict[str, int]
 
 
 _SORTABLE = {"id": hosts.c.id, "hostname": hosts.c.hostname}

@@ -35,6 +35,7 @@ def set_totals(tx: Tx, host_id: str, facts: HostFacts, overcommit: Overcommit) -
             cores=facts.cores * VIRTUAL_CORES_PER_CORE,
             memory_mib=int((facts.memory_mib - kept) * overcommit.memory),
             disk_gib=facts.disk_gib,
+            resources=facts.resources,
         )
     )
 

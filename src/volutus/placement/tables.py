@@ -32,6 +32,8 @@ inventories = Table(
     Column("cores_used", BigInteger),
     Column("memory_mib_used", BigInteger),
     Column("disk_gib_used", BigInteger),
+    Column("resources", JSONB),
+    Column("resources_used", JSONB),
 )
 claims = Table(
     "claims",
@@ -45,6 +47,7 @@ claims = Table(
     Column("memory_mib", BigInteger),
     Column("disk_gib", BigInteger),
     Column("created_at", _moment),
+    Column("resources", JSONB),
 )
 join_tokens = Table(
     "join_tokens",

@@ -34,6 +34,9 @@ _ALIASES = {
     "class:MEMORY_MB": "ram",
     "server_key_pairs": "key_pairs",
     "server_metadata_items": "metadata_items",
+    "server_injected_files": "injected_files",
+    "server_injected_file_content_bytes": "injected_file_content_bytes",
+    "server_injected_file_path_bytes": "injected_file_path_bytes",
     "image_count_total": "images",
 }
 _COMPUTE = frozenset(
@@ -44,6 +47,9 @@ _COMPUTE = frozenset(
         "mhz",
         "key_pairs",
         "metadata_items",
+        "injected_files",
+        "injected_file_content_bytes",
+        "injected_file_path_bytes",
         "server_groups",
         "server_group_members",
     }

@@ -24,6 +24,7 @@ def configure(settings: Settings) -> None:
         "instance": names.tag(settings) or "0",
         "bridge": names.integration_bridge(settings),
         "datapath_type": settings.datapath_type,
+        "pci_devices": settings.pci_devices,
         "log_level": settings.log_level,
     }
     lines = ["# Written by `volutus up` from the cloud's settings."]

@@ -35,7 +35,8 @@ from volutus.volume.tables import (
 @dataclass(frozen=True)
 class Attachment:
     """A volume's tie to a server. `by_compute`: the compute service plugs it; otherwise a client keeps the
-    book itself. `attached_at` is when it was seen plugged in."""
+    book itself. `attached_at` is when it was seen plugged in. `bus` and `device_type` (`disk`, `cdrom`) are
+    None where nobody said."""
 
     id: str
     volume_id: str
@@ -51,6 +52,8 @@ class Attachment:
     tag: str | None
     created_at: datetime
     attached_at: datetime | None
+    bus: str | None = None
+    device_type: str | None = None
 
     @property
     def status(self) -> str:

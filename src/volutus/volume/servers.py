@@ -64,6 +64,8 @@ class AttachOptions:
     boot_index: int | None = None
     tag: str | None = None
     read_only: bool = False
+    bus: str | None = None
+    device_type: str | None = None
 
 
 @dataclass(frozen=True)
@@ -218,7 +220,8 @@ def begin_detach(tx: Tx, caller: Caller, volume_id: str, server_id: str) -> None
 
 def guest_disks(tx: Tx, server_id: str) -> list[GuestDisk]:
     """The disks of the server's guest: its own first, then volumes by device, or the volume it boots from
-    first. Serials start with the volume's id, by which a guest finds them."""
+    first. Serials start with the volume's id, by which a guest finds them. A bus that nobody named is empty:
+    the server's machine decides."""
     own = sorted(own_disks(tx, [server_id])[server_id], key=_own_order)
     tied = [a for a in attachments_of(tx, [server_id])[server_id] if a.wanted != "detached"]
     tied.sort(key=lambda a: (a.boot_index is None, a.boot_index or 0, a.device or ""))
@@ -373,6 +376,8 @@ def _tie(tx: Tx, caller: Caller, volume: Volume, tie: _Tie) -> Attachment:
         "delete_on_termination": options.delete_on_termination,
         "boot_index": options.boot_index,
         "tag": options.tag,
+        "bus": options.bus,
+        "device_type": options.device_type,
         "created_at": tx.now,
         "attached_at": None,
     }
@@ -412,25 +417,27 @@ def _own_order(volume: Volume) -> tuple[int, str]:
     return [role.value for role in Role].index(str(volume.role)), volume.id
 
 
-def _own(volume: Volume) -> tuple[str, str | None, bool]:
-    return volume.id, None, bool(volume.read_only)
+def _own(volume: Volume) -> GuestDisk:
+    return GuestDisk(disk_id=volume.id, target="", bus="", serial=volume.id, read_only=bool(volume.read_only))
 
 
-def _tied(attachment: Attachment) -> tuple[str, str | None, bool]:
-    return attachment.volume_id, attachment.device, attachment.mode == "ro"
+def _tied(attachment: Attachment) -> GuestDisk:
+    is_cdrom = attachment.device_type == "cdrom"
+    return GuestDisk(
+        disk_id=attachment.volume_id,
+        target=(attachment.device or "").removeprefix("/dev/"),
+        bus=attachment.bus or "",
+        device="cdrom" if is_cdrom else "disk",
+        serial=attachment.volume_id,
+        read_only=is_cdrom or attachment.mode == "ro",
+    )
 
 
-def _with_targets(entries: Sequence[tuple[str, str | None, bool]]) -> list[GuestDisk]:
+def _with_targets(entries: Sequence[GuestDisk]) -> list[GuestDisk]:
     """Devices as stored where they still can be: a rescue disk in front moves the root behind the rest."""
-    stored = {device.removeprefix("/dev/") for _, device, _ in entries if device}
+    stored = {disk.target for disk in entries}
     free = iter([f"vd{letter}" for letter in LETTERS if f"vd{letter}" not in stored])
-    placed: list[GuestDisk] = []
-    for number, (disk_id, device, read_only) in enumerate(entries):
-        target = device.removeprefix("/dev/") if device else next(free)
-        boot_index = 0 if number == 0 else None
-        placed.append(
-            GuestDisk(
-                disk_id=disk_id, target=target, serial=disk_id, boot_index=boot_index, read_only=read_only
-            )
-        )
-    return placed
+    return [
+        msgspec.structs.replace(disk, target=disk.target or next(free), boot_index=0 if number == 0 else None)
+        for number, disk in enumerate(entries)
+    ]

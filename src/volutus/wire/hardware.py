@@ -27,7 +27,9 @@ class GuestHardware(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     """`machine` is `pc` (PCI, IDE) or `q35` (PCI Express, SATA). `cpu_model` is one of QEMU's names, or empty
     for what the host has. `tpm_model` (`tpm-crb`, `tpm-tis`) and `watchdog_action` (`reset`, `poweroff`,
     `pause`, `none`) are empty for none. `boots_network` tries the cards after the disks. `cores_max` and
-    `memory_mib_max` are how far a guest can grow while it runs, 0 for not at all."""
+    `memory_mib_max` are how far a guest can grow while it runs, 0 for not at all. With `page_size_kib` its
+    memory is of pages of that size, which its host keeps for guests. `devices` are PCI devices of the host
+    that it gets for itself: class to number."""
 
     machine: str = "pc"
     firmware: Firmware = Firmware.BIOS
@@ -44,3 +46,5 @@ class GuestHardware(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     boots_network: bool = False
     cores_max: int = 0
     memory_mib_max: int = 0
+    page_size_kib: int = 0
+    devices: dict[str, int] = {}

@@ -24,7 +24,9 @@ class GuestState(Enum):
 
 class HostFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What the machine has. `mhz_per_core` is measured, not the label's; `chassis` is OVN's name of it;
-    `pools` are the sizes in GiB of those that disks can be kept in, the first being `disk_gib`."""
+    `pools` are the sizes in GiB of those that disks can be kept in, the first being `disk_gib`. `resources`
+    count what else guests can have for themselves: `pages:2048` pages of 2,048 KiB, whose memory is not in
+    `memory_mib`; `pci:NAME` devices of a class."""
 
     hostname: str
     cores: int
@@ -37,6 +39,7 @@ class HostFacts(msgspec.Struct, frozen=True, kw_only=True):
     chassis: str
     address: str
     pools: dict[str, int] = {}
+    resources: dict[str, int] = {}
 
 
 class NicCounters(msgspec.Struct, frozen=True, kw_only=True):

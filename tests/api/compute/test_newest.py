@@ -47,6 +47,29 @@ def test_a_volume_is_rebuilt_from_the_image_named(nova, plane, database):
     assert (volume["status"], volume["volume_image_metadata"]["image_id"]) == ("in-use", OTHER)
 
 
+def test_disks_are_plugged_in_as_ordered(nova, plane):
+    own = {"boot_index": 0, "uuid": IMAGE, "source_type": "image", "destination_type": "local"}
+    blank = {"source_type": "blank", "destination_type": "volume", "volume_size": 1}
+    devices = [
+        {**own, "disk_bus": "scsi"},
+        {**blank, "disk_bus": "virtio"},
+        {**blank, "device_type": "cdrom"},
+        {**blank, "disk_bus": "sata", "device_type": "disk"},
+        blank,
+    ]
+    id_ = make(nova, plane, block_device_mapping_v2=devices)
+    disks = plane.hosts[0].guests[id_].spec.disks
+    assert [(disk.bus, disk.device, disk.read_only) for disk in disks] == [
+        ("scsi", "disk", False),
+        ("virtio", "disk", False),
+        ("ide", "cdrom", True),
+        ("sata", "disk", False),
+        ("scsi", "disk", False),
+    ]
+    refused = nova.post(f"{ROOT}/servers", body(block_device_mapping_v2=[{**blank, "disk_bus": "lpt"}]))
+    assert refused.status_code == 400
+
+
 def test_a_server_tells_its_image_and_its_hints(nova, plane, database):
     with database.begin() as tx:
         tx.execute(text('UPDATE images SET properties = \'{"hw_disk_bus": "scsi", "mine": "x"}\''))

@@ -51,8 +51,9 @@ def test_a_rule_is_shown_as_neutron_shows_it(net, group):
         protocol="TCP",
         port_range_min="22",
         port_range_max=22,
-        remote_ip_prefix="10.0.0.0/8",
+        remote_ip_prefix="10.1.2.3/8",
     )
+    assert (rule["remote_ip_prefix"], rule["normalized_cidr"]) == ("10.1.2.3/8", "10.0.0.0/8")
     assert (rule["protocol"], rule["port_range_min"], rule["ethertype"]) == ("tcp", 22, "IPv4")
     assert net.show(f"security-group-rules/{rule['id']}") == rule
     same = {"security_group_id": group["id"], "direction": "ingress", "protocol": "6"}

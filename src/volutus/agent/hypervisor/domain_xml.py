@@ -4,8 +4,8 @@ Devices carry an alias made of our own id (`ua-` is libvirt's prefix for a user'
 plugged in can be read back, and unplugged, without keeping a list beside libvirt's.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement, tostring
 
@@ -33,12 +33,13 @@ _OFFLOADS_GUEST = ("csum", "tso4", "tso6", "ecn", "ufo")
 
 @dataclass(frozen=True)
 class Machine:
-    """What all guests of a host have in common."""
+    """What all guests of a host have in common, and what PCI devices of the host they can have, by class."""
 
     accelerator: str
     host_mhz: int
     offloads: bool
     disk_cache: str = "none"
+    devices: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -71,14 +72,16 @@ def domain(
     disks: Mapping[str, DiskLocation],
     taps: Mapping[str, str],
     paths: GuestPaths,
+    devices_of_host: Sequence[str] = (),
 ) -> str:
-    """A whole guest."""
+    """A whole guest; `devices_of_host` are the addresses of PCI devices that it gets."""
     root = Element("domain", type="kvm" if machine.accelerator == "kvm" else "qemu")
     text(root, "name", spec.id)
     text(root, "uuid", spec.id)
     metadata = SubElement(root, "metadata")
     metadata.append(mhz_element(spec.mhz))
     hardware_xml.size(root, spec)
+    hardware_xml.pages(root, spec.hardware)
     _cputune(root, spec, machine)
     _firmware(root, spec, paths)
     hardware_xml.features(root, spec, machine.accelerator)
@@ -97,6 +100,7 @@ def domain(
         devices.append(element)
     _consoles(devices, paths)
     hardware_xml.extras(devices, spec.hardware)
+    hardware_xml.passed_through(devices, devices_of_host)
     return tostring(root, encoding="unicode")
 
 

@@ -1,5 +1,6 @@
 """The parts of a guest's XML that say what kind of machine it is shown: firmware, processor, chips. Pure."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement
 
@@ -33,6 +34,33 @@ def size(root: Element, spec: GuestSpec) -> None:
         text(root, "vcpu", str(hardware.cores_max), current=str(spec.cores))
     else:
         text(root, "vcpu", str(spec.cores))
+
+
+def pages(root: Element, hardware: GuestHardware) -> None:
+    """What the guest's memory is made of, where that is not the ordinary."""
+    if hardware.page_size_kib:
+        kept = SubElement(SubElement(root, "memoryBacking"), "hugepages")
+        SubElement(kept, "page", size=str(hardware.page_size_kib), unit="KiB")
+
+
+def passed_through(devices: Element, addresses: Sequence[str]) -> None:
+    """PCI devices of the host, taken from it while the guest has them."""
+    for address in addresses:
+        element = SubElement(devices, "hostdev", mode="subsystem", type="pci", managed="yes")
+        domain, bus, rest = address.split(":")
+        slot, function = rest.split(".")
+        names = {"domain": domain, "bus": bus, "slot": slot, "function": function}
+        numbers = {name: f"0x{number}" for name, number in names.items()}
+        SubElement(SubElement(element, "source"), "address", numbers)
+
+
+def passed_addresses(root: Element) -> list[str]:
+    """Those that a guest's XML names."""
+    found = root.iterfind("devices/hostdev[@type='pci']/source/address")
+    return [
+        "{}:{}:{}.{}".format(*(address.get(name, "")[2:] for name in ("domain", "bus", "slot", "function")))
+        for address in found
+    ]
 
 
 def firmware(os: Element, hardware: GuestHardware, nvram: Path | None) -> None:

@@ -16,6 +16,7 @@ from xml.etree.ElementTree import Element, fromstring, tostring
 
 import libvirt
 
+from volutus.agent.devices import choose
 from volutus.agent.faults import HostFault
 from volutus.agent.hypervisor import StartOrder
 from volutus.agent.hypervisor.backups import Backups
@@ -35,7 +36,7 @@ from volutus.agent.hypervisor.domain_xml import (
     secret,
 )
 from volutus.agent.hypervisor.guest_files import GuestFiles
-from volutus.agent.hypervisor.hardware_xml import VARIABLES
+from volutus.agent.hypervisor.hardware_xml import VARIABLES, passed_addresses
 from volutus.agent.hypervisor.pidwatch import PidWatch, read_pid
 from volutus.agent.state import GuestSeen, GuestSize
 from volutus.agent.storage import DiskLocation
@@ -81,6 +82,7 @@ class LibvirtHypervisor:
         self._watch = watch
         self._backups = Backups()
         self._lock = threading.Lock()
+        self._choosing = threading.Lock()
         self._open: libvirt.virConnect | None = None
         # libvirt prints each error to the terminal unless told not to; they are raised anyway.
         libvirt.registerErrorHandler(_silent, None)
@@ -121,7 +123,6 @@ class LibvirtHypervisor:
             nvram=self._variables(spec),
         )
         disks = {disk_id: self._located(location) for disk_id, location in order.disks.items()}
-        xml = domain(spec, self._machine, disks, order.taps, paths)
         with _faults("The hypervisor could not start the guest."):
             found = self._find(spec.id)
             if found is not None and found.isActive():
@@ -130,7 +131,11 @@ class LibvirtHypervisor:
                 # It goes on as the machine that it was.
                 found.create()
                 return
-            self._connection().defineXML(xml).create()
+            # Two guests that start at once must not be given the same device; others start together.
+            with self._choosing if spec.hardware.devices else contextlib.nullcontext():
+                given = self._free_devices(spec)
+                xml = domain(spec, self._machine, disks, order.taps, paths, given)
+                self._connection().defineXML(xml).create()
 
     def ask_shutdown(self, guest_id: str) -> None:
         with _faults("The guest could not be asked to shut down."), _absent_is_fine(_NOT_RUNNING):
@@ -280,6 +285,15 @@ class LibvirtHypervisor:
 
     def _get(self, guest_id: str) -> libvirt.virDomain:
         return self._connection().lookupByUUIDString(guest_id)
+
+    def _free_devices(self, spec: GuestSpec) -> list[str]:
+        """Addresses of devices that no guest has, also none that is suspended and goes on with them."""
+        if not spec.hardware.devices:
+            return []
+        others = [found for found in self._connection().listAllDomains() if found.UUIDString() != spec.id]
+        held = [found for found in others if found.isActive() or found.hasManagedSaveImage()]
+        taken = {address for found in held for address in passed_addresses(_live(found))}
+        return choose(spec.hardware.devices, self._machine.devices, taken)
 
     def _attach(self, guest_id: str, device: Element) -> None:
         with _faults("The device could not be attached."):

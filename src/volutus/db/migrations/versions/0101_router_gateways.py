@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0101"
-down_revision = "0092"
+down_revision = "0125"
 
 
 def upgrade() -> None:

@@ -1,14 +1,32 @@
 """The account that pays for the caller's project: balance, ledger, usage, statements, notices."""
 
+from decimal import Decimal
+
 from starlette.responses import Response
 
-from volutus.billing import accounts, forecasts, ledger, notices, standing, statements
+from volutus import volume
+from volutus.billing import (
+    accounts,
+    admission,
+    forecasts,
+    ledger,
+    money,
+    notices,
+    standing,
+    statements,
+    thing_costs,
+)
 from volutus.billing.accounts import Account
 from volutus.billing.ledger import LineFilter
+from volutus.billing.thing_costs import Thing
+from volutus.compute import meters
 from volutus.db.paging import PAGE_MAX
 from volutus.http.kernel import Request, document
 from volutus.http.openstack.billing import queries, views
 from volutus.http.openstack.billing.paging import next_page
+
+# What disks are metered as.
+VOLUME = "volume"
 
 
 def balance(request: Request) -> Response:
@@ -43,6 +61,20 @@ def usage(request: Request) -> Response:
     return document({"usage": views.shown(found)})
 
 
+def cost_of(request: Request) -> Response:
+    """What one thing of the caller's project cost in a time; a server with the disks that it has now."""
+    account = accounts.mine(request.tx, request.caller)
+    kind, key = request.params["resource_kind"], request.params["resource_id"]
+    since, until = queries.span(request, thing_costs.SPAN_DAYS_MAX)
+    things = [Thing(kind, key)]
+    if kind == meters.SERVER:
+        things += [Thing(VOLUME, disk.disk_id) for disk in volume.guest_disks(request.tx, key)]
+    found = thing_costs.costs(request.tx, account.id, request.caller.own_project(), things, (since, until))
+    total = sum((line.amount for line in found), start=Decimal(0))
+    head = {"since": views.moment(since), "until": views.moment(until), "currency": account.currency}
+    return document({"cost": {**head, "total": f"{total:f}", "lines": views.shown(found)}})
+
+
 def statement_mine(request: Request) -> Response:
     """What the caller's account spent in a time, by project and meter."""
     return _statement(request, accounts.mine(request.tx, request.caller))
@@ -68,11 +100,16 @@ def notices_mine(request: Request) -> Response:
 
 def _balance(request: Request, account: Account) -> dict[str, object]:
     stands = standing.get(request.tx, account.id)
+    balance = accounts.balance(request.tx, account)
+    reserved = admission.need(request.tx, account, {}).funds
     return {
         "account_id": account.id,
-        "balance": views.shown(accounts.balance(request.tx, account)),
+        "balance": views.shown(balance),
         "currency": account.currency,
         "credit_limit": views.shown(account.credit_limit),
+        # What the next days of all that is in use need, and what is left for orders beside it.
+        "reserved": views.shown(reserved),
+        "available": views.shown(money.total((balance, account.credit_limit, -reserved))),
         "mode": account.mode,
         "standing": stands.state,
     }
@@ -102,6 +139,7 @@ def _statement(request: Request, account: Account) -> Response:
     rows = [views.shown(line) for line in lines]
     if views.wants_csv(request):
         return views.table(rows, "statement")
-    total = sum(line.amount for line in lines)
     head = {"account_id": account.id, "since": views.moment(since), "until": views.moment(until)}
-    return document({"statement": {**head, "total": f"{total:f}", "lines": rows}})
+    total = money.total(line.amount for line in lines)
+    sums = {"total": total, "tags": statements.by_tag(request.tx, lines)}
+    return document({"statement": {**head, **views.shown(sums), "lines": rows}})

@@ -34,7 +34,7 @@ _NETWORK = {
     "security_groups": "security_group",
     "security_group_rules": "security_group_rule",
 }
-# Files injected at creation are gone from the API; no more of them than none.
+# Shown as long as files could be sent with an order.
 _INJECTED = ("injected_files", "injected_file_content_bytes", "injected_file_path_bytes")
 _UNCOUNTED = quota.UNLIMITED
 _NOT_USED = {"metadata_items", "key_pairs", "server_group_members", *_INJECTED, "fixed_ips"}
@@ -113,7 +113,7 @@ def update(request: Request) -> Response:
 
 def delete(request: Request) -> Response:
     """Go back to the defaults."""
-    quota.reset_limits(request.tx, request.params["project_id"], [*_OURS, "mhz"])
+    quota.reset_limits(request.tx, request.params["project_id"], [*_OURS, *_INJECTED, "mhz"])
     return empty()
 
 
@@ -133,7 +133,7 @@ def class_update(request: Request) -> Response:
 
 def _changes(body: QuotaBody) -> dict[str, int]:
     changes = {}
-    for name in (*_OURS, "mhz", *_NETWORK):
+    for name in (*_OURS, *_INJECTED, "mhz", *_NETWORK):
         value = schemas.number(getattr(body, name), name, quota.UNLIMITED)
         if value is not None:
             changes[_NETWORK.get(name, name)] = value
@@ -175,7 +175,8 @@ def _absolute(request: Request, project_id: str) -> dict[str, Any]:
     if version < V2_39:
         view["maxImageMeta"] = limit["metadata_items"]
     if version < V2_57:
-        view |= {"maxPersonality": 0, "maxPersonalitySize": 0}
+        view["maxPersonality"] = limit["injected_files"]
+        view["maxPersonalitySize"] = limit["injected_file_content_bytes"]
     return view
 
 
@@ -194,7 +195,7 @@ def _limits(request: Request, found: Mapping[str, int]) -> dict[str, int]:
     if version < V2_36:
         view |= {name: named[name] for name in _NETWORK} | {"fixed_ips": _UNCOUNTED}
     if version < V2_57:
-        view |= dict.fromkeys(_INJECTED, 0)
+        view |= {name: named[name] for name in _INJECTED}
     return view
 
 

@@ -29,6 +29,7 @@ def rebuild(request: Request, server_id: str, arguments: Any) -> Response:
         metadata=body.metadata,
         admin_pass=password,
         changes=_changes(request, body),
+        files=schemas.files_of(body.personality),
         reimages=request.microversion >= V2_93,
     )
     server = compute.rebuilds.rebuild(request.tx, request.caller, server_id, wanted)

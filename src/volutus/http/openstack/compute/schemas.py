@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from volutus.compute.personality import InjectedFile
 from volutus.errors import Invalid
 from volutus.http.kernel import Version
 
@@ -65,6 +66,11 @@ class OldBlockDeviceBody(Struct, forbid_unknown_fields=True):
     no_device: Any = None
 
 
+class File(Struct, forbid_unknown_fields=True):
+    path: Annotated[str, Meta(min_length=1)]
+    contents: str
+
+
 class ServerCreate(Struct, forbid_unknown_fields=True):
     name: Name
     flavor: str | int = msgspec.field(name="flavorRef")
@@ -92,7 +98,7 @@ class ServerCreate(Struct, forbid_unknown_fields=True):
     access_ipv6: str | None = msgspec.field(name="accessIPv6", default=None)
     disk_config: str | None = msgspec.field(name="OS-DCF:diskConfig", default=None)
     hints: dict[str, Any] | None = msgspec.field(name="os:scheduler_hints", default=None)
-    personality: list[Any] | UnsetType = UNSET
+    personality: list[File] | UnsetType = UNSET
 
 
 class ServerCreateBody(Struct, forbid_unknown_fields=True):
@@ -115,7 +121,7 @@ class ServerRebuild(Struct, forbid_unknown_fields=True):
     user_data: str | UnsetType | None = UNSET
     trusted_image_certificates: list[str] | UnsetType | None = UNSET
     hostname: str | UnsetType = UNSET
-    personality: list[Any] | UnsetType = UNSET
+    personality: list[File] | UnsetType = UNSET
 
 
 class ImageCreate(Struct, forbid_unknown_fields=True):
@@ -168,15 +174,26 @@ _SINCE = {
 }
 
 
+# From which version on a field may not be sent any more.
+_UNTIL = {"personality": Version(2, 57)}
+
+
 def check_version(body: ServerCreate | ServerRebuild | ServerUpdate, version: Version) -> None:
     """Raise Invalid for a field that the version asked for does not have."""
-    for name, since in _SINCE.items():
-        if version < since and getattr(body, name, UNSET) is not UNSET:
+    absent = [name for name, since in _SINCE.items() if version < since]
+    absent += [name for name, until in _UNTIL.items() if version >= until]
+    for name in absent:
+        if getattr(body, name, UNSET) is not UNSET:
             raise Invalid(
                 f"Invalid input for field/attribute server. Additional properties are not allowed "
                 f"('{name}' was unexpected)",
                 field=f"server.{name}",
             )
+
+
+def files_of(given: list[File] | UnsetType) -> tuple[InjectedFile, ...]:
+    """The files of an order."""
+    return tuple(InjectedFile(file.path, file.contents) for file in given) if given is not UNSET else ()
 
 
 def number(value: int | str | None, field: str, least: int = 0) -> int | None:

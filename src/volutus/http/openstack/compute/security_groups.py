@@ -200,7 +200,7 @@ def _rule(rule: Rule, names: dict[str, str]) -> dict[str, Any]:
             "name": names.get(rule.remote_group_id, rule.remote_group_id),
             "tenant_id": rule.project_id,
         }
-    cidr = rule.remote_prefix or ("::/0" if rule.ip_version == 6 else "0.0.0.0/0")
+    cidr = rule.prefix_as_given or ("::/0" if rule.ip_version == 6 else "0.0.0.0/0")
     return {
         "id": rule.id,
         "parent_group_id": rule.group_id,

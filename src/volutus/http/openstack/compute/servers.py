@@ -121,6 +121,7 @@ def _order(request: Request, body: schemas.ServerCreateBody) -> ServerOrder:
         block_devices=_block_devices(server),
         key_name=server.key_name,
         user_data=server.user_data,
+        files=schemas.files_of(server.personality),
         config_drive=_config_drive(server),
         admin_pass=server.admin_pass or None if isinstance(server.admin_pass, str) else None,
         metadata=server.metadata or {},
@@ -195,6 +196,8 @@ def _block_device(body: BlockDeviceBody) -> BlockDevice:
         delete_on_termination=schemas.flag(body.delete_on_termination, "delete_on_termination"),
         volume_type=body.volume_type,
         tag=body.tag,
+        bus=body.disk_bus,
+        device_type=body.device_type,
     )
 
 

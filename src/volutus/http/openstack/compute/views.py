@@ -4,6 +4,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from volutus.compute import Server
@@ -25,6 +26,8 @@ V2_96 = Version(2, 96)
 V2_98 = Version(2, 98)
 V2_100 = Version(2, 100)
 
+# A page of a list has at most so many.
+HOST_IDS_MAX = 1000
 # While a server is in one of these it has a progress; ours is done when it is ACTIVE.
 _PROGRESS = {"ACTIVE": 100, "BUILD": 0, "REBUILD": 0, "RESIZE": 0, "VERIFY_RESIZE": 100}
 _FAULTY = ("ERROR", "DELETED")
@@ -34,12 +37,13 @@ _STANDARD = re.compile(r"(hw|os|img)_|(architecture|hypervisor_type|vm_mode)$")
 
 def time(at: datetime | None) -> str | None:
     """`2026-11-21T12:00:00Z`, to the second."""
-    return at.strftime("%Y-%m-%dT%H:%M:%SZ") if at else None
+    # A list has thousands: this is a tenth of what a format string costs.
+    return f"{at.isoformat()[:19]}Z" if at else None
 
 
 def long_time(at: datetime | None) -> str | None:
     """`2026-11-21T12:00:00.000000`, as Nova shows some times: without a zone."""
-    return at.strftime("%Y-%m-%dT%H:%M:%S.%f") if at else None
+    return at.isoformat(timespec="microseconds")[:26] if at else None
 
 
 def links(request: Request, kind: str, name: str) -> list[dict[str, str]]:
@@ -137,7 +141,7 @@ def _core(request: Request, found: Detailed, *, with_types: bool) -> dict[str, A
         "tenant_id": server.project_id,
         "user_id": server.user_id,
         "metadata": server.metadata,
-        "hostId": _host_id(server),
+        "hostId": _host_id(server.project_id, server.guest.host_name) if server.guest else "",
         "image": _image(request, server),
         "flavor": _flavor(request, server),
         "created": time(server.created_at),
@@ -202,11 +206,10 @@ def _host_status(up: bool | None) -> str:
     return "UP" if up else "UNKNOWN"
 
 
-def _host_id(server: Server) -> str:
+@lru_cache(maxsize=HOST_IDS_MAX)
+def _host_id(project_id: str, host_name: str) -> str:
     """The same for servers of one project on one host, and of no use for finding the host."""
-    if server.guest is None:
-        return ""
-    return hashlib.sha224(f"{server.project_id}{server.guest.host_name}".encode()).hexdigest()
+    return hashlib.sha224(f"{project_id}{host_name}".encode()).hexdigest()
 
 
 def _image(request: Request, server: Server) -> dict[str, Any] | str:

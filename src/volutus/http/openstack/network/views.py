@@ -260,7 +260,8 @@ def security_group(it: SecurityGroup) -> dict[str, Any]:
 
 
 def rule(it: Rule) -> dict[str, Any]:
-    return common(it) | {"security_group_id": it.group_id} | matched(it)
+    shown = common(it) | {"security_group_id": it.group_id} | matched(it)
+    return shown | {"remote_ip_prefix": it.prefix_as_given}
 
 
 def matched(it: Rule | DefaultRule) -> dict[str, Any]:
