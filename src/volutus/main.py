@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from volutus import billing, compute, image, network
 from volutus.billing.providers import Provider
@@ -49,7 +50,7 @@ from volutus.network.trace import Tracer
 from volutus.reconcile import Reconciler, Worker
 from volutus.settings import Settings
 from volutus.setup import console_assets, first_image, keys
-from volutus.volume import BackupReconciler, UploadReconciler, VolumeReconciler
+from volutus.volume import BackupReconciler, ScheduleReconciler, UploadReconciler, VolumeReconciler
 from volutus.volume import keys as keys_of_volumes
 
 # An operator's own rules, read after ours.
@@ -153,6 +154,7 @@ def reconcilers(settings: Settings, database: Database, northbound: Northbound) 
         VolumeReconciler(database),
         UploadReconciler(database),
         BackupReconciler(database),
+        ScheduleReconciler(database),
         *network_reconcilers(database, northbound, database.clock),
         ImageCollector(database, store),
         ImageImporter(database, store, import_rules(settings)),
@@ -162,6 +164,7 @@ def reconcilers(settings: Settings, database: Database, northbound: Northbound) 
         billing.UpkeepReconciler(
             database,
             billing.Enforcement(compute.projects.stop, compute.projects.start, compute.projects.remove),
+            compute.unreachable,
         ),
     ]
 
@@ -228,7 +231,8 @@ def run_agents_api(settings: Settings, fd: int) -> None:
     served.parts["heartbeats"] = agent.Heartbeats(database)
     served.parts["bell"] = agent.HostBell(settings.database)
     dialect = agent.dialect(trust_host_header=settings.trust_host_header)
-    _serve(settings, Kernel(served, [dialect]), fd, encrypted=not settings.trust_host_header)
+    app = Kernel(served, [dialect])
+    _serve(settings, app, fd, protocol=CertificateProtocol, encrypted=not settings.trust_host_header)
 
 
 def run_reconcile(settings: Settings) -> None:
@@ -264,7 +268,14 @@ def _keep_what_was_loaded() -> None:
     gc.freeze()
 
 
-def _serve(settings: Settings, app: ASGIApp, fd: int, *, encrypted: bool = False) -> None:
+def _serve(
+    settings: Settings,
+    app: ASGIApp,
+    fd: int,
+    *,
+    protocol: type[HttpToolsProtocol] = DirectProtocol,
+    encrypted: bool = False,
+) -> None:
     """Answer HTTP on the socket until the process is told to end. A client certificate is asked for, not
     required: enrolment comes without one, everything else is refused by the authenticator."""
     config = uvicorn.Config(
@@ -276,7 +287,7 @@ def _serve(settings: Settings, app: ASGIApp, fd: int, *, encrypted: bool = False
         lifespan="off",
         ws="none" if encrypted else "wsproto",
         loop="uvloop",
-        http=CertificateProtocol if encrypted else DirectProtocol,
+        http=protocol,
         ssl_certfile=settings.secrets_dir / "server.pem" if encrypted else None,
         ssl_keyfile=settings.secrets_dir / "server.key" if encrypted else None,
         ssl_ca_certs=str(settings.secrets_dir / "ca.pem") if encrypted else None,

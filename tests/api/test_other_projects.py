@@ -10,6 +10,7 @@ from sqlalchemy import text
 from tests.api.foreign import STRANGER, THEIR_ADMIN, Foreign, filled, header_of, pieces
 from volutus import main
 from volutus.http.kernel import Dialect, Route
+from volutus.network import qos_rules
 
 # Routes on which even an administrator of the object's project finds nothing, so that a 404 says little: each
 # with what it lacks in these tests.
@@ -26,7 +27,7 @@ NOTHING_THERE = {
     ("network", "POST", "/v2.0/floatingips/{floating_ip_id}/port_forwardings"): "a router between",
     **{
         ("network", method, f"/v2.0/qos/policies/{{policy_id}}/{kind}_rules/{{id}}"): "the policy's rule"
-        for kind in ("bandwidth_limit", "dscp_marking")
+        for kind in qos_rules.KINDS
         for method in ("GET", "PUT", "DELETE")
     },
     **{

@@ -163,19 +163,20 @@ class Month:
     def fall_silent(self, tx):
         self.silent.setdefault(self.random.choice(SERVERS), self.second)
 
-    def settle(self, tx):
-        """As hosts that are silent are settled, before a cycle is rated."""
-        gone = {one: at for one, at in self.silent.items() if self.second - at >= SILENT_S}
-        end_usage(
-            tx, "server", {one: self.began + timedelta(seconds=at - self.origin) for one, at in gone.items()}
-        )
-        self.settled = gone
+    def gone(self):
+        """Which hosts are silent for so long that they count as gone, and when they were last heard."""
+        return {one: at for one, at in self.silent.items() if self.second - at >= SILENT_S}
 
-    def forget(self):
-        """What was settled has ended when its host was last heard."""
-        for key in [key for key in self.open if key[0] in self.settled]:
+    def settle(self, tx):
+        """What the program is given to call before it rates a cycle."""
+        heard = {one: self.began + timedelta(seconds=at - self.origin) for one, at in self.gone().items()}
+        end_usage(tx, "server", heard)
+
+    def forget(self, gone):
+        """What a silent host had has ended when it was last heard."""
+        for key in [key for key in self.open if key[0] in gone]:
             held = self.open.pop(key)
-            held.until = max(held.since, self.settled[key[0]])
+            held.until = max(held.since, gone[key[0]])
 
     def come_back(self, tx):
         """The host tells that all it had still runs."""
@@ -333,12 +334,17 @@ class Month:
                     raise Crash
             except Crash:
                 self.crashes += 1
-        self.settled = {}
-        while waiting:
-            self.reconciler.step([ITEM])
+        gone = self.gone() if waiting else {}
+        self.catch_up()
+        self.forget(gone)
+
+    def catch_up(self):
+        """As the reconciling process does."""
+        while True:
             with self.database.read() as tx:
-                waiting = rating.due(tx)
-        self.forget()
+                if not rating.due(tx):
+                    return
+            self.reconciler.step([ITEM])
 
     def finish(self):
         """The end of the history: all of it is rated."""

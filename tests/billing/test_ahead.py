@@ -12,6 +12,7 @@ from tests.conftest import make_caller
 from volutus.billing import (
     accounts,
     auditing,
+    burst,
     ledger,
     notices,
     packages,
@@ -239,6 +240,7 @@ def test_traffic_by_rate_or_by_volume(opened, clock):
             uplink.by_rate(tx, ME, RateOrder(foreign, Decimal(1)))
         uplink.by_rate(tx, ME, RateOrder(mine, Decimal(100)))
         assert traffic.rates(tx, ["p"]) == [RateOrder(mine, Decimal(100))]
+        assert burst.measured(tx)["bandwidth_mbit"] == 1
     clock.advance(30)
     # What 100 Mbit/s carry in five minutes is paid for, and a GB above it is not.
     send(100 * 125_000 * 300 + 2**30)

@@ -69,8 +69,7 @@ def simulate(loads):
 
 def month(seed=3):
     """Loads of 30 days: a wave a day with noise, a spike of two hours on day 10, a quarter of the hosts
-    lost for
-    a day on day 20."""
+    lost for a day on day 20."""
     chance = random.Random(seed)
     loads = []
     for cycle in range(30 * CYCLES_PER_DAY):

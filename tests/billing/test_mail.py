@@ -75,28 +75,35 @@ def tell(database, account_id, kind, detail=None):
 
 def test_each_in_its_language_and_once(opened, sink, post, clock):
     for name in ("a", "b"):
-        tell(opened, name, "out_of_money_soon", {"funds": "1.23456789", "a_day": "0.50000000000000000000"})
+        detail = {"funds": "1.23456789", "a_day": "0.50000000000000000000", "stop_after_s": "129600"}
+        tell(opened, name, "out_of_money_soon", detail)
     for _ in range(3):
         post()
         clock.advance(3600)
     english, chinese = sink.mails
     assert (english["To"], english["Content-Language"]) == ("Firm a <a@firm.example>", "en")
     assert english["Subject"] == "Your balance is low"
-    assert "You have 1.23 left and use 0.50 a day." in english.get_content()
+    told = english.get_content()
+    assert "You have ¥1.23 left and use ¥0.50 a day." in told
+    assert "stopped: 36 hours from now" in told
     assert (chinese["Subject"], chinese["Content-Language"]) == ("您的余额不足", "zh")
-    assert "您还剩 1.23，每天使用 0.50。" in chinese.get_content()
+    assert (
+        "您还剩 ¥1.23，每天使用 ¥0.50。余额用完后服务器将被停止，最早在 36 小时之后。"
+        in chinese.get_content()
+    )
     assert english["Message-ID"].endswith("@cloud.example>") != chinese["Message-ID"]
 
 
 def test_orders_are_confirmed(opened, sink, post):
     with opened.begin() as tx:
-        order = Ordered(["1 GHz (cpu_mhz)"], Decimal(45), 3)
-        notices.tell_order(tx, accounts.fetch(tx, "a"), "o-1", order)
+        order = Ordered(["1 GHz (cpu_mhz)", "20 GB (storage_gib:nvme)"], Decimal(45), 3)
+        for name in ("a", "b"):
+            notices.tell_orders(tx, accounts.fetch(tx, name), {f"o-{name}": order})
     post()
-    (mail,) = sink.mails
-    content = mail.get_content()
-    assert mail["Subject"] == "Your order o-1"
-    assert all(part in content for part in ("1 GHz", "¥45.00", "3 months"))
+    english, chinese = (mail.get_content().replace("\r\n", "\n") for mail in sink.mails)
+    assert sink.mails[0]["Subject"] == "Your order o-a"
+    assert "1 GHz (CPU)\n20 GB (Storage nvme)\n\nPrice: ¥45.00\nTerm: 3 months" in english
+    assert "1 GHz (处理器)\n20 GB (存储 nvme)\n\n价格：¥45.00\n期限：3 个月" in chinese
 
 
 def test_a_busy_server_is_asked_again_and_a_refusal_is_final(opened, sink, post, clock):

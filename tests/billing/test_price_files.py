@@ -24,7 +24,8 @@ def in_order(edition):
 def test_what_is_written_reads_back(name):
     edition = in_order(shipped(name))
     assert in_order(price_files.read_toml(price_files.write_toml(edition))) == edition
-    assert in_order(price_files.read_csv(price_files.write_csv(edition), edition)) == edition
+    table = price_files.read_csv(price_files.write_csv(edition))
+    assert in_order(replace(table, is_default=edition.is_default)) == edition
 
 
 def test_a_list_on_another_reads_back():

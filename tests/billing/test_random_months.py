@@ -14,13 +14,13 @@ STEPS = 80
 
 
 def seeds():
-    first, _, last = os.environ.get("VOLUTUS_RANDOM_MONTHS", "0-3").partition("-")
+    first, _, last = os.environ.get("VOLUTUS_RANDOM_MONTHS", "0-2").partition("-")
     return list(range(int(first), int(last or first) + 1))
 
 
 @pytest.mark.parametrize("seed", seeds())
 def test_random_histories_are_charged_as_a_naive_model_does(shared_database, clock, seed):
-    month = Month(shared_database, clock, seed, wild=seed % 4 == 3)
+    month = Month(shared_database, clock, seed, wild=seed % 3 == 2)
     for _ in range(STEPS):
         month.step()
         if month.random.random() < 0.15:
@@ -57,11 +57,11 @@ def test_two_processes_and_days_late_give_one_ledger(shared_database, clock):
     for _ in range(40):
         month.step()
     clock.advance(8 * 3600)
-    failures = []
+    gone, failures = month.gone(), []
 
     def work():
         try:
-            month.rate()
+            month.catch_up()
         except Exception as error:  # noqa: BLE001 told by the thread that waits
             failures.append(error)
 
@@ -71,4 +71,5 @@ def test_two_processes_and_days_late_give_one_ledger(shared_database, clock):
     for thread in threads:
         thread.join()
     assert not failures
+    month.forget(gone)
     month.check("late")

@@ -6,14 +6,17 @@ import os
 import socket
 import threading
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
 import uvicorn
+from starlette.datastructures import Headers
 
 from tests.conftest import make_caller
 from volutus.http.direct import DirectProtocol
 from volutus.http.listening import SharingServer
+from volutus.http.sending import RangedResponse, Sendable
 
 CONTENT = os.urandom(20 << 20) + bytes(9 << 20) + b"the end"
 ROOT = "/image/v2/images"
@@ -46,17 +49,24 @@ class Cloud:
         return self.call("PUT", f"/{made}/file", CONTENT, Content_Type="application/octet-stream")
 
 
-@pytest.fixture
-def cloud(kernel, authenticator):
+@contextmanager
+def served(app):
+    """Where the application answers while the block lasts."""
     listening = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(kernel, log_config=None, lifespan="off", loop="uvloop", http=DirectProtocol)
+    config = uvicorn.Config(app, log_config=None, lifespan="off", loop="uvloop", http=DirectProtocol)
     server = SharingServer(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()
-    yield Cloud(listening.getsockname()[:2], authenticator.issue(make_caller()))
+    yield listening.getsockname()[:2]
     server.should_exit = server.force_exit = True
     thread.join(timeout=10)
     listening.close()
+
+
+@pytest.fixture
+def cloud(kernel, authenticator):
+    with served(kernel) as address:
+        yield Cloud(address, authenticator.issue(make_caller()))
 
 
 @pytest.fixture
@@ -112,3 +122,49 @@ def test_who_goes_away_leaves_nothing(cloud, api, made, settings):
         connection.sendall(head.encode())
         assert connection.recv(100).startswith(b"HTTP/1.1 200 ")
     until(lambda: len(os.listdir("/proc/self/fd")) <= opened)
+
+
+class MemoryDisk:
+    """A disk that is no file: `CONTENT`, and nothing where it has ended."""
+
+    def __init__(self):
+        self.closed = False
+
+    @property
+    def size_bytes(self):
+        return len(CONTENT)
+
+    def readinto(self, at, view):
+        assert not self.closed
+        found = CONTENT[at : at + len(view)]
+        view[: len(found)] = found
+        return len(found)
+
+    def close(self):
+        self.closed = True
+
+
+def test_what_is_no_file_comes_whole_however_slowly_it_is_taken():
+    disks = []
+
+    def opened():
+        disks.append(MemoryDisk())
+        return disks[-1]
+
+    async def app(scope, receive, send):
+        sent = Sendable(len(CONTENT) + 5, "etag", opened)
+        await RangedResponse(sent, Headers(scope=scope))(scope, receive, send)
+
+    with served(app) as address:
+        kept = http.client.HTTPConnection(*address, timeout=20)
+        for begin, end in ((0, len(CONTENT) + 5), (3, 6 << 20), (len(CONTENT) - 1, len(CONTENT) + 1), (0, 1)):
+            kept.request("GET", "/", headers={"Range": f"bytes={begin}-{end - 1}"})
+            answer, came = kept.getresponse(), bytearray()
+            while piece := answer.read(1 << 20):
+                came += piece
+                time.sleep(0.005)
+            assert came == (CONTENT + bytes(5))[begin:end]
+        with socket.create_connection(address, 20) as connection:
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
+            connection.recv(100)
+        until(lambda: len(disks) == 5 and all(disk.closed for disk in disks))

@@ -17,7 +17,8 @@ from volutus.network.errors import (
 from volutus.network.floating_ips import FloatingIpChanges, FloatingIpOrder
 from volutus.network.listing import Query
 from volutus.network.ports import PortOrder
-from volutus.network.routers import GatewayOrder, RouterChanges, RouterOrder
+from volutus.network.router_gateways import GatewayOrder
+from volutus.network.routers import RouterChanges, RouterOrder
 from volutus.network.subnets import HostRoute, SubnetOrder
 
 

@@ -26,7 +26,8 @@ from volutus.network.listing import Query
 from volutus.network.ovn import MemoryNorthbound, OvsdbClient, OvsdbNorthbound
 from volutus.network.ovn.model import Kind
 from volutus.network.reconcilers import reconcilers
-from volutus.network.routers import GatewayOrder, RouterOrder
+from volutus.network.router_gateways import GatewayOrder
+from volutus.network.routers import RouterOrder
 from volutus.network.subnets import SubnetOrder
 from volutus.placement.inventory import Overcommit
 from volutus.reconcile import Worker

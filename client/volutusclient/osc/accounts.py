@@ -4,6 +4,8 @@ from typing import Any
 
 from volutusclient.osc import base
 
+_BY_TAG = ("tag", "amount")
+
 
 class ShowBalance(base.ShowOne):
     """What the account that pays for the project has"""
@@ -42,13 +44,14 @@ class ShowStatement(base.Lister):
     """What was spent in a time, by project and meter"""
 
     def get_parser(self, prog_name: str) -> Any:
-        parser = super().get_parser(prog_name)
-        parser.add_argument("--since", help="From this time on (30 days ago)")
-        parser.add_argument("--until", help="Before this time (now)")
+        parser = base.add_span(super().get_parser(prog_name))
+        parser.add_argument("--by-tag", action="store_true", help="Sums of projects with the same tag")
         return parser
 
     def take_action(self, parsed: Any) -> Any:
-        found = self.billing.get("/statement", since=parsed.since, until=parsed.until)["statement"]
+        found = self.billing.get("/statement", **base.span(parsed))["statement"]
+        if parsed.by_tag:
+            return base.table([{"tag": tag, "amount": sum_} for tag, sum_ in found["tags"].items()], _BY_TAG)
         return base.table(found["lines"], ("project_id", "kind", "meter", "quantity", "amount"))
 
 

@@ -11,7 +11,7 @@ from osc_lib.command import command
 from volutusclient.api import Billing
 
 # The flavors that are always valid: 4 GHz in 8 cores with 4,096 MiB.
-_SIZE = re.compile(r"(\d+)mhz-\d+c-(\d+)m")
+_SHAPE = re.compile(r"(\d+)mhz-\d+c-(\d+)m")
 Row = tuple[Any, ...]
 
 
@@ -76,15 +76,30 @@ def item(text: str) -> dict[str, str]:
     return {"meter": meter, "amount": str(amount(given))}
 
 
-def flavor(text: str) -> list[dict[str, str]]:
-    """What a flavor of the form `4000mhz-8c-4096m` consists of."""
-    found = _SIZE.fullmatch(text)
-    if not found:
-        raise argparse.ArgumentTypeError("a flavor here is of the form 4000mhz-8c-4096m")
-    mhz, memory = found.groups()
-    return [{"meter": "cpu_mhz", "amount": mhz}, {"meter": "memory_mib", "amount": memory}]
+def shape(text: str) -> list[dict[str, str]] | None:
+    """What a flavor of the form `4000mhz-8c-4096m` consists of; None for another name."""
+    found = _SHAPE.fullmatch(text)
+    return sizes(*found.groups()) if found else None
+
+
+def sizes(mhz: str, memory_mib: str | int) -> list[dict[str, str]]:
+    """As items of a quote."""
+    return [{"meter": "cpu_mhz", "amount": mhz}, {"meter": "memory_mib", "amount": str(memory_mib)}]
 
 
 def add_page(parser: Any) -> None:
     """How much of a list."""
     parser.add_argument("--limit", type=int, default=100, help="How many lines, the newest (100)")
+
+
+def add_span(parser: Any) -> Any:
+    """Of which time."""
+    parser.add_argument("--month", help="A month: 2026-11")
+    parser.add_argument("--since", help="Or from this time on (30 days ago)")
+    parser.add_argument("--until", help="Before this time (now)")
+    return parser
+
+
+def span(parsed: Any) -> dict[str, Any]:
+    """The same, as a query."""
+    return {"month": parsed.month, "since": parsed.since, "until": parsed.until}

@@ -48,8 +48,8 @@ class Quote(base.ShowOne):
     def get_parser(self, prog_name: str) -> Any:
         parser = super().get_parser(prog_name)
         parser.add_argument("items", nargs="*", type=base.item, metavar="METER=AMOUNT", help="Any meter")
-        parser.add_argument("--flavor", type=base.flavor, default=[], help="Such as 4000mhz-8c-4096m")
-        parser.add_argument("--storage", type=base.amount, metavar="GIB", help="A disk of so many GiB")
+        parser.add_argument("--flavor", help="Its name, or a shape such as 4000mhz-8c-4096m")
+        parser.add_argument("--storage", type=base.amount, metavar="GIB", help="A disk (the flavor's)")
         parser.add_argument("--storage-type", help="The disk's class")
         parser.add_argument("--address", type=base.amount, metavar="COUNT", help="So many public addresses")
         parser.add_argument("--prepaid", action="store_true", help="Paid ahead instead of by use")
@@ -63,10 +63,14 @@ class Quote(base.ShowOne):
         return parser
 
     def take_action(self, parsed: Any) -> Any:
-        items = [*parsed.items, *parsed.flavor]
-        if parsed.storage:
+        items, disk_gib = list(parsed.items), parsed.storage
+        if parsed.flavor:
+            sizes, own_gib = self._flavor(parsed.flavor)
+            items += sizes
+            disk_gib = own_gib if disk_gib is None else disk_gib
+        if disk_gib:
             of_class = f":{parsed.storage_type}" if parsed.storage_type else ""
-            items.append({"meter": f"storage_gib{of_class}", "amount": str(parsed.storage)})
+            items.append({"meter": f"storage_gib{of_class}", "amount": str(disk_gib)})
         if parsed.address:
             items.append({"meter": "address", "amount": str(parsed.address)})
         wanted = {
@@ -79,3 +83,12 @@ class Quote(base.ShowOne):
         lines = quote.pop("lines")
         each = {one["meter"]: f"{base.plain(one['total'])} at {base.plain(one['price'])}" for one in lines}
         return base.shown({**quote, **each})
+
+    def _flavor(self, name: str) -> tuple[list[dict[str, str]], int]:
+        """What a flavor consists of, and its disk in GiB. A shape needs no look at the cloud's flavors."""
+        if (sizes := base.shape(name)) is not None:
+            return sizes, 0
+        compute = self.app.client_manager.compute
+        found = compute.find_flavor(name, get_extra_specs=True, ignore_missing=False)
+        sizes = base.sizes(found.extra_specs["volutus:mhz"], found.ram)
+        return sizes, int(found.disk)

@@ -34,6 +34,8 @@ CONSOLE_PIECE_BYTES = 64 << 10
 # A desired document of a host with a thousand guests, each with user data.
 ANSWER_BYTES_MAX = 256 << 20
 PREFIX = "/agent/v1"
+# See `wire.DiskRead`.
+DISK_UPGRADE = "volutus-disk"
 
 
 class ConnectionTrouble(Exception):
@@ -58,6 +60,7 @@ class Request:
     body: bytes | BinaryIO | Iterable[bytes] | None = None
     content_type: str = "application/json"
     length: int | None = None
+    upgrade: str | None = None
 
 
 class Channel:
@@ -142,10 +145,21 @@ class Channel:
         request = Request("PUT", f"{PREFIX}/consoles/{session_id}/output", pieces, "application/octet-stream")
         self._stream(request, lambda answer: answer.read(ANSWER_BYTES_MAX))
 
-    def disk_content(self, session_id: str, pieces: Iterable[bytes]) -> None:
-        """Send a disk's bytes to whoever downloads it."""
-        request = Request("PUT", f"{PREFIX}/reads/{session_id}", pieces, "application/octet-stream")
-        self._stream(request, lambda answer: answer.read(ANSWER_BYTES_MAX))
+    def disk_content(self, session_id: str, pieces: Iterable[bytes | memoryview]) -> None:
+        """Send a disk's bytes to whoever downloads it, past HTTP: as a body they would cost much more. What
+        `pieces` raises ends the connection."""
+        request = Request("PUT", f"{PREFIX}/reads/{session_id}", upgrade=DISK_UPGRADE)
+
+        def send(answer: http.client.HTTPResponse) -> None:
+            connection = self._connection
+            if answer.status != HTTPStatus.SWITCHING_PROTOCOLS or connection is None:
+                raise ConnectionTrouble(f"{request.method} {request.path}: {answer.status}")
+            for piece in pieces:
+                connection.sock.sendall(piece)
+            # What is on its way would be lost if this end closed first.
+            connection.sock.recv(1)
+
+        self._stream(request, send)
 
     def console_input(self, session_id: str, take: Callable[[bytes], None]) -> None:
         """Hand on what a guest's console is told, until the other side ends."""
@@ -195,6 +209,8 @@ class Channel:
         headers = {"Content-Type": request.content_type, "Accept": "application/json"}
         if self._config.trusted_host_id:
             headers["X-Volutus-Host"] = self._config.trusted_host_id
+        if request.upgrade is not None:
+            headers |= {"Connection": "Upgrade", "Upgrade": request.upgrade}
         if request.length is not None:
             headers["Content-Length"] = str(request.length)
         if (

@@ -32,29 +32,30 @@ class DiskReads:
         self._turns = threading.Semaphore(READS_MAX)
 
     def begin(self, requests: Sequence[DiskRead]) -> None:
-        """Begin to send. One too many is sent as nothing: its client hears of it and may come again."""
+        """Begin to send. Of one too many nothing is sent: its client hears of it and may come again."""
         for request in requests:
             threading.Thread(target=self._run, args=(request,), name="read", daemon=True).start()
 
     def _run(self, request: DiskRead) -> None:
         free = self._turns.acquire(blocking=False)
         try:
-            spans = self._spans(request) if free else iter(())
+            spans = self._read(request.disk_id, request.begin) if free else _refused()
             Channel(self._config, _NO_TIMEOUT).disk_content(request.session_id, encoded(spans))
         except ConnectionTrouble as trouble:
             log.info("disk %s: %s", request.disk_id, trouble)
+        except HostFault as fault:
+            log.warning("disk %s is not sent: %s", request.disk_id, fault)
         finally:
             if free:
                 self._turns.release()
 
-    def _spans(self, request: DiskRead) -> Iterator[Span]:
-        try:
-            yield from self._read(request.disk_id, request.begin)
-        except HostFault as fault:
-            log.warning("disk %s cannot be read: %s", request.disk_id, fault)
+
+def _refused() -> Iterator[Span]:
+    raise HostFault("Too many disks are being sent.")
+    yield 0
 
 
-def encoded(spans: Iterator[Span]) -> Iterator[bytes]:
+def encoded(spans: Iterator[Span]) -> Iterator[bytes | memoryview]:
     """As `wire.DiskRead` has them."""
     for span in spans:
         if isinstance(span, int):

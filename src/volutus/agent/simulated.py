@@ -9,15 +9,16 @@ import asyncio
 import contextlib
 import logging
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
-from volutus.agent.connection import POLL_WAIT_S, PREFIX, TIMEOUT_S, ConnectionTrouble
+from volutus.agent.connection import DISK_UPGRADE, POLL_WAIT_S, PREFIX, TIMEOUT_S, ConnectionTrouble
 from volutus.agent.disk_reads import encoded
 from volutus.agent.facts import AGENT_VERSION
 from volutus.agent.faults import HostFault
@@ -98,27 +99,23 @@ class SimulatedHost:
 
     def _send(self, image_id: str, _: Path) -> None:
         """A simulated disk has no bytes: an image of it is an empty disk."""
-        self._begin_sending(f"{PREFIX}/images/{image_id}/file", NO_DISK)
+        start = head("PUT", f"{PREFIX}/images/{image_id}/file", self.identity, "application/octet-stream")
+        self._begin_sending(self._pool.call(self.identity, start, NO_DISK, TIMEOUT_S))
 
     def _send_disk(self, read: DiskRead) -> None:
         """Downloaded, it is zeros, or nothing when it is not there."""
         content = b""
         with contextlib.suppress(HostFault):
             content = b"".join(encoded(self.storage.read(read.disk_id, read.begin)))
-        self._begin_sending(f"{PREFIX}/reads/{read.session_id}", content)
+        start = head("PUT", f"{PREFIX}/reads/{read.session_id}", self.identity)
+        connection = Connection(self._simulation.origin, self.identity.tls)
+        self._begin_sending(connection.hand_over(start, DISK_UPGRADE, content))
 
-    def _begin_sending(self, path: str, content: bytes) -> None:
+    def _begin_sending(self, sending: Coroutine[Any, Any, object]) -> None:
         """In a task of its own, for actions do not wait."""
-        task = asyncio.get_running_loop().create_task(self._put(path, content))
+        task = asyncio.get_running_loop().create_task(_sent(sending))
         self._sending.add(task)
         task.add_done_callback(self._sending.discard)
-
-    async def _put(self, path: str, content: bytes) -> None:
-        start = head("PUT", path, self.identity, "application/octet-stream")
-        try:
-            await self._pool.call(self.identity, start, content, TIMEOUT_S)
-        except ConnectionTrouble as trouble:
-            log.warning("%s was not sent: %s", path, trouble)
 
     async def _poll(self) -> None:
         connection = Connection(self._simulation.origin, self.identity.tls)
@@ -208,6 +205,13 @@ class SimulatedHost:
             chassis=self.identity.host_id,
             address="127.0.0.1",
         )
+
+
+async def _sent(sending: Coroutine[Any, Any, object]) -> None:
+    try:
+        await sending
+    except ConnectionTrouble as trouble:
+        log.warning("something was not sent: %s", trouble)
 
 
 class SimulatedHosts:

@@ -54,6 +54,22 @@ class Connection:
             self.close()
             raise
 
+    async def hand_over(self, head: str, upgrade: str, content: bytes) -> None:
+        """Change to another protocol, in which only this is said, and wait for the other side's end."""
+        try:
+            reader, writer = await self._open()
+            writer.write(f"{head}Connection: Upgrade\r\nUpgrade: {upgrade}\r\n\r\n".encode())
+            answer = await reader.readuntil(b"\r\n\r\n")
+            if b" 101 " not in answer[:20]:
+                raise ConnectionTrouble(f"{head.splitlines()[0]}: {answer[:300]!r}")
+            writer.write(content)
+            if content:
+                await reader.read()
+        except (OSError, asyncio.IncompleteReadError) as error:
+            raise ConnectionTrouble(repr(error)) from error
+        finally:
+            self.close()
+
     def close(self) -> None:
         """Drop the connection; the next call opens another."""
         if self._streams is not None:

@@ -69,9 +69,8 @@ ORDER BY 1, 2, 3 LIMIT :limit
 )
 _RATED = text("SELECT count(*) FROM billing_cycle WHERE cycle = :cycle")
 _CORRECTIONS = text(
-    "SELECT count(*) FROM billing_transfer WHERE cycle = :cycle AND kind = 'correction' AND account_id ="
-    " :account_id"
-    " AND project_id = :project_id AND meter = :meter"
+    "SELECT count(*) FROM billing_transfer WHERE cycle = :cycle AND kind = 'correction'"
+    " AND account_id = :account_id AND project_id = :project_id AND meter = :meter"
 )
 
 

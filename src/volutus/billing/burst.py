@@ -13,6 +13,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from sqlalchemy import text
 
 from volutus import placement
+from volutus.billing import traffic
 from volutus.billing.cycles import cycle_of, start_of
 from volutus.billing.meters import base_of
 from volutus.billing.prices import LEVEL_MAX, USE
@@ -31,7 +32,7 @@ HYSTERESIS = Decimal("0.02")
 # while there is room, steeply when little is left.
 LOAD_FREE = Decimal("0.5")
 _PLACES = Decimal("0.00000001")
-# Which capacity of the cloud stands behind a meter.
+# Which capacity of the cloud stands behind a meter; of bandwidth it is the uplink.
 CAPACITIES = {"cpu_mhz": "mhz", "memory_mib": "memory_mib", "storage_gib": "disk_gib"}
 
 
@@ -143,10 +144,12 @@ def history(
 def measured(tx: Tx) -> dict[str, Decimal]:
     """How full the cloud is now: what hosts have, and what of it is claimed."""
     capacities = placement.inventory.capacities(tx)
-    return {meter: load_of(*capacities[name]) for meter, name in CAPACITIES.items()}
+    loads = {meter: load_of(*capacities[name]) for meter, name in CAPACITIES.items()}
+    line = traffic.uplink(tx)
+    return loads | {traffic.METER_RATE: load_of(line.mbit, line.promised)}
 
 
-def load_of(total: int, used: int) -> Decimal:
+def load_of(total: int | Decimal, used: int | Decimal) -> Decimal:
     """The used part of a capacity; of one that has nothing, all is used when anything is."""
     if total <= 0:
         return Decimal(1) if used else Decimal(0)

@@ -32,7 +32,7 @@ def forecast(tx: Tx, account_id: str) -> Forecast:
     lines = statements.statement(tx, account_id, tx.now - _DAY, start_of(cycle_of(tx.now)))
     counted = [line.amount for line in lines if line.meter and meter_of(line.meter).is_counted]
     held = admission.need(tx, accounts.fetch(tx, account_id), {}).a_day
-    a_day = held + sum(counted, Decimal(0))
+    a_day = money.total((held, *counted))
     so_far = statements.spent(tx, account_id, first, tx.now)
     rest = money.ratio(a_day, Decimal(_DAY // _MICRO), Decimal((after - tx.now) // _MICRO))
     return Forecast(month, so_far, a_day, so_far + rest)

@@ -5,6 +5,7 @@ changed.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -17,9 +18,11 @@ from volutus.billing import accounts, ledger, money, notices, rating, statements
 from volutus.billing.accounts import Account
 from volutus.billing.cycles import cycle_of, month_of, start_of
 from volutus.billing.ledger import TAX, Side, Transfer
+from volutus.billing.statements import StatementLine
 from volutus.db import Tx
 from volutus.errors import Conflict, Invalid, NotFound
 from volutus.identity import Caller
+from volutus.identity.projects import names_of
 
 LIST_MAX = 1000
 # Invoices made in one transaction: they wait for each other's numbers.
@@ -64,10 +67,13 @@ _COLUMNS = (
 )
 _TAX = text(
     """
-    INSERT INTO billing_tax (country, name, percent, valid_from) VALUES (:country, :name, :percent,
-    :valid_from)
-    ON CONFLICT DO NOTHING
+    INSERT INTO billing_tax (country, name, percent, valid_from)
+    VALUES (:country, :name, :percent, :valid_from) ON CONFLICT DO NOTHING
     """
+)
+_TAXES = text(
+    "SELECT country, name, percent, valid_from FROM billing_tax ORDER BY country, valid_from DESC"
+    " LIMIT :limit"
 )
 _RATE = text(
     """
@@ -82,8 +88,7 @@ _INSERT = text(
     f"""
     INSERT INTO billing_invoice ({_COLUMNS})
     VALUES (:number, :account_id, :period_from, :period_to, :currency, :net, :tax_name, :tax_percent, :tax,
-    :gross,
-        CAST(:lines AS jsonb), :issued_at)
+        :gross, CAST(:lines AS jsonb), :issued_at)
     """  # noqa: S608
 )
 _MADE = text(
@@ -128,6 +133,11 @@ def set_tax(tx: Tx, caller: Caller, rate: TaxRate) -> None:
     audit.record(tx, caller, "set_tax", "billing.tax", rate.country, {"percent": str(rate.percent)})
 
 
+def taxes(tx: Tx) -> list[TaxRate]:
+    """All rates, of each country the newest first."""
+    return [TaxRate(**row._mapping) for row in tx.rows(_TAXES, {"limit": LIST_MAX})]
+
+
 def issue(tx: Tx, caller: Caller, account_id: str, period_from: datetime, period_to: datetime) -> Invoice:
     """The invoice of an account's time, made now or before."""
     account = accounts.fetch(tx, account_id)
@@ -146,7 +156,7 @@ def issue(tx: Tx, caller: Caller, account_id: str, period_from: datetime, period
     if (other := tx.value(_OVERLAPS, {"account_id": account_id, **period})) is not None:
         raise Conflict(f"Invoice {other} is over some of this time.")
     lines = statements.statement(tx, account_id, period_from, period_to)
-    net = sum((line.amount for line in lines), Decimal(0))
+    net = money.total(line.amount for line in lines)
     rate = tx.row(_RATE, {"country": account.country, "at": period_to})
     percent = rate.percent if rate else Decimal(0)
     tax = money.ratio(net, Decimal(100), percent)
@@ -160,17 +170,8 @@ def issue(tx: Tx, caller: Caller, account_id: str, period_from: datetime, period
         tax_name=rate.name if rate else "",
         tax_percent=percent,
         tax=tax,
-        gross=net + tax,
-        lines=[
-            {
-                "project_id": line.project_id,
-                "kind": line.kind,
-                "meter": line.meter,
-                "quantity": f"{line.quantity:f}",
-                "amount": f"{line.amount:f}",
-            }
-            for line in lines
-        ],
+        gross=money.total((net, tax)),
+        lines=_written(tx, lines),
         issued_at=tx.now,
     )
     tx.execute(_INSERT, {**vars(invoice), "lines": json.dumps(invoice.lines)})
@@ -197,6 +198,22 @@ def issue_due(tx: Tx, caller: Caller) -> int:
     for row in due:
         issue(tx, caller, row.id, since, until)
     return len(due)
+
+
+def _written(tx: Tx, lines: Sequence[StatementLine]) -> list[dict[str, Any]]:
+    """As the invoice keeps them, with what projects are called now."""
+    names = names_of(tx, sorted({line.project_id for line in lines if line.project_id}))
+    return [
+        {
+            "project_id": line.project_id,
+            "project": names.get(line.project_id or "", ""),
+            "kind": line.kind,
+            "meter": line.meter,
+            "quantity": f"{line.quantity:f}",
+            "amount": f"{line.amount:f}",
+        }
+        for line in lines
+    ]
 
 
 def _book_tax(tx: Tx, account: Account, invoice: Invoice) -> None:

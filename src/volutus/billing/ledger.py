@@ -102,8 +102,7 @@ _OPEN = text(
 _TRANSFER = text(
     """
     INSERT INTO billing_transfer (id, posting, kind, purpose, from_id, to_id, currency, amount, at,
-    account_id,
-        project_id, cycle, meter, quantity, price, per, price_id)
+        account_id, project_id, cycle, meter, quantity, price, per, price_id)
     SELECT t.id, :posting, t.kind, t.purpose, f.id, g.id, f.currency, t.amount, :now, t.account_id,
         t.project_id, t.cycle, t.meter, t.quantity, t.price, t.per, t.price_id
     FROM jsonb_to_recordset(CAST(:transfers AS jsonb)) AS t(id uuid, kind text, purpose text,
@@ -147,7 +146,7 @@ _ENTRIES = text(
         WINDOW w AS (PARTITION BY s.account_id ORDER BY s.purpose COLLATE "C" ROWS UNBOUNDED PRECEDING)
     )
     INSERT INTO billing_entry (account_id, number, transfer_id, side, from_id, to_id, magnitude, before,
-    after)
+        after)
     SELECT account_id, number, id, side, from_id, to_id, amount, after - side * amount, after FROM chained
     ORDER BY account_id, number
     """

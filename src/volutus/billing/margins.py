@@ -49,6 +49,10 @@ _SET = text(
     VALUES (:meter, :currency, :valid_from, :cost, :per) ON CONFLICT DO NOTHING
     """
 )
+_COSTS = text(
+    "SELECT meter, currency, cost, valid_from FROM billing_cost ORDER BY meter, currency, valid_from DESC"
+    " LIMIT :limit"
+)
 # Each piece of use at the cost of its beginning, or of when the cost changed.
 _USED = text(
     """
@@ -98,6 +102,11 @@ def set_cost(tx: Tx, caller: Caller, cost: Cost) -> None:
     if not tx.changed(_SET, {**values, "per": meter_of(cost.meter).per}):
         raise Conflict("There is a cost of this meter from that moment on already.")
     audit.record(tx, caller, "set_cost", "billing.cost", cost.meter, {"cost": str(cost.cost)})
+
+
+def costs(tx: Tx) -> list[Cost]:
+    """All that was said, of each meter the newest first."""
+    return [Cost(**row._mapping) for row in tx.rows(_COSTS, {"limit": LINES_MAX})]
 
 
 def report(tx: Tx, currency: str, since: datetime, until: datetime) -> list[Margin]:

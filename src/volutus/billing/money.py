@@ -3,7 +3,8 @@
 Cents appear only where people read or pay; what is added up has all its places.
 """
 
-from decimal import ROUND_HALF_UP, Context, Decimal
+from collections.abc import Iterable
+from decimal import ROUND_CEILING, ROUND_HALF_UP, Context, Decimal
 
 PLACES = Decimal(1).scaleb(-20)
 # Room for the largest amount, its 20 places, and as many again while multiplying.
@@ -24,9 +25,23 @@ def ratio(amount: Decimal, divisor: Decimal, factor: Decimal = Decimal(1)) -> De
     return exact.quantize(PLACES, context=_CONTEXT)
 
 
+def total(amounts: Iterable[Decimal]) -> Decimal:
+    """Their sum, with all its places: Python's own would keep 28 digits, of which a rich account's balance
+    has more."""
+    found = Decimal(0)
+    for amount in amounts:
+        found = _CONTEXT.add(found, amount)
+    return found
+
+
 def cents(amount: Decimal, currency: str) -> Decimal:
     """The amount as people pay it."""
-    return amount.quantize(Decimal(1) if currency in _WHOLE else Decimal("0.01"), context=_CONTEXT)
+    return amount.quantize(_smallest(currency), context=_CONTEXT)
+
+
+def to_pay(amount: Decimal, currency: str) -> Decimal:
+    """The least that can be paid and covers the amount."""
+    return amount.quantize(_smallest(currency), ROUND_CEILING, _CONTEXT)
 
 
 def shown(amount: Decimal, currency: str) -> str:
@@ -45,3 +60,7 @@ def minor_units(amount: Decimal, currency: str) -> int:
 def from_minor_units(units: int, currency: str) -> Decimal:
     """The amount of so many cents."""
     return Decimal(units) if currency in _WHOLE else Decimal(units).scaleb(-2)
+
+
+def _smallest(currency: str) -> Decimal:
+    return Decimal(1) if currency in _WHOLE else Decimal("0.01")

@@ -1,10 +1,8 @@
 """Prepaid servers: everything of one server paid for a term before it runs.
 
 A package covers amounts of single things (the server's MHz and MiB, its disk's GiB), each bound to that
-thing;
-what grows beyond is charged by use. Ending one early pays back the rest of the term by the second: that is
-how
-a server changes to paying by use.
+thing; what grows beyond is charged by use. Ending one early pays back the rest of the term by the second:
+that is how a server changes to paying by use.
 """
 
 from collections.abc import Sequence
@@ -79,8 +77,7 @@ class Package:
 
 _COLUMNS = (
     "id, account_id, project_id, resource_kind, resource_id, months, starts_at, ends_at, ended_at,"
-    " auto_renew,"
-    " renews_id, paid, created_at"
+    " auto_renew, renews_id, paid, created_at"
 )
 _INSERT = text(
     f"""
@@ -160,7 +157,7 @@ def calculate(
 
 def total(costs: Sequence[tuple[Item, Quoted, Cost]]) -> Decimal:
     """The price of the whole, as quoted and as charged."""
-    return sum((cost.total for _, _, cost in costs), Decimal(0))
+    return money.total(cost.total for _, _, cost in costs)
 
 
 def in_use(tx: Tx, caller: Caller, resource_kind: str, resource_id: str) -> tuple[Item, ...]:

@@ -13,7 +13,7 @@ from decimal import Decimal
 from sqlalchemy import text
 
 from volutus import audit
-from volutus.billing import accounts, ledger, notices, rating
+from volutus.billing import accounts, ledger, notices, rating, standing
 from volutus.billing.accounts import Account
 from volutus.billing.cycles import start_of
 from volutus.billing.ledger import CASH, CREDIT, Side, Transfer
@@ -49,6 +49,17 @@ class Credit:
     note: str
     granted_at: datetime
     expires_at: datetime
+
+
+@dataclass(frozen=True)
+class Voucher:
+    """`id` is of the code's digest; the code itself is not stored. `redeemed_by` is an account."""
+
+    id: str
+    amount: Decimal
+    currency: str
+    expires_at: datetime
+    redeemed_by: str | None
 
 
 _CREDIT = text(
@@ -97,6 +108,13 @@ _VOUCHER = text(
     VALUES (:digest, :amount, :currency, :expires_at) ON CONFLICT DO NOTHING
     """
 )
+_VOUCHERS = text(
+    """
+    SELECT substr(v.code_digest, 1, 12) AS id, v.amount, v.currency, v.expires_at, c.account_id AS redeemed_by
+    FROM billing_voucher v LEFT JOIN billing_credit c ON c.id = v.credit_id
+    ORDER BY v.expires_at DESC, v.code_digest LIMIT :limit
+    """
+)
 _FIND_VOUCHER = text(
     """
     SELECT amount, currency, expires_at, credit_id FROM billing_voucher WHERE code_digest = :digest LIMIT 1
@@ -120,6 +138,7 @@ def pay_in(tx: Tx, caller: Caller, payment: Payment) -> bool:
     detail = {"amount": str(payment.amount), "currency": account.currency, "reference": payment.reference}
     audit.record(tx, caller, "pay_in", "billing.account", account.id, detail)
     notices.tell(tx, account.id, "payment", purpose, detail)
+    standing.look_again(tx)
     return True
 
 
@@ -137,6 +156,7 @@ def grant(
     source = Side(CREDIT, GRANTED, account.currency)
     ledger.post(tx, [Transfer(f"credit/{credit.id}", "credit", source, account.side, amount, account_id)])
     audit.record(tx, caller, "grant", "billing.credit", credit.id, {"amount": str(amount)})
+    standing.look_again(tx)
     return credit
 
 
@@ -204,6 +224,11 @@ def make_voucher(
     if not tx.changed(_VOUCHER, {"digest": digest, **values}):
         raise Conflict("There is such a voucher already.")
     audit.record(tx, caller, "create", "billing.voucher", digest[:12], {"amount": str(amount)})
+
+
+def vouchers(tx: Tx) -> list[Voucher]:
+    """All of them, those that end last first."""
+    return [Voucher(**row._mapping) for row in tx.rows(_VOUCHERS, {"limit": LIST_MAX})]
 
 
 def redeem(tx: Tx, caller: Caller, code: str) -> Credit:

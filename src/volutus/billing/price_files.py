@@ -60,9 +60,9 @@ def read_toml(text: str) -> Edition:
     )
 
 
-def read_csv(text: str, base: Edition | None = None) -> Edition:
+def read_csv(text: str) -> Edition:
     """A list with columns list, region, currency, meter, class, level, price. What a table cannot say
-    (default, base, factor) is taken from `base`, the edition before."""
+    (default, base, factor) is for `prices.continued`."""
     reader = csv.DictReader(io.StringIO(text))
     if tuple(reader.fieldnames or ()) != _CSV_COLUMNS:
         raise Invalid(f"The columns are {', '.join(_CSV_COLUMNS)}.", field="header")
@@ -74,11 +74,7 @@ def read_csv(text: str, base: Edition | None = None) -> Edition:
         raise Invalid("All rows are of one list, region and currency.", field="list")
     ((list_id, region, currency),) = heads
     prices = tuple(_csv_price(row, number) for number, row in enumerate(rows, start=2))
-    if base is None:
-        return Edition(list_id, region, currency, None, prices)
-    return Edition(
-        list_id, region, currency, None, prices, base.base_id, base.factor, base.is_default, base.is_public
-    )
+    return Edition(list_id, region, currency, None, prices)
 
 
 def write_toml(edition: Edition) -> str:

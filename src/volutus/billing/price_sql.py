@@ -22,8 +22,8 @@ WITH RECURSIVE edition AS (
     WHERE l.base_id IS NOT NULL AND c.depth < {CHAIN_MAX}
 ), source AS (
     -- For each meter the nearest list of the chain that prices it; all its levels come from there.
-    SELECT DISTINCT ON (c.list_id, p.meter) c.list_id, c.currency, c.source_id, e.valid_from, c.factor,
-    p.meter
+    SELECT DISTINCT ON (c.list_id, p.meter)
+        c.list_id, c.currency, c.source_id, e.valid_from, c.factor, p.meter
     FROM chain c JOIN edition e ON e.list_id = c.source_id
     JOIN billing_price p ON p.list_id = e.list_id AND p.valid_from = e.valid_from
     ORDER BY c.list_id, p.meter, c.depth

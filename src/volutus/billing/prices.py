@@ -2,13 +2,12 @@
 
 A list may stand on another one (`base_id`): what it does not price itself costs what the base asks, times its
 edition's factor; that is how a reseller or a customer has other prices. A price is found for an account in
-the
-list it was given, else in its region's default list for its currency, else in the default list of the
+the list it was given, else in its region's default list for its currency, else in the default list of the
 region's own currency, converted by the exchange rate in force.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from itertools import pairwise
@@ -28,6 +27,8 @@ AHEAD, USE = 0, 1
 LEVEL_MAX = 20
 PRICES_MAX = 2000
 LISTS_MAX = 500
+# One pair a day for five years, or five pairs for one.
+RATES_MAX = 2000
 
 
 class PriceListNotFound(NotFound):
@@ -160,6 +161,9 @@ _OF_ACCOUNT = text(
     ORDER BY p.meter, p.level LIMIT :limit
     """
 )
+_FX_LIST = text(
+    "SELECT base, quote, rate, valid_from FROM billing_fx ORDER BY base, quote, valid_from DESC LIMIT :limit"
+)
 _FX = text(
     """
     INSERT INTO billing_fx (base, quote, valid_from, published_at, rate)
@@ -217,6 +221,11 @@ def publish_rate(tx: Tx, caller: Caller, rate: Rate) -> None:
     audit.record(tx, caller, "publish", "billing.fx", f"{rate.base}{rate.quote}", {"rate": str(rate.rate)})
 
 
+def rates(tx: Tx) -> list[Rate]:
+    """All exchange rates, of each pair the newest first."""
+    return [Rate(**row._mapping) for row in tx.rows(_FX_LIST, {"limit": RATES_MAX})]
+
+
 def lists(
     tx: Tx, *, region: str | None = None, currency: str | None = None, public_only: bool = True
 ) -> list[ListInfo]:
@@ -245,6 +254,21 @@ def edition(tx: Tx, list_id: str, at: datetime | None = None) -> Edition:
         chosen.factor,
         head.is_default,
         head.is_public,
+    )
+
+
+def continued(tx: Tx, table: Edition) -> Edition:
+    """An edition that was read from a table, which has prices alone: the rest is as its list says already."""
+    try:
+        before = edition(tx, table.list_id)
+    except PriceListNotFound:
+        return table
+    return replace(
+        table,
+        base_id=before.base_id,
+        factor=before.factor,
+        is_default=before.is_default,
+        is_public=before.is_public,
     )
 
 

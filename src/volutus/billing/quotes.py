@@ -1,12 +1,10 @@
 """The price of an order before it is ordered, by the very functions that will charge it.
 
 *Prepaid* is the sum of a package: the first entry of the ledger will be that number. *Postpaid* is what an
-hour
-and a month cost at the present level, what they cost at the next, and at the most, so that nobody is
+hour and a month cost at the present level, what they cost at the next, and at the most, so that nobody is
 surprised.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -130,10 +128,10 @@ def _postpaid(tx: Tx, account: Account, order: QuoteOrder) -> Quote:
         1,
         tuple(lines),
         Decimal(0),
-        _sum([line.total for line in lines]),
+        money.total(line.total for line in lines),
         hourly,
-        _sum([line.next_total for line in lines]),
-        _sum([line.most for line in lines]),
+        money.total(line.next_total for line in lines),
+        money.total(line.most for line in lines),
         None,
     )
 
@@ -153,7 +151,3 @@ def _with_traffic(tx: Tx, account: Account, order: QuoteOrder, found: Quote) -> 
 
 def _held(amount: Decimal, seconds: int, price: Quoted) -> Decimal:
     return money.charge(amount * seconds, price.price, price.per)
-
-
-def _sum(amounts: Sequence[Decimal]) -> Decimal:
-    return sum(amounts, Decimal(0))

@@ -72,9 +72,9 @@ _RATE = text(
     INSERT INTO billing_gap (cycle, account_id, project_id, meter, quantity, reason)
     SELECT :cycle, account_id, project_id, meter, quantity, 'no price' FROM charge WHERE price_id IS NULL
 ), booked AS (
-    SELECT c.*, concat_ws('/', 'usage', CAST(:cycle AS bigint), c.account_id, c.project_id, c.meter,
-    c.price_id)
-        AS purpose
+    SELECT c.*,
+        concat_ws('/', 'usage', CAST(:cycle AS bigint), c.account_id, c.project_id, c.meter, c.price_id)
+            AS purpose
     FROM charge c WHERE c.amount > 0
 )
 INSERT INTO billing_transfer (id, posting, kind, purpose, from_id, to_id, currency, amount, at, account_id,

@@ -1,18 +1,16 @@
 """What a cycle costs, as one statement: from usage to charges. Rating books them, the audit compares them.
 
 Usage of a cycle is cut where it, or what was bought ahead, begins or ends. Within a piece amounts are
-constant:
-what is bound to one thing covers that thing first, then what the account has for all covers the ranges in the
-order in which they began, and the rest is charged. That is exact and gives each project its own share. Meters
-of an account that has nothing bought ahead need no cutting. Quantities are in a meter's own unit times
-seconds, to the microsecond.
+constant: what is bound to one thing covers that thing first, then what the account has for all covers the
+ranges in the order in which they began, and the rest is charged. That is exact and gives each project its own
+share. Meters of an account that has nothing bought ahead need no cutting. Quantities are in a meter's own
+unit times seconds, to the microsecond.
 """
 
 from volutus.billing.price_sql import PRICES_IN_FORCE
 
 # `:starts` and `:ends` bound the cycle, `:cycle` is its number. Two zeros more than 38 make PostgreSQL
-# divide to
-# 40 places before we round to 20.
+# divide to 40 places before we round to 20.
 CHARGES = (
     PRICES_IN_FORCE  # noqa: S608
     + """
@@ -29,8 +27,8 @@ CHARGES = (
     SELECT account_id, resource_kind, resource_id, meter, amount, greatest(starts_at, :starts) AS began,
         least(coalesce(ended_at, ends_at), :ends) AS ended
     FROM billing_subscription
-    WHERE starts_at < :ends AND ends_at > :starts AND coalesce(ended_at, ends_at) > greatest(starts_at,
-    :starts)
+    WHERE starts_at < :ends AND ends_at > :starts
+        AND coalesce(ended_at, ends_at) > greatest(starts_at, :starts)
 ), covered AS (
     SELECT DISTINCT account_id, meter FROM cover
 ), point AS (
@@ -85,8 +83,8 @@ CHARGES = (
     SELECT DISTINCT ON (meter) meter, level FROM billing_level WHERE cycle <= :cycle
     ORDER BY meter, cycle DESC
 ), picked AS (
-    SELECT DISTINCT ON (p.list_id, p.currency, p.meter) p.list_id, p.currency, p.meter, p.price, p.per,
-    p.price_id
+    SELECT DISTINCT ON (p.list_id, p.currency, p.meter)
+        p.list_id, p.currency, p.meter, p.price, p.per, p.price_id
     FROM priced p LEFT JOIN level v ON v.meter = split_part(p.meter, ':', 1)
     WHERE p.level BETWEEN 1 AND coalesce(v.level, 1)
     ORDER BY p.list_id, p.currency, p.meter, p.level DESC

@@ -15,10 +15,14 @@ from sqlalchemy import text
 
 from volutus import audit
 from volutus.billing import accounts, notices, traffic
+from volutus.billing.accounts import Region
 from volutus.billing.cycles import CYCLES_PER_DAY, cycle_of
 from volutus.db import Tx
 from volutus.identity.caller import CLOUD
+from volutus.reconcile import wake
 
+# Accounts are looked at once a cycle, and when one is paid.
+KIND, KEY = "billing_upkeep", "region"
 GOOD, WARNED, STOPPED, DELETED = "good", "warned", "stopped", "deleted"
 CHANGES_MAX = 1000
 
@@ -119,6 +123,11 @@ def may_run(tx: Tx, project_id: str) -> bool:
     return get(tx, accounts.payer_of(tx, project_id)).state not in (STOPPED, DELETED)
 
 
+def look_again(tx: Tx) -> None:
+    """Have accounts reviewed now: whoever paid need not wait for the next cycle."""
+    wake(tx, KIND, KEY)
+
+
 def review(tx: Tx, enforcement: Enforcement | None = None) -> list[tuple[str, str]]:
     """Move accounts to the state their funds ask for, and see that it is so; which went where."""
     home = accounts.needed_region(tx)
@@ -131,7 +140,7 @@ def review(tx: Tx, enforcement: Enforcement | None = None) -> list[tuple[str, st
     }
     moved = []
     for row in tx.rows(_CHANGES, keys):
-        _move(tx, row, enforcement)
+        _move(tx, row, home, enforcement)
         moved.append((row.id, row.next))
     if enforcement is not None:
         for row in tx.rows(_ENFORCED, {"limit": ENFORCED_MAX}):
@@ -145,12 +154,13 @@ def _halt(tx: Tx, account_id: str, projects: Sequence[str], enforcement: Enforce
         tx.execute(_HALT, {"account_id": account_id, "ids": stopped, "now": tx.now})
 
 
-def _move(tx: Tx, row: Any, enforcement: Enforcement | None) -> None:
+def _move(tx: Tx, row: Any, home: Region, enforcement: Enforcement | None) -> None:
     why = f"funds of {row.funds:f}, {row.a_day:f} used a day"
     tx.execute(_SET, {"account_id": row.id, "state": row.next, "now": tx.now, "why": why})
     detail = {"funds": f"{row.funds:f}", "a_day": f"{row.a_day:f}", "from": row.state}
     purpose = f"standing/{row.id}/{row.next}/{tx.now.isoformat()}"
-    notices.tell(tx, row.id, _KINDS[row.next], purpose, detail)
+    terms = {"stop_after_s": str(home.stop_after_s), "delete_after_s": str(home.delete_after_s)}
+    notices.tell(tx, row.id, _KINDS[row.next], purpose, detail | terms)
     audit.record(tx, CLOUD, row.next, "billing.account", row.id, detail)
     if enforcement is not None and row.next == GOOD and row.state == STOPPED:
         halted = tx.rows(_RELEASE, {"account_id": row.id})

@@ -1,13 +1,16 @@
 """Sums over the ledger: what was spent in a time, by project and meter, and what is being used just now."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
 from sqlalchemy import text
 
+from volutus.billing import money
 from volutus.billing.cycles import cycle_of, start_of
 from volutus.db import Tx
+from volutus.identity.projects import tags_of
 
 LINES_MAX = 10_000
 
@@ -39,8 +42,8 @@ _LINES = text(
     SELECT t.project_id, t.kind, t.meter, sum(coalesce(t.quantity, 0)) AS quantity,
         sum(CASE f.kind WHEN 'payer' THEN t.amount ELSE -t.amount END) AS amount
     FROM billing_transfer t JOIN billing_ledger_account f ON f.id = t.from_id
-    WHERE t.account_id = :account_id AND t.kind IN ('usage', 'correction', 'subscription', 'package',
-    'refund')
+    WHERE t.account_id = :account_id
+        AND t.kind IN ('usage', 'correction', 'subscription', 'package', 'refund')
         AND (CAST(:project_id AS text) IS NULL OR t.project_id = :project_id)
         AND CASE t.kind WHEN 'usage' THEN t.cycle >= :first AND t.cycle < :last
                         ELSE t.at >= :since AND t.at < :until END
@@ -84,7 +87,17 @@ def spent(
 ) -> Decimal:
     """The sum of a statement."""
     lines = statement(tx, account_id, since, start_of(cycle_of(until) + 1), project_id)
-    return sum((line.amount for line in lines), Decimal(0))
+    return money.total(line.amount for line in lines)
+
+
+def by_tag(tx: Tx, lines: Sequence[StatementLine]) -> dict[str, Decimal]:
+    """What projects with a tag spent; one with two tags counts under both."""
+    tags = tags_of(tx, sorted({line.project_id for line in lines if line.project_id}))
+    found: dict[str, list[Decimal]] = {}
+    for line in lines:
+        for tag in tags.get(line.project_id or "", ()):
+            found.setdefault(tag, []).append(line.amount)
+    return {tag: money.total(amounts) for tag, amounts in sorted(found.items())}
 
 
 def using(tx: Tx, account_id: str, projects: list[str]) -> list[Using]:

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Row, text
 
 from volutus import audit
-from volutus.billing import accounts, ledger, notices, prices, terms
+from volutus.billing import accounts, ledger, money, notices, prices, terms
 from volutus.billing.accounts import Account, NotEnoughFunds
 from volutus.billing.ledger import REVENUE, Side, Transfer
 from volutus.billing.meters import meter_of, ordered
@@ -123,7 +123,7 @@ def calculate(tx: Tx, account: Account, orders: Sequence[SubscriptionOrder]) -> 
 def buy(tx: Tx, caller: Caller, account: Account, orders: Sequence[SubscriptionOrder]) -> list[Subscription]:
     """All of them or none. Raises NotEnoughFunds."""
     costs = calculate(tx, account, orders)
-    accounts.need_funds(tx, account, sum((cost.total for _, cost in costs), Decimal(0)))
+    accounts.need_funds(tx, account, money.total(cost.total for _, cost in costs))
     bought = []
     for order, (price, cost) in zip(orders, costs, strict=True):
         starts_at = order.starts_at or tx.now

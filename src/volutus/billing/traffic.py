@@ -39,6 +39,14 @@ class PortTraffic:
 
 
 @dataclass(frozen=True)
+class Uplink:
+    """What the region can promise in all, and what of it is promised."""
+
+    mbit: Decimal
+    promised: Decimal
+
+
+@dataclass(frozen=True)
 class RateOrder:
     """So many Mbit/s, promised to one port."""
 
@@ -46,6 +54,13 @@ class RateOrder:
     mbit: Decimal
 
 
+_UPLINK = text(
+    """
+    SELECT coalesce((SELECT mbit FROM billing_uplink LIMIT 1), 0) AS mbit,
+        coalesce(sum(amount), 0) AS promised FROM usage_ranges WHERE meter = :meter AND upper_inf(during)
+    LIMIT 1
+    """
+)
 _RATES = text(
     """
     SELECT resource_id AS port_id, amount AS mbit FROM usage_ranges
@@ -53,6 +68,12 @@ _RATES = text(
         AND project_id = ANY(CAST(:projects AS text[])) ORDER BY resource_id LIMIT :limit
     """
 )
+
+
+def uplink(tx: Tx) -> Uplink:
+    """As it stands now; of nothing where nobody said how much there is."""
+    row = tx.execute(_UPLINK, {"meter": METER_RATE}).one()
+    return Uplink(row.mbit, row.promised)
 
 
 def rates(tx: Tx, project_ids: Sequence[str]) -> list[RateOrder]:

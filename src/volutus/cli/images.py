@@ -55,9 +55,10 @@ def export(arguments: argparse.Namespace) -> int:
     disk = opened(ImageStore(settings.image_dir).path(image.id), image.driver)
     try:
         with arguments.file.open("xb") as file:
+            buffer = bytearray(_PIECE_BYTES)
             for at in range(0, disk.size_bytes, _PIECE_BYTES):
-                piece = disk.read(at, _PIECE_BYTES)
-                if piece.count(0) < len(piece):
+                piece = memoryview(buffer)[: disk.readinto(at, memoryview(buffer))]
+                if bytes(piece).count(0) < len(piece):
                     file.seek(at)
                     file.write(piece)
             file.truncate(disk.size_bytes)

@@ -11,7 +11,7 @@ import os
 import select
 import socket
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator, MutableMapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from typing import Any, ParamSpec, TypeVar
 
@@ -48,8 +48,7 @@ class DirectProtocol(HttpToolsProtocol):
     async def send_file(self, descriptor: int, at: int, end: int) -> None:
         """Send that part of an open file as a part of the body; the head of the answer was sent before. Who
         goes away is noticed by uvicorn."""
-        while self.transport.get_write_buffer_size() and not self.transport.is_closing():
-            await asyncio.sleep(_FLUSH_EVERY_S)
+        await self._flushed()
         with self._borrowed() as connection:
             while at < end and not self.transport.is_closing():
                 sent = await _finished(_send, connection, descriptor, at, end)
@@ -60,6 +59,24 @@ class DirectProtocol(HttpToolsProtocol):
                 self.cycle.expected_content_length -= sent
                 if not sent:
                     await _ready(connection, writing=True)
+
+    async def send_views(self, views: AsyncIterator[memoryview]) -> None:
+        """Send these as a part of the body, as `send_file` does; each is sent when the next is asked for."""
+        await self._flushed()
+        with self._borrowed() as connection:
+            async for view in views:
+                left = view
+                while left and not self.transport.is_closing():
+                    sent = await _finished(_write, connection, left)
+                    if sent is None:
+                        self.transport.close()
+                        return
+                    left = left[sent:]
+                    if not sent:
+                        await _ready(connection, writing=True)
+                if left:
+                    return
+                self.cycle.expected_content_length -= len(view)
 
     def borrow(self, left_bytes: int) -> None:
         """From now on the rest of the request's body, so many bytes, comes by `pieces` alone. The connection
@@ -86,6 +103,10 @@ class DirectProtocol(HttpToolsProtocol):
                 if got:
                     yield buffer if got == piece_bytes else bytes(memoryview(buffer)[:got])
                 turn = 1 - turn
+
+    async def _flushed(self) -> None:
+        while self.transport.get_write_buffer_size() and not self.transport.is_closing():
+            await asyncio.sleep(_FLUSH_EVERY_S)
 
     @contextmanager
     def _borrowed(self) -> Iterator[socket.socket]:
@@ -130,6 +151,20 @@ def _send(connection: socket.socket, descriptor: int, at: int, end: int) -> int 
                 return None
             at += sent
     return at - began
+
+
+def _write(connection: socket.socket, view: memoryview) -> int | None:
+    """The same for what is in memory."""
+    sent = 0
+    while sent < len(view):
+        try:
+            sent += connection.send(view[sent:])
+        except BlockingIOError:
+            if not _lingered(connection, select.POLLOUT):
+                break
+        except OSError:
+            return None
+    return sent
 
 
 async def _fill(connection: socket.socket, view: memoryview) -> int:

@@ -20,7 +20,7 @@ SILENCE_MAX_S = 60.0
 
 
 class HostedDisk:
-    """See the module. `read` is for one thread at a time, as in `RawDisk`."""
+    """See the module. `readinto` is for one thread at a time, as in `RawDisk`."""
 
     def __init__(self, plane: Plane, disk_id: str, size_bytes: int) -> None:
         self._plane = plane
@@ -35,18 +35,19 @@ class HostedDisk:
     def size_bytes(self) -> int:
         return self._size_bytes
 
-    def read(self, at: int, length: int) -> bytes:
+    def readinto(self, at: int, view: memoryview) -> int:
         """The bytes there. Raises DiskUnreadable."""
+        view = view[: max(self._size_bytes - at, 0)]
         try:
             if self._connection is None or at != self._at:
                 self.close()
                 self._connection = self._called(at)
                 self._at, self._left = at, 0
-            found = self._taken(self._connection, min(length, self._size_bytes - at))
+            self._take(self._connection, view)
         except OSError as error:
             raise DiskUnreadable("The disk's host does not send it.", detail=repr(error)) from error
-        self._at += len(found)
-        return found
+        self._at += len(view)
+        return len(view)
 
     def close(self) -> None:
         """The host hears of it, and stops."""
@@ -63,33 +64,33 @@ class HostedDisk:
                 listener = listening.enter_context(awaited(self._plane.settings.run_dir, session_id))
             listener.settimeout(HOST_COMES_WITHIN_S)
             connection = listener.accept()[0]
-        connection.settimeout(SILENCE_MAX_S)
+        # Not `settimeout`: with that a socket never waits for all of a piece in one call.
+        connection.settimeout(None)
+        silence = struct.pack("ll", int(SILENCE_MAX_S), 0)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, silence)
         # Which direction it is for.
         connection.recv(1)
         return connection
 
-    def _taken(self, connection: socket.socket, length: int) -> bytes:
-        found = bytearray(length)
-        view = memoryview(found)
+    def _take(self, connection: socket.socket, view: memoryview) -> None:
         while view:
             if not self._left:
-                (self._left,) = struct.unpack(">q", _received(connection, memoryview(bytearray(8))))
+                (self._left,) = struct.unpack(">q", _filled(connection, memoryview(bytearray(8))))
+            count = min(abs(self._left), len(view))
             if self._left > 0:
-                count = min(self._left, len(view))
-                _received(connection, view[:count])
+                _filled(connection, view[:count])
                 self._left -= count
             else:
-                count = min(-self._left, len(view))
+                view[:count] = bytes(count)
                 self._left += count
             view = view[count:]
-        return bytes(found)
 
 
-def _received(connection: socket.socket, view: memoryview) -> memoryview:
-    """Fill it. Raises ConnectionError when the host stops before."""
+def _filled(connection: socket.socket, view: memoryview) -> memoryview:
+    """Raises OSError when the host stops before."""
     rest = view
     while rest:
-        count = connection.recv_into(rest)
+        count = connection.recv_into(rest, 0, socket.MSG_WAITALL)
         if not count:
             raise ConnectionError("the host stopped sending")
         rest = rest[count:]

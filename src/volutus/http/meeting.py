@@ -95,6 +95,19 @@ async def joined(run_dir: Path, session_id: str, way: bytes) -> AsyncIterator[En
         writer.close()
 
 
+def connected(run_dir: Path, session_id: str, way: bytes) -> socket.socket:
+    """The same as a bare socket, to be closed. Raises NotFound."""
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        with _short(run_dir / "consoles") as base:
+            connection.connect(str(base / session_id))
+        connection.sendall(way)
+    except OSError as error:
+        connection.close()
+        raise NotFound("Nobody waits for this any more.") from error
+    return connection
+
+
 def _directory(run_dir: Path) -> Path:
     directory = run_dir / "consoles"
     directory.mkdir(mode=0o700, exist_ok=True)

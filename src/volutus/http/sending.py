@@ -7,7 +7,8 @@ as it is does not come by here where the connection allows it: the operating sys
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from starlette.datastructures import Headers
@@ -53,7 +54,7 @@ class RangedResponse(Response):
         own["Content-Length"] = str(self._end - self._begin)
         super().__init__(None, status, {**own, **(headers or {})}, media_type)
         self._opened: RawDisk | None = None
-        self._begun = b""
+        self._begun: bytes | bytearray = b""
 
     async def begin(self) -> None:
         """Open what is sent and read its first piece. Before the answer is given a failure can be told as an
@@ -72,19 +73,23 @@ class RangedResponse(Response):
         try:
             await send(start)
             borrowed, file = direct(scope), self._opened
-            if borrowed and isinstance(file, PlainFile) and file.size_bytes >= self._end:
-                await self._send_file(borrowed, file, send)
-            else:
+            if borrowed is None:
                 await self._send_pieces(send, gone)
+            else:
+                await self._send_direct(borrowed, file, send)
         finally:
             gone.cancel()
             await asyncio.to_thread(self._close)
 
-    async def _send_file(self, borrowed: DirectProtocol, file: PlainFile, send: Send) -> None:
+    async def _send_direct(self, borrowed: DirectProtocol, file: RawDisk | None, send: Send) -> None:
         at = self._begin + len(self._begun)
         await send({"type": "http.response.body", "body": self._begun, "more_body": at < self._end})
         if at < self._end:
-            await borrowed.send_file(file.fileno(), at, self._end)
+            if isinstance(file, PlainFile) and file.size_bytes >= self._end:
+                await borrowed.send_file(file.fileno(), at, self._end)
+            else:
+                async with aclosing(self._views(at)) as views:
+                    await borrowed.send_views(views)
             if not borrowed.transport.is_closing():
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
 
@@ -102,10 +107,26 @@ class RangedResponse(Response):
             # The disk is not closed under a read.
             await asyncio.wait([reading])
 
-    async def _first(self) -> bytes:
+    async def _views(self, at: int) -> AsyncGenerator[memoryview, None]:
+        """The pieces from there on, in two buffers by turns: each is there until the next is asked for."""
+        buffers = [memoryview(bytearray(min(PIECE_BYTES, self._end - at))) for _ in range(2)]
+        reading = asyncio.create_task(asyncio.to_thread(self._fill, buffers[0], at))
+        try:
+            while at < self._end:
+                piece = await reading
+                at += len(piece)
+                buffers.reverse()
+                if at < self._end:
+                    reading = asyncio.create_task(asyncio.to_thread(self._fill, buffers[0], at))
+                yield piece
+        finally:
+            # The disk is not closed under a read.
+            await asyncio.wait([reading])
+
+    async def _first(self) -> bytes | bytearray:
         return self._begun
 
-    async def _read(self, at: int) -> bytes:
+    async def _read(self, at: int) -> bytes | bytearray:
         return await asyncio.to_thread(self._piece, at)
 
     def _open(self) -> None:
@@ -116,10 +137,19 @@ class RangedResponse(Response):
             self._close()
             raise
 
-    def _piece(self, at: int) -> bytes:
+    def _piece(self, at: int) -> bytearray:
+        piece = bytearray(min(PIECE_BYTES, self._end - at))
+        self._fill(memoryview(piece), at)
+        return piece
+
+    def _fill(self, buffer: memoryview, at: int) -> memoryview:
+        """What is left of the buffer's length; zeros where the disk has ended."""
         assert self._opened is not None
-        length = min(PIECE_BYTES, self._end - at)
-        return self._opened.read(at, length).ljust(length, b"\0")
+        view = buffer[: self._end - at]
+        found = self._opened.readinto(at, view)
+        if found < len(view):
+            view[found:] = bytes(len(view) - found)
+        return view
 
     def _close(self) -> None:
         if self._opened is not None:

@@ -17,7 +17,8 @@ from volutus.network import (
 )
 from volutus.network.listing import Query
 from volutus.network.networks import NetworkOrder
-from volutus.network.routers import GatewayOrder, RouterOrder
+from volutus.network.router_gateways import GatewayOrder
+from volutus.network.routers import RouterOrder
 from volutus.network.security_group_rules import RuleOrder
 from volutus.network.subnets import SubnetOrder
 

@@ -159,6 +159,14 @@ class RouterInterfaceInUseByFloatingIP(Conflict):
     code = "network.router.interface_in_use_by_floating_ip"
 
 
+class UnableToAddExtraGateways(Conflict):
+    code = "network.router.one_gateway_only"
+
+
+class UnableToMatchGateways(Invalid):
+    code = "network.router.no_such_gateway"
+
+
 class RouterExternalGatewayInUseByFloatingIp(Conflict):
     code = "network.router.gateway_in_use_by_floating_ip"
 

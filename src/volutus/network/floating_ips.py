@@ -12,7 +12,16 @@ from sqlalchemy.dialects.postgresql import insert
 from volutus import audit, metering, quota
 from volutus.db import Tx
 from volutus.identity import Caller
-from volutus.network import allocation, dns_names, networks, objects, ports, qos_policies, units
+from volutus.network import (
+    allocation,
+    dns_names,
+    networks,
+    objects,
+    ports,
+    qos_policies,
+    router_gateways,
+    units,
+)
 from volutus.network.allocation import FixedIp, FixedIpRequest, Space
 from volutus.network.changes import check_revision
 from volutus.network.errors import (
@@ -36,7 +45,7 @@ from volutus.network.listing import (
 )
 from volutus.network.networks import Network
 from volutus.network.ovn.model import Kind
-from volutus.network.ports import FLOATING_IP, STATUS, Port, PortOrder
+from volutus.network.ports import FLOATING_IP, LOAD_BALANCER, STATUS, Port, PortOrder
 from volutus.network.tables import floating_ips, network_units, port_addresses, port_forwardings
 from volutus.network.tables import ports as port_rows
 
@@ -139,7 +148,8 @@ _ROUTER = text(
     """
     SELECT r.id FROM routers r JOIN router_interfaces i ON i.router_id = r.id
     JOIN port_addresses a ON a.port_id = i.port_id
-    WHERE a.subnet_id = :subnet_id AND r.gateway_network_id = :network_id
+    WHERE a.subnet_id = :subnet_id AND (r.gateway_network_id = :network_id OR EXISTS (
+        SELECT 1 FROM further_gateways g WHERE g.router_id = r.id AND g.network_id = :network_id))
     ORDER BY r.created_at, r.id LIMIT 1 FOR KEY SHARE OF r
     """
 )
@@ -276,6 +286,8 @@ def _associate(
         raise PortNotFound(f"Port {port_id} could not be found.")
     fixed = inside(port, fixed_address)
     router_id = router_between(tx, port, fixed, network_id)
+    if port.device_owner == LOAD_BALANCER:
+        router_gateways.refuse_several(tx, router_id)
     other = select(floating_ips.c.id).where(
         floating_ips.c.port_id == port_id,
         floating_ips.c.fixed_ip == fixed.address,

@@ -36,7 +36,7 @@ from volutus.network.listing import (
     sortable,
 )
 from volutus.network.ovn.model import Kind
-from volutus.network.tables import floating_ips, networks, ports, routers, subnets
+from volutus.network.tables import floating_ips, further_gateways, networks, ports, routers, subnets
 
 # What is left of an Ethernet frame of 1,500 bytes within Geneve.
 OVERLAY_MTU = 1442
@@ -305,8 +305,9 @@ def _refuse_unsharing(tx: Tx, network: Network) -> None:
 
 def _refuse_if_external_in_use(tx: Tx, network: Network) -> None:
     gateways = select(routers.c.id).where(routers.c.gateway_network_id == network.id)
+    further = select(further_gateways.c.port_id).where(further_gateways.c.network_id == network.id)
     addresses = select(floating_ips.c.id).where(floating_ips.c.network_id == network.id)
-    if tx.value(gateways.union_all(addresses).limit(1)) is not None:
+    if tx.value(gateways.union_all(further, addresses).limit(1)) is not None:
         raise ExternalNetworkInUse(
             f"External network {network.id} cannot be updated to be made non-external, "
             "since it has existing gateway ports or floating IPs."

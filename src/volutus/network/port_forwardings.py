@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 from volutus import audit
 from volutus.db import Tx
 from volutus.identity import Caller
-from volutus.network import floating_ips, port_removal, ports, units
+from volutus.network import floating_ips, port_removal, ports, router_gateways, units
 from volutus.network.changes import given
 from volutus.network.errors import (
     FipInUseByPortForwarding,
@@ -186,6 +186,7 @@ def _checked(tx: Tx, caller: Caller, floating: FloatingIp, order: PortForwarding
             f"Floating IP {floating.id} forwards ports through another router: {floating.router_id}.",
             field="internal_port_id",
         )
+    router_gateways.refuse_several(tx, router_id)
     joined = update(floating_ip_rows).where(floating_ip_rows.c.id == floating.id)
     tx.execute(joined.values(router_id=router_id))
     units.touch(tx, Kind.ROUTER, [router_id])

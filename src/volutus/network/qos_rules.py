@@ -13,8 +13,9 @@ from volutus.identity import Caller
 from volutus.network import objects, qos_policies, units
 from volutus.network.errors import InvalidInput, QosRuleNotFound, QoSRulesConflict
 from volutus.network.ovn.model import Kind, QosView
+from volutus.network.ports import ROUTER_GATEWAY
 from volutus.network.qos_policies import BANDWIDTH_LIMIT, DSCP_MARKING, NOUN, QosRule
-from volutus.network.tables import floating_ips, networks, ports, qos_rules, routers
+from volutus.network.tables import floating_ips, networks, ports, qos_rules
 
 MINIMUM_PACKET_RATE = "minimum_packet_rate"
 # The numbers that a rule of each kind has; the first it must have.
@@ -143,6 +144,9 @@ def _noted(tx: Tx, caller: Caller, action: str, policy_id: str, rule_id: str) ->
     through = select(floating_ips.c.router_id).where(
         floating_ips.c.qos_policy_id == policy_id, floating_ips.c.router_id.isnot(None)
     )
-    gateways = select(routers.c.id).join(ports, ports.c.id == routers.c.gateway_port_id)
-    both = through.union(gateways.where(ports.c.qos_policy_id == policy_id)).limit(units.TOUCHED_MAX)
+    # A router's gateways say whose they are; tenants cannot have ports of this kind.
+    gateways = select(ports.c.device_id).where(
+        ports.c.qos_policy_id == policy_id, ports.c.device_owner == ROUTER_GATEWAY
+    )
+    both = through.union(gateways).limit(units.TOUCHED_MAX)
     units.touch(tx, Kind.ROUTER, [row.router_id for row in tx.rows(both)])

@@ -176,8 +176,10 @@ def _refuse_if_in_use(tx: Tx, row: Row[Any]) -> None:
 
 def _network_uses(row: Row[Any]) -> Select[Any]:
     if row.action == EXTERNAL:
-        column = tables.routers.c.gateway_network_id
-        return select(tables.routers.c.project_id).where(column == row.object_id)
+        further = select(tables.further_gateways.c.router_id)
+        further = further.where(tables.further_gateways.c.network_id == row.object_id)
+        used = (tables.routers.c.gateway_network_id == row.object_id) | tables.routers.c.id.in_(further)
+        return select(tables.routers.c.project_id).where(used)
     return select(tables.ports.c.project_id).where(tables.ports.c.network_id == row.object_id)
 
 

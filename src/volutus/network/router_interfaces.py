@@ -176,7 +176,7 @@ def _refuse_overlap(router: Router, joined: Sequence[Joined], wanted: Sequence[S
                     f"Cidr {subnet.cidr} of subnet {subnet.id} overlaps with cidr {one.cidr} of subnet "
                     f"{one.subnet_id}"
                 )
-        if router.gateway is not None and router.gateway.network_id == subnet.network_id:
+        if any(gateway.network_id == subnet.network_id for gateway in router.gateways):
             raise _bad(f"Network {subnet.network_id} is already the external gateway of the router")
 
 

@@ -30,25 +30,28 @@ from volutus.network.vpn.reconciler import routes_of
 ROWS_MAX = 1_000_000
 
 _ROUTERS = text(
-    "SELECT r.id, r.enabled, r.gateway_port_id, r.enable_snat, r.routes, p.qos_policy_id FROM routers r "
-    "LEFT JOIN ports p ON p.id = r.gateway_port_id WHERE r.id = ANY(CAST(:ids AS text[])) LIMIT :limit"
+    "SELECT id, enabled, enable_snat, ecmp, routes FROM routers WHERE id = ANY(CAST(:ids AS text[])) "
+    "LIMIT :limit"
 )
-# Interfaces and gateways alike: one row per address, told apart by whether it is the router's gateway.
+# Interfaces and gateways alike: one row per address. `place` is 0 of interfaces, 1 of the first gateway.
 _ADDRESSES = text(
     """
     WITH held AS (
-        SELECT router_id, port_id FROM router_interfaces WHERE router_id = ANY(CAST(:ids AS text[]))
+        SELECT router_id, port_id, 0 AS place FROM router_interfaces
+        WHERE router_id = ANY(CAST(:ids AS text[]))
         UNION ALL
-        SELECT id, gateway_port_id FROM routers
+        SELECT id, gateway_port_id, 1 FROM routers
         WHERE id = ANY(CAST(:ids AS text[])) AND gateway_port_id IS NOT NULL
+        UNION ALL
+        SELECT router_id, port_id, 2 FROM further_gateways WHERE router_id = ANY(CAST(:ids AS text[]))
     )
-    SELECT held.router_id, p.id AS port_id, p.network_id, p.mac, n.mtu,
+    SELECT held.router_id, held.place, p.qos_policy_id, p.id AS port_id, p.network_id, p.mac, n.mtu,
         host(a.ip) || '/' || masklen(s.cidr) AS network,
         family(s.cidr) AS version, host(s.gateway) AS gateway, s.ra_mode, s.dns_servers, text(s.cidr) AS cidr,
         (SELECT sp.address_scope_id FROM subnet_pools sp WHERE sp.id = s.subnet_pool_id) AS scope_id
     FROM held JOIN ports p ON p.id = held.port_id JOIN networks n ON n.id = p.network_id
     JOIN port_addresses a ON a.port_id = p.id JOIN subnets s ON s.id = a.subnet_id
-    ORDER BY p.created_at, p.id, a.position, a.ip LIMIT :limit
+    ORDER BY held.place, p.created_at, p.id, a.position, a.ip LIMIT :limit
     """
 )
 _FLOATING = text(
@@ -90,23 +93,22 @@ def router_views(tx: Tx, ids: list[str]) -> Sequence[View]:
     if not routers:
         return []
     ports: dict[str, dict[str, list[Row[Any]]]] = {}
-    for row in tx.rows(_ADDRESSES, parameters):
+    addresses = tx.rows(_ADDRESSES, parameters)
+    for row in addresses:
         ports.setdefault(row.router_id, {}).setdefault(row.port_id, []).append(row)
     rows = tx.rows(_FLOATING, parameters)
-    limits = _limits(tx, [*rows, *routers])
+    limits = _limits(tx, [*rows, *(one for one in addresses if one.place)])
     floating = _floating(tx, rows, limits)
     hosts = _gateway_hosts(tx)
     nothing = _Floating()
     listeners = listeners_on(tx, Kind.ROUTER, ids)
     vpn = routes_of(tx, ids)
     meters = _meters(tx, ids)
-    views = [
-        _view(row, ports.get(row.id, {}), floating.get(row.id, nothing), hosts, limits.get(row.qos_policy_id))
-        for row in routers
-    ]
+    views = [_view(row, ports.get(row.id, {}), floating.get(row.id, nothing), limits) for row in routers]
     return [
         replace(
             view,
+            gateway_host_ids=hosts if view.gateways else (),
             listener_ids=listeners.get(view.id, ()),
             meters=meters.get(view.id, ()),
             routes=view.routes + vpn.get(view.id, ()),
@@ -149,27 +151,27 @@ def _view(
     row: Row[Any],
     ports: dict[str, list[Row[Any]]],
     floating: _Floating,
-    hosts: tuple[str, ...],
-    qos: QosView | None,
+    limits: Mapping[str, QosView],
 ) -> RouterView:
-    outside = ports.get(row.gateway_port_id, [])
-    gateway = None
-    if outside:
-        hops = tuple(dict.fromkeys(one.gateway for one in outside if one.gateway))
-        gateway = GatewayView(
-            _port(outside, advertises=False), hops, row.enable_snat, outside[0].network_id, qos
-        )
+    inside = [rows for rows in ports.values() if not rows[0].place]
+    outside = [rows for rows in ports.values() if rows[0].place]
     return RouterView(
         id=row.id,
         enabled=row.enabled,
-        ports=tuple(_port(rows) for port_id, rows in ports.items() if port_id != row.gateway_port_id),
-        gateway=gateway,
-        gateway_host_ids=hosts if gateway else (),
+        ports=tuple(_port(rows) for rows in inside),
+        gateways=tuple(_gateway(rows, limits, snat=row.enable_snat) for rows in outside),
+        ecmp=row.ecmp,
         floating_ips=tuple(floating.ips),
         port_forwardings=tuple(floating.forwarded),
         scopes=tuple(ScopedNetwork(one.cidr, one.scope_id) for rows in ports.values() for one in rows),
         routes=tuple(HostRoute(*route) for route in row.routes),
     )
+
+
+def _gateway(rows: Sequence[Row[Any]], limits: Mapping[str, QosView], *, snat: bool) -> GatewayView:
+    hops = tuple(dict.fromkeys(one.gateway for one in rows if one.gateway))
+    qos = limits.get(rows[0].qos_policy_id)
+    return GatewayView(_port(rows, advertises=False), hops, snat, rows[0].network_id, qos)
 
 
 def _port(rows: Sequence[Row[Any]], *, advertises: bool = True) -> RouterPortView:

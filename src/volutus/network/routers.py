@@ -2,34 +2,32 @@
 
 import ipaddress
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from msgspec import UNSET, UnsetType
-from sqlalchemy import Row, Text, delete, select, text, type_coerce, update
+from sqlalchemy import Row, delete, select, text, type_coerce, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from volutus import audit, metering, quota
 from volutus.db import Tx
 from volutus.identity import Caller
-from volutus.network import flavors, networks, objects, ports, qos_policies, units
-from volutus.network.allocation import FixedIp, FixedIpRequest
+from volutus.network import flavors, objects, router_gateways, units
+from volutus.network.allocation import FixedIp
 from volutus.network.changes import check_revision
 from volutus.network.errors import (
     InvalidInput,
     InvalidRoutes,
-    RouterExternalGatewayInUseByFloatingIp,
     RouterInUse,
     RouterNotFound,
     RoutesExhausted,
 )
 from volutus.network.listing import Query, boolean, common_filters, optional, selected, sortable, visible
 from volutus.network.ovn.model import Kind
-from volutus.network.ports import ROUTER_GATEWAY, PortOrder
+from volutus.network.router_gateways import Gateway, GatewayOrder
 from volutus.network.subnets import HostRoute
-from volutus.network.tables import floating_ips, router_interfaces, routers
-from volutus.network.tables import ports as port_rows
+from volutus.network.tables import router_interfaces, routers
 
 # What a router is paid for by, and the kind of thing that it is there.
 METER = "router"
@@ -37,17 +35,6 @@ METER = "router"
 ROUTES_MAX = 30
 # Interfaces whose addresses a route's next hop is looked for in.
 INTERFACES_MAX = 1000
-
-
-@dataclass(frozen=True)
-class Gateway:
-    """The router's way out: the port it has on the external network."""
-
-    network_id: str
-    port_id: str
-    enable_snat: bool
-    fixed_ips: tuple[FixedIp, ...]
-    qos_policy_id: str | None
 
 
 @dataclass(frozen=True)
@@ -61,20 +48,16 @@ class Router:
     created_at: datetime
     updated_at: datetime
     enabled: bool
-    gateway: Gateway | None
+    gateways: tuple[Gateway, ...]
+    ecmp: bool
     routes: tuple[HostRoute, ...]
     zone_hints: tuple[str, ...]
     flavor_id: str | None
 
-
-@dataclass(frozen=True)
-class GatewayOrder:
-    """None of `enable_snat` and `fixed_ips` leaves what is, or the cloud's choice."""
-
-    network_id: str
-    enable_snat: bool | None = None
-    fixed_ips: tuple[FixedIpRequest, ...] | None = None
-    qos_policy_id: str | UnsetType | None = UNSET
+    @property
+    def gateway(self) -> Gateway | None:
+        """The first: what clients that know of one alone are shown."""
+        return self.gateways[0] if self.gateways else None
 
 
 @dataclass(frozen=True)
@@ -86,6 +69,7 @@ class RouterOrder:
     gateway: GatewayOrder | None = None
     zone_hints: tuple[str, ...] = ()
     flavor_id: str | None = None
+    ecmp: bool = False
 
 
 @dataclass(frozen=True)
@@ -95,18 +79,18 @@ class RouterChanges:
     enabled: bool | UnsetType = UNSET
     gateway: GatewayOrder | UnsetType | None = UNSET
     routes: tuple[HostRoute, ...] | UnsetType = UNSET
+    ecmp: bool | UnsetType = UNSET
 
 
-_GATEWAY_IPS = text(
+_GATEWAYS = text(
+    "(SELECT coalesce(jsonb_agg(jsonb_build_array(p.network_id, p.id, p.qos_policy_id, "
     "(SELECT coalesce(jsonb_agg(jsonb_build_array(a.subnet_id, host(a.ip)) ORDER BY a.position), '[]') "
-    "FROM port_addresses a WHERE a.port_id = routers.gateway_port_id)"
+    "FROM port_addresses a WHERE a.port_id = p.id)) "
+    "ORDER BY p.id <> routers.gateway_port_id, p.created_at, p.id), '[]') FROM ports p "
+    "WHERE p.id = routers.gateway_port_id "
+    "OR p.id IN (SELECT g.port_id FROM further_gateways g WHERE g.router_id = routers.id))"
 )
-_GATEWAY_QOS = text("(SELECT p.qos_policy_id FROM ports p WHERE p.id = routers.gateway_port_id)")
-_SELECT = select(
-    routers,
-    type_coerce(_GATEWAY_IPS, JSONB).label("gateway_ips"),
-    type_coerce(_GATEWAY_QOS, Text).label("gateway_qos"),
-)
+_SELECT = select(routers, type_coerce(_GATEWAYS, JSONB).label("gateways"))
 _FILTERS = common_filters(routers) | {
     "enabled": boolean(routers.c.enabled),
     "status": lambda values: routers.c.id.isnot(None) if "ACTIVE" in values else routers.c.id.is_(None),
@@ -117,7 +101,8 @@ _CIDRS = text(
     """
     SELECT DISTINCT s.cidr, host(a.ip) AS ip FROM port_addresses a JOIN subnets s ON s.id = a.subnet_id
     WHERE a.port_id IN (SELECT port_id FROM router_interfaces WHERE router_id = :router_id
-                        UNION SELECT gateway_port_id FROM routers WHERE id = :router_id) LIMIT :limit
+                        UNION SELECT gateway_port_id FROM routers WHERE id = :router_id
+                        UNION SELECT port_id FROM further_gateways WHERE router_id = :router_id) LIMIT :limit
     """
 )
 
@@ -137,12 +122,13 @@ def create(tx: Tx, caller: Caller, order: RouterOrder) -> Router:
             enabled=order.enabled,
             zone_hints=list(order.zone_hints),
             flavor_id=order.flavor_id,
+            ecmp=order.ecmp,
             created_at=tx.now,
             updated_at=tx.now,
         )
     )
     if order.gateway is not None:
-        _make_gateway(tx, caller, router_id, order.gateway)
+        router_gateways.become(tx, caller, router_id, (), [order.gateway])
     metering.have_one(tx, order.project_id, METER, router_id, METER)
     audit.record(tx, caller, "create", "network.router", router_id, {"name": order.name})
     units.touch(tx, Kind.ROUTER, [router_id])
@@ -168,14 +154,16 @@ def list_(tx: Tx, caller: Caller, query: Query) -> list[Router]:
 def change(
     tx: Tx, caller: Caller, router_id: str, changes: RouterChanges, if_revision: int | None = None
 ) -> Router:
-    """Change what is given; `gateway` None takes the gateway away, unless a floating IP needs it."""
+    """Change what is given; `gateway` is the first. None takes all away, unless a floating IP needs one."""
     before = get(tx, caller, router_id, lock=True)
     check_revision(before.revision, if_revision)
     if changes.gateway is not UNSET:
-        _change_gateway(tx, caller, before, changes.gateway)
+        further = before.gateways[1:] if changes.gateway is not None else ()
+        orders = [changes.gateway] if changes.gateway is not None else []
+        _become(tx, caller, before, [*orders, *router_gateways.unchanged(further)])
     values: dict[str, Any] = {
         name: value
-        for name in ("name", "description", "enabled")
+        for name in ("name", "description", "enabled", "ecmp")
         if (value := getattr(changes, name)) is not UNSET
     }
     if changes.routes is not UNSET:
@@ -183,6 +171,27 @@ def change(
         values["routes"] = [[route.destination, route.next_hop] for route in changes.routes]
     _store(tx, caller, router_id, values)
     return get(tx, caller, router_id)
+
+
+def add_gateways(tx: Tx, caller: Caller, router_id: str, more: Sequence[GatewayOrder]) -> Router:
+    """Gateways beside those that are there. Raises UnableToAddExtraGateways."""
+    before = get(tx, caller, router_id, lock=True)
+    _become(tx, caller, before, [*router_gateways.unchanged(before.gateways), *more])
+    return _gateways_changed(tx, caller, router_id)
+
+
+def change_gateways(tx: Tx, caller: Caller, router_id: str, orders: Sequence[GatewayOrder]) -> Router:
+    """These and no others; what is there and fits stays as it is."""
+    _become(tx, caller, get(tx, caller, router_id, lock=True), orders)
+    return _gateways_changed(tx, caller, router_id)
+
+
+def remove_gateways(tx: Tx, caller: Caller, router_id: str, gone: Sequence[GatewayOrder]) -> Router:
+    """Take gateways away; when the first goes another takes its place. Raises UnableToMatchGateways."""
+    before = get(tx, caller, router_id, lock=True)
+    left = router_gateways.without(router_id, before.gateways, gone)
+    _become(tx, caller, before, router_gateways.unchanged(left))
+    return _gateways_changed(tx, caller, router_id)
 
 
 def add_routes(tx: Tx, caller: Caller, router_id: str, more: Sequence[HostRoute]) -> Router:
@@ -206,10 +215,8 @@ def remove(tx: Tx, caller: Caller, router_id: str, if_revision: int | None = Non
     interface = select(router_interfaces.c.port_id).where(router_interfaces.c.router_id == router_id)
     if tx.value(interface.limit(1)) is not None:
         raise RouterInUse(f"Router {router_id} still has ports")
-    _refuse_if_floating(tx, router)
+    _become(tx, caller, router, ())
     tx.execute(delete(routers).where(routers.c.id == router_id))
-    if router.gateway is not None:
-        ports.erase(tx, caller, ports.fetch(tx, [router.gateway.port_id]))
     quota.release(tx, router.project_id, {"router": 1})
     metering.close_usage(tx, METER, [router_id])
     audit.record(tx, caller, "delete", "network.router", router_id)
@@ -226,95 +233,22 @@ def touch(tx: Tx, router_id: str) -> None:
     units.touch(tx, Kind.ROUTER, [router_id])
 
 
+def _become(tx: Tx, caller: Caller, router: Router, orders: Sequence[GatewayOrder]) -> None:
+    router_gateways.refuse_if_floating(tx, router.id, [order.network_id for order in orders])
+    router_gateways.become(tx, caller, router.id, router.gateways, orders)
+
+
+def _gateways_changed(tx: Tx, caller: Caller, router_id: str) -> Router:
+    audit.record(tx, caller, "update", "network.router", router_id, {"fields": ["gateways"]})
+    touch(tx, router_id)
+    return get(tx, caller, router_id)
+
+
 def _store(tx: Tx, caller: Caller, router_id: str, values: dict[str, Any]) -> None:
     if values:
         tx.execute(update(routers).where(routers.c.id == router_id).values(**values))
     audit.record(tx, caller, "update", "network.router", router_id, {"fields": sorted(values)})
     touch(tx, router_id)
-
-
-def _make_gateway(tx: Tx, caller: Caller, router_id: str, order: GatewayOrder) -> None:
-    network = networks.hold(tx, caller, order.network_id)
-    if not network.external:
-        raise InvalidInput(
-            f"Bad router request: Network {network.id} is not an external network.",
-            field="external_gateway_info",
-        )
-    wanted = PortOrder(
-        network_id=network.id,
-        project_id="",
-        fixed_ips=order.fixed_ips or None,
-        device_id=router_id,
-        device_owner=ROUTER_GATEWAY,
-        port_security=False,
-        qos_policy_id=order.qos_policy_id or None,
-    )
-    port = ports.create_on(tx, caller, network, wanted)
-    if not port.fixed_ips:
-        raise InvalidInput(
-            f"Bad router request: No IPs available for external network {network.id}.",
-            field="external_gateway_info",
-        )
-    tx.execute(
-        update(routers)
-        .where(routers.c.id == router_id)
-        .values(
-            gateway_network_id=network.id,
-            gateway_port_id=port.id,
-            enable_snat=True if order.enable_snat is None else order.enable_snat,
-        )
-    )
-
-
-def _change_gateway(tx: Tx, caller: Caller, router: Router, order: GatewayOrder | None) -> None:
-    have = router.gateway
-    if have is not None and order is not None and order.network_id == have.network_id:
-        if order.fixed_ips is None or _same_addresses(have, order.fixed_ips):
-            if order.enable_snat is not None:
-                tx.execute(
-                    update(routers).where(routers.c.id == router.id).values(enable_snat=order.enable_snat)
-                )
-            if order.qos_policy_id is not UNSET:
-                qos_policies.hold(tx, caller, order.qos_policy_id)
-                limited = update(port_rows).where(port_rows.c.id == have.port_id)
-                tx.execute(limited.values(qos_policy_id=order.qos_policy_id))
-            return
-        if order.enable_snat is None:
-            order = replace(order, enable_snat=have.enable_snat)
-        if order.qos_policy_id is UNSET:
-            order = replace(order, qos_policy_id=have.qos_policy_id)
-    elif have is not None:
-        _refuse_if_floating(tx, router)
-    if have is not None:
-        tx.execute(
-            update(routers)
-            .where(routers.c.id == router.id)
-            .values(gateway_network_id=None, gateway_port_id=None, enable_snat=True)
-        )
-        ports.erase(tx, caller, ports.fetch(tx, [have.port_id]))
-    if order is not None:
-        _make_gateway(tx, caller, router.id, order)
-
-
-def _same_addresses(have: Gateway, asked: Sequence[FixedIpRequest]) -> bool:
-    if len(asked) != len(have.fixed_ips):
-        return False
-    return all(
-        any(
-            request.subnet_id in (None, fixed.subnet_id) and request.address in (None, fixed.address)
-            for fixed in have.fixed_ips
-        )
-        for request in asked
-    )
-
-
-def _refuse_if_floating(tx: Tx, router: Router) -> None:
-    found = select(floating_ips.c.id).where(floating_ips.c.router_id == router.id).limit(1)
-    if router.gateway is not None and tx.value(found) is not None:
-        raise RouterExternalGatewayInUseByFloatingIp(
-            f"Gateway cannot be updated for router {router.id}, since a gateway to external network "
-            f"{router.gateway.network_id} is required by one or more floating IPs."
-        )
 
 
 def _check_routes(tx: Tx, router_id: str, routes: Sequence[HostRoute]) -> None:
@@ -342,11 +276,9 @@ def _invalid_routes(routes: Sequence[HostRoute], reason: str) -> InvalidRoutes:
 
 
 def _router(row: Row[Any]) -> Router:
-    gateway = None
-    if row.gateway_port_id is not None:
-        fixed_ips = tuple(FixedIp(*pair) for pair in row.gateway_ips)
-        gateway = Gateway(
-            row.gateway_network_id, row.gateway_port_id, row.enable_snat, fixed_ips, row.gateway_qos
-        )
+    gateways = tuple(
+        Gateway(network_id, port_id, row.enable_snat, tuple(FixedIp(*pair) for pair in ips), policy_id)
+        for network_id, port_id, policy_id, ips in row.gateways
+    )
     routes = tuple(HostRoute(*route) for route in row.routes)
-    return objects.built(Router, row, gateway=gateway, routes=routes)
+    return objects.built(Router, row, gateways=gateways, routes=routes)

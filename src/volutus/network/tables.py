@@ -126,6 +126,15 @@ routers = Table(
     Column("routes", JSONB),
     Column("zone_hints", ARRAY(Text)),
     Column("flavor_id", Text),
+    Column("ecmp", Boolean),
+)
+# Those after the first, which is in the router's own row.
+further_gateways = Table(
+    "further_gateways",
+    metadata,
+    Column("port_id", Text, primary_key=True),
+    Column("router_id", Text),
+    Column("network_id", Text),
 )
 router_interfaces = Table(
     "router_interfaces",

@@ -10,7 +10,8 @@ from volutus.identity import Caller
 from volutus.network import network_removal, networks, router_interfaces, routers, subnets
 from volutus.network.errors import AutoAllocationFailure, PolicyNotAuthorized
 from volutus.network.networks import NetworkOrder
-from volutus.network.routers import GatewayOrder, RouterOrder
+from volutus.network.router_gateways import GatewayOrder
+from volutus.network.routers import RouterOrder
 from volutus.network.subnets import SubnetOrder
 from volutus.network.tables import auto_topologies, subnet_pools
 from volutus.network.tables import networks as network_rows

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, select, text, union
 
 from volutus.db import Tx
 from volutus.network.ovn.model import Kind
-from volutus.network.tables import ports, router_interfaces, routers
+from volutus.network.tables import further_gateways, ports, router_interfaces, routers
 from volutus.reconcile import wake_many
 
 # Touched by one change at most: a network with more ports is mended by the drift scan.
@@ -78,4 +78,8 @@ def touch_routers_on(tx: Tx, network_id: str) -> None:
         .where(ports.c.network_id == network_id)
     )
     outside = select(routers.c.id).where(routers.c.gateway_network_id == network_id)
-    touch(tx, Kind.ROUTER, [row.id for row in tx.rows(union(inside, outside).limit(TOUCHED_MAX))])
+    further = select(further_gateways.c.router_id.label("id")).where(
+        further_gateways.c.network_id == network_id
+    )
+    every = union(inside, outside, further).limit(TOUCHED_MAX)
+    touch(tx, Kind.ROUTER, [row.id for row in tx.rows(every)])

@@ -38,13 +38,14 @@ class DiskUnreadable(Unavailable):
 
 
 class RawDisk(Protocol):
-    """A disk as a guest sees it. `read` may be called from any thread, by one at a time."""
+    """A disk as a guest sees it. `readinto` may be called from any thread, by one at a time."""
 
     @property
     def size_bytes(self) -> int: ...
 
-    def read(self, at: int, length: int) -> bytes:
-        """The bytes there; fewer only at the end of the disk. Raises DiskUnreadable."""
+    def readinto(self, at: int, view: memoryview) -> int:
+        """Put the bytes there into the view; how many, fewer than it has only at the end of the disk. Raises
+        DiskUnreadable."""
         ...
 
     def close(self) -> None: ...
@@ -65,9 +66,9 @@ class PlainFile:
         """For who can do something with an open file without reading it."""
         return self._descriptor
 
-    def read(self, at: int, length: int) -> bytes:
+    def readinto(self, at: int, view: memoryview) -> int:
         try:
-            return os.pread(self._descriptor, length, at)
+            return os.preadv(self._descriptor, [view], at)
         except OSError as error:
             raise DiskUnreadable("The disk cannot be read.", detail=str(error)) from error
 
@@ -86,9 +87,11 @@ class _Exported:
     def size_bytes(self) -> int:
         return self._client.size_bytes
 
-    def read(self, at: int, length: int) -> bytes:
+    def readinto(self, at: int, view: memoryview) -> int:
+        length = max(min(len(view), self.size_bytes - at), 0)
         try:
-            return self._client.read(at, max(min(length, self.size_bytes - at), 0))
+            self._client.readinto(at, view[:length])
+            return length
         except (NbdError, OSError) as error:
             raise DiskUnreadable("The disk cannot be read.", detail=str(error)) from error
 

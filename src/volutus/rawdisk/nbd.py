@@ -33,28 +33,26 @@ class NbdClient:
         connection.settimeout(_TIMEOUT_S)
         self.size_bytes = self._negotiate()
 
-    def read(self, at: int, length: int) -> bytes:
-        """Exactly these bytes of the disk. Raises NbdError."""
+    def readinto(self, at: int, view: memoryview) -> None:
+        """Fill the view with exactly these bytes of the disk. Raises NbdError."""
+        length = len(view)
         if not 0 <= at <= at + length <= self.size_bytes or length > READ_BYTES_MAX:
             raise NbdError(f"no such range: {length} bytes at {at} of {self.size_bytes}")
         self._connection.sendall(struct.pack(">IHHQQI", _REQUEST_MAGIC, 0, _READ, 1, at, length))
-        # What is not sent is zero.
-        found = bytearray(length)
         done = False
         while not done:
             magic, flags, kind, _, size = struct.unpack(">IHHQI", self._take(20))
             if magic != _CHUNK_MAGIC or size > length + 8:
                 raise NbdError("the server does not answer in structured replies")
-            payload = self._take(size)
             if kind == _DATA:
-                (offset,) = struct.unpack_from(">Q", payload)
-                if not at <= offset <= offset + size - 8 <= at + length:
-                    raise NbdError("the server sends what was not asked for")
-                found[offset - at : offset - at + size - 8] = memoryview(payload)[8:]
-            elif kind not in (_HOLE, _NONE):
+                (offset,) = struct.unpack(">Q", self._take(8))
+                self._fill(_part(view, offset - at, size - 8))
+            elif kind == _HOLE:
+                offset, count = struct.unpack(">QI", self._take(12))
+                _part(view, offset - at, count)[:] = bytes(count)
+            elif (payload := self._take(size)) and kind != _NONE:
                 raise NbdError(f"the disk cannot be read at {at}: {bytes(payload[6:200])!r}")
             done = bool(flags & _DONE)
-        return bytes(found)
 
     def close(self) -> None:
         """Leave; the server ends with its last client."""
@@ -94,10 +92,18 @@ class NbdClient:
 
     def _take(self, length: int) -> bytearray:
         found = bytearray(length)
-        view = memoryview(found)
+        self._fill(memoryview(found))
+        return found
+
+    def _fill(self, view: memoryview) -> None:
         while view:
             got = self._connection.recv_into(view)
             if not got:
                 raise NbdError("the server broke off")
             view = view[got:]
-        return found
+
+
+def _part(view: memoryview, begin: int, length: int) -> memoryview:
+    if not 0 <= begin <= begin + length <= len(view):
+        raise NbdError("the server sends what was not asked for")
+    return view[begin : begin + length]

@@ -19,6 +19,7 @@ from volutus.supervise.child import Child
 from volutus.supervise.processes import Process
 from volutus.supervise.record import Entry
 
+# The first death is answered at once: without the switch guests have no network. The second waits so long.
 BACKOFF_FIRST_S = 0.2
 BACKOFF_MAX_S = 30.0
 # A child that ran this long has recovered: its next death is a new story with a short back-off.
@@ -185,7 +186,8 @@ class Keeper:
         self.failures += 1
         self.restarts += 1
         self.state = State.BACKOFF
-        self._due = time.monotonic() + min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2 ** (self.failures - 1))
+        wait_s = BACKOFF_FIRST_S * 2 ** (self.failures - 2) if self.failures > 1 else 0.0
+        self._due = time.monotonic() + min(BACKOFF_MAX_S, wait_s)
 
 
 def _exit_code(pid: int) -> int:

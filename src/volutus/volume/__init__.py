@@ -18,6 +18,7 @@ from volutus.volume import (
     reads,
     releases,
     reworks,
+    schedules,
     snapshots,
     transfers,
     types,
@@ -28,6 +29,7 @@ from volutus.volume.backup_reconciler import BackupReconciler
 from volutus.volume.disks import DiskOrder
 from volutus.volume.reconciler import VolumeReconciler
 from volutus.volume.records import Attachment, Snapshot, Volume, get_snapshot, get_volume
+from volutus.volume.schedule_reconciler import ScheduleReconciler
 from volutus.volume.servers import (
     DISKS_PER_SERVER_MAX,
     AttachOptions,
@@ -67,6 +69,7 @@ __all__ = [
     "Readiness",
     "Role",
     "RootDisk",
+    "ScheduleReconciler",
     "Snapshot",
     "SnapshotFilter",
     "SnapshotOrder",
@@ -107,6 +110,7 @@ __all__ = [
     "releases",
     "reserve",
     "reworks",
+    "schedules",
     "set_delete_on_termination",
     "snapshots",
     "transfers",

@@ -101,6 +101,7 @@ class BackupFilter:
     name: str | None = None
     status: str | None = None
     volume_id: str | None = None
+    ids: Sequence[str] | None = None
 
 
 _SORTABLE = {
@@ -399,6 +400,8 @@ def _filtered(statement: Any, caller: Caller, wanted: BackupFilter) -> Any:
     conditions += [column == value for column, value in equal.items() if value is not None]
     if wanted.status is not None:
         conditions.append(_has_status(wanted.status))
+    if wanted.ids is not None:
+        conditions.append(backups.c.id.in_(wanted.ids))
     return statement.where(*conditions)
 
 

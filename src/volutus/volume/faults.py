@@ -43,6 +43,10 @@ class BackupNotFound(NotFound):
     code = "volume.backup.not_found"
 
 
+class ScheduleNotFound(NotFound):
+    code = "volume.schedule.not_found"
+
+
 class ReleasedNotFound(NotFound):
     """No disk of that name was put aside."""
 
@@ -76,6 +80,12 @@ class OtherHost(Conflict):
     """The volume is stored on another host than the server runs on."""
 
     code = "volume.other_host"
+
+
+class TooManySchedules(Conflict):
+    """A volume has as many as it may."""
+
+    code = "volume.schedule.too_many"
 
 
 class AlreadyExists(Conflict):

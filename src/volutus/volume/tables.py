@@ -1,4 +1,4 @@
-"""The domain's tables; see migrations 0007, 0020, 0055 and 0085 for their constraints."""
+"""The domain's tables; see migrations 0007, 0020, 0055, 0085 and 0130 for their constraints."""
 
 from sqlalchemy import (
     BigInteger,
@@ -311,4 +311,34 @@ backups = Table(
     Column("fault", Text),
     Column("fault_detail", Text),
     Column("fault_at", _moment),
+)
+schedules = Table(
+    "volume_schedules",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("volume_id", Text, ForeignKey("volumes.id")),
+    Column("project_id", Text),
+    Column("user_id", Text),
+    Column("name", Text),
+    Column("action", Text),
+    Column("every_hours", Integer),
+    Column("starts_at", _moment),
+    Column("keep", Integer),
+    Column("incrementals", Integer),
+    Column("enabled", Boolean),
+    Column("next_at", _moment),
+    Column("unsettled", Boolean),
+    Column("created_at", _moment),
+    Column("updated_at", _moment),
+)
+schedule_runs = Table(
+    "volume_schedule_runs",
+    metadata,
+    Column("schedule_id", Text, ForeignKey("volume_schedules.id"), primary_key=True),
+    Column("due_at", _moment, primary_key=True),
+    Column("ran_at", _moment),
+    Column("made_id", Text),
+    Column("incremental", Boolean),
+    Column("fault", Text),
+    Column("removed_at", _moment),
 )

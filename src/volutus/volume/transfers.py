@@ -14,6 +14,7 @@ from volutus.db import Page, Tx, paged
 from volutus.errors import Forbidden
 from volutus.identity import Caller
 from volutus.volume import disks as disk_orders
+from volutus.volume import schedules
 from volutus.volume.faults import TransferNotFound, WrongStatus
 from volutus.volume.records import SELECT_VOLUMES, Volume, lock_volume, volume_of
 from volutus.volume.status import Status
@@ -124,6 +125,7 @@ def _move(tx: Tx, caller: Caller, volume: Volume) -> None:
     tx.execute(update(volumes).where(volumes.c.id == volume.id).values(**owner, updated_at=tx.now))
     tx.execute(update(snapshots).where(snapshots.c.volume_id == volume.id).values(**owner))
     tx.execute(update(disks).where(disks.c.id.in_([volume.id, *sizes])).values(**owner))
+    schedules.forget(tx, caller, volume.id)
     # From this moment the new owner pays.
     disk_orders.change_class(tx, [volume.id, *sizes])
 

@@ -243,12 +243,13 @@ class ConsoleRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DiskRead(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody downloads a disk that nothing writes to: the agent sends its bytes from `begin` to the end by
-    `PUT /agent/v1/reads/{session_id}`, for as long as they are taken. Asked once, as a console is.
+    """Somebody downloads a disk that nothing writes to: the agent sends its bytes from `begin` to the end,
+    for as long as they are taken. Asked once, as a console is.
 
-    The body is a row of spans, each a signed number of eight bytes, highest first: so many bytes follow, or,
-    if it is negative, there are so many zeros, which are not sent. A disk that cannot be read is sent as
-    nothing at all."""
+    `PUT /agent/v1/reads/{session_id}` with `Upgrade: volutus-disk` is answered by 101. Afterwards the
+    connection carries a row of spans, each a signed number of eight bytes, highest first: so many bytes
+    follow, or, if it is negative, there are so many zeros, which are not sent. The agent closes the
+    connection when it cannot read the disk; after the last span it waits for the other side to close."""
 
     session_id: str
     disk_id: str

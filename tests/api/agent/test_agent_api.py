@@ -103,6 +103,12 @@ class Plane:
         return httpx.Client(verify=self._context(), base_url=self.url, timeout=10)
 
     def enrol(self, hostname):
+        """A host's id, and a client with its certificate."""
+        host_id, path = self.enrolled(hostname)
+        return host_id, self.client(path)
+
+    def enrolled(self, hostname):
+        """A host's id, and the file with its certificate and key."""
         with self.database.begin() as tx:
             token = placement.new_join_token(tx)
         key, key_pem = key_pair()
@@ -115,11 +121,11 @@ class Plane:
             answer = client.post("/enrol", content=body)
             assert client.post("/enrol", content=body).status_code == 403
         enrolled = msgspec.json.decode(answer.content, type=Enrolled)
-        return enrolled.host_id, self.client(enrolled.certificate_pem.encode(), key_pem)
-
-    def client(self, certificate_pem, key_pem):
         path = self.tmp_path / f"{time.monotonic_ns()}.pem"
-        path.write_bytes(certificate_pem + key_pem)
+        path.write_bytes(enrolled.certificate_pem.encode() + key_pem)
+        return enrolled.host_id, path
+
+    def client(self, path):
         context = self._context()
         context.load_cert_chain(path)
         return httpx.Client(verify=context, base_url=self.url, timeout=10)
@@ -189,7 +195,9 @@ def test_without_a_certificate_of_ours_there_is_nothing_but_enrolment(plane, tmp
         assert client.post("/enrol", content=msgspec.json.encode(bad)).status_code == 403
     make_secrets(tmp_path / "foreign", "foreign")
     foreign = tmp_path / "foreign"
-    client = plane.client((foreign / "server.pem").read_bytes(), (foreign / "server.key").read_bytes())
+    both = tmp_path / "both.pem"
+    both.write_bytes((foreign / "server.pem").read_bytes() + (foreign / "server.key").read_bytes())
+    client = plane.client(both)
     with pytest.raises(httpx.TransportError):
         client.get("/desired")
 

@@ -136,7 +136,7 @@ def test_from_a_quote_to_an_invoice(openstack, api, database, clock, stripe, wor
     assert (back["refund"], none) == ("36", [])
 
 
-def test_operators_have_their_commands(openstack, api, tmp_path):
+def test_operators_have_their_commands(openstack, api, clock, tmp_path):
     operator = api.as_(make_caller("admin", "admin", user="operator")).token
     listed = tmp_path / "vip.toml"
     head = 'region = "us-west"\ncurrency = "CNY"\nbase = "us-west.cny"\nfactor = "0.9"\n'
@@ -148,3 +148,49 @@ def test_operators_have_their_commands(openstack, api, tmp_path):
     refused = openstack(*commands)
     assert refused[0] == []
     assert refused[1].count("HTTP 403") == 2
+    table = tmp_path / "list.csv"
+    openstack(
+        f"price list export us-west.cny {table}",
+        f"price list export vip {tmp_path / 'v.toml'}",
+        token=operator,
+    )
+    assert (tmp_path / "v.toml").read_text().startswith('list = "vip"\n')
+    clock.advance(300)
+    # A table says prices alone: the list stays the region's default.
+    table.write_text(table.read_text().replace("address,,0,10", "address,,0,11"))
+    found, complaints = openstack(
+        f"price list publish {table} -f json",
+        "price list -f json",
+        "billing account create Acme --id acme --country DE -f json",
+        "billing account add project acme project-b",
+        "billing account use list acme vip",
+        "billing region set --warn-days 2 --seller Example -f json",
+        "billing region show -f json",
+        "billing exchange rate set USD CNY 6.89 -f json",
+        "billing exchange rate list -f json",
+        "billing tax set DE 19 -f json",
+        "billing tax list -f json",
+        "billing cost set storage_gib 0.60 --currency CNY -f json",
+        "billing cost list -f json",
+        "billing uplink set 1000",
+        "billing uplink show -f json",
+        "voucher create GUESS-THIS 5 --currency CNY --expires-at 2027-01-01T00:00:00Z",
+        "voucher list -f json",
+        "billing credit grant acme 3 --expires-at 2027-01-01T00:00:00Z -f json",
+        "billing margin show -f json",
+        "billing showback show --month 2026-11 -f json",
+        "billing books list -f json",
+        "billing audit -f json",
+        token=operator,
+    )
+    assert complaints == ""
+    again, listing, made, region, shown, _, rates, _, taxes, _, costs, line, vouchers, credit, *rest = found
+    assert (again["id"], made["id"], made["mode"]) == ("us-west.cny", "acme", "paying")
+    assert next(one["Ahead"] for one in listing if one["Meter"] == "address") == "11"
+    assert region == shown
+    assert (shown["warn_days"], shown["seller"]) == (2, "Example")
+    assert (rates[0]["Rate"], taxes[0]["Percent"], costs[0]["Cost"]) == ("6.89", "19", "0.6")
+    assert line == {"mbit": "1000", "promised": "0"}
+    assert (vouchers[0]["Amount"], vouchers[0]["Redeemed by"], credit["amount"]) == ("5", None, "3")
+    assert [sum(Decimal(one["Balance"]) for one in report) for report in rest[2:3]] == [0]
+    assert (rest[0], rest[1], rest[3]) == ([], [], [])

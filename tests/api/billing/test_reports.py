@@ -6,7 +6,7 @@ from sqlalchemy import text
 
 from tests.billing.test_rating import rate_all
 from volutus.billing import accounts
-from volutus.http.openstack.billing.openapi import BODIES
+from volutus.http.openstack.billing.openapi import BODIES, FILES, QUERIES
 from volutus.http.openstack.billing.routes import ROUTES
 from volutus.metering import Usage, open_usage
 
@@ -61,6 +61,15 @@ def test_departments_add_up_to_the_whole(operator, database, clock):
     assert total["firm"] + total["gone"] == whole == sum(Decimal(one["own"]) for one in body["projects"])
     assert {tag: Decimal(amount) for tag, amount in body["tags"].items()} == {"paper": Decimal("0.01375")}
     assert operator.get(f"{V1}/showback?format=csv").text.startswith("project_id,name,")
+    november = operator.get(f"{V1}/accounts/sales/statement?month=2026-11").json()["statement"]
+    assert (november["since"], november["until"]) == ("2026-11-01T00:00:00Z", "2026-12-01T00:00:00Z")
+    assert november["tags"] == {"paper": november["total"]} == {"paper": "0.00375000000000000000"}
+    assert operator.get(f"{V1}/showback?month=2026-10").json()["showback"]["projects"] == []
+    assert operator.get(f"{V1}/showback?month=11").json()["error"]["field"] == "month"
+    balance = operator.get(f"{V1}/accounts/sales").json()["account"]["balance"]
+    # Five days of 1 GHz at 0.03 an hour and 20 GB at 0.54 a month.
+    assert Decimal(balance["reserved"]) == Decimal("3.6") + Decimal("1.8")
+    assert Decimal(balance["available"]) == Decimal("-5.40375")
 
 
 def test_storage_may_lose_money_and_it_is_said(operator, database, clock):
@@ -86,4 +95,6 @@ def test_the_api_describes_itself(billing):
     assert all(operation["summary"] for ways in described["paths"].values() for operation in ways.values())
     quote = described["paths"]["/v1/quotes"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert quote["$ref"].rpartition("/")[2] in described["components"]["schemas"]
-    assert {(method, path) for method, path in BODIES} <= {(route.method, route.path) for route in ROUTES}
+    assert {*BODIES, *FILES, *(("GET", path) for path in QUERIES)} <= {
+        (route.method, route.path) for route in ROUTES
+    }

@@ -5,7 +5,6 @@ from typing import Any
 from tests.api.foreign import STRANGER, THEIR_ADMIN, THEM, Build, Foreign, Maker, filled
 from volutus.db import Tx
 from volutus.http.kernel import Plane
-from volutus.http.openstack.network.qos import NOT_SUPPORTED
 from volutus.http.openstack.network.tags import RESOURCES
 from volutus.identity import Caller
 from volutus.network import (
@@ -34,7 +33,8 @@ from volutus.network.ports import PortOrder
 from volutus.network.qos_policies import QosPolicyOrder
 from volutus.network.qos_rules import QosRuleOrder
 from volutus.network.rbac import RbacOrder
-from volutus.network.routers import GatewayOrder, RouterOrder
+from volutus.network.router_gateways import GatewayOrder
+from volutus.network.routers import RouterOrder
 from volutus.network.security_group_rules import RuleOrder
 from volutus.network.security_groups import SecurityGroupOrder
 from volutus.network.subnet_pools import SubnetPoolOrder
@@ -353,6 +353,9 @@ _BODIES: dict[tuple[str, str], Any] = {
     ("PUT", "/v2.0/routers/{id}/remove_router_interface"): {"subnet_id": subnet},
     ("PUT", "/v2.0/routers/{id}/add_extraroutes"): {"router": _ROUTE},
     ("PUT", "/v2.0/routers/{id}/remove_extraroutes"): {"router": _ROUTE},
+    ("PUT", "/v2.0/routers/{id}/add_external_gateways"): {"router": {"external_gateways": []}},
+    ("PUT", "/v2.0/routers/{id}/update_external_gateways"): {"router": {"external_gateways": []}},
+    ("PUT", "/v2.0/routers/{id}/remove_external_gateways"): {"router": {"external_gateways": []}},
     ("POST", "/v2.0/floatingips"): {"floatingip": {"floating_network_id": public, "description": "d"}},
     ("PUT", "/v2.0/floatingips/{id}"): {"floatingip": {"port_id": None, "description": "mine"}},
     ("POST", "/v2.0/security-groups"): {
@@ -385,16 +388,6 @@ _BODIES: dict[tuple[str, str], Any] = {
     ("PUT", "/v2.0/service_profiles/{id}"): {"service_profile": {"description": "mine"}},
     ("POST", "/v2.0/qos/policies"): {"policy": {"name": "one", "description": "d"}},
     ("PUT", "/v2.0/qos/policies/{id}"): {"policy": {"name": "mine", "description": "d"}},
-    ("POST", "/v2.0/qos/policies/{policy_id}/bandwidth_limit_rules"): {
-        "bandwidth_limit_rule": {"max_kbps": 1000, "max_burst_kbps": 500, "direction": "ingress"}
-    },
-    ("PUT", "/v2.0/qos/policies/{policy_id}/bandwidth_limit_rules/{id}"): {
-        "bandwidth_limit_rule": {"max_kbps": 2000, "max_burst_kbps": 0}
-    },
-    ("POST", "/v2.0/qos/policies/{policy_id}/dscp_marking_rules"): {"dscp_marking_rule": {"dscp_mark": 10}},
-    ("PUT", "/v2.0/qos/policies/{policy_id}/dscp_marking_rules/{id}"): {
-        "dscp_marking_rule": {"dscp_mark": 12}
-    },
     ("POST", "/v2.0/trunks"): {"trunk": {"port_id": port, "name": "one", "sub_ports": []}},
     ("PUT", "/v2.0/trunks/{id}"): {"trunk": {"name": "mine", "description": "d"}},
     ("PUT", "/v2.0/trunks/{id}/add_subports"): {
@@ -419,6 +412,19 @@ _BODIES: dict[tuple[str, str], Any] = {
     ("PUT", "/v2.0/quotas/{project_id}"): {"quota": {"port": 9, "network": 9}},
 }
 _BODIES |= {("PUT", f"/v2.0/{plural}/{{id}}/tags"): {"tags": ["mine"]} for plural in RESOURCES}
+_RULES: dict[str, dict[str, Any]] = {
+    "bandwidth_limit": {"max_kbps": 1000, "max_burst_kbps": 500, "direction": "ingress"},
+    "dscp_marking": {"dscp_mark": 10},
+    "minimum_bandwidth": {"min_kbps": 1000, "direction": "ingress"},
+    "minimum_packet_rate": {"min_kpps": 10, "direction": "any"},
+    "packet_rate_limit": {"max_kpps": 10, "max_burst_kpps": 5, "direction": "ingress"},
+}
+for _kind, _rule in _RULES.items():
+    _path = f"/v2.0/qos/policies/{{policy_id}}/{_kind}_rules"
+    _BODIES |= {
+        (method, path): {f"{_kind}_rule": _rule}
+        for method, path in (("POST", _path), ("PUT", f"{_path}/{{id}}"))
+    }
 
 FOREIGN = Foreign(
     objects={
@@ -444,8 +450,7 @@ FOREIGN = Foreign(
             "default-security-group-rules/id",
             "rule-types/kind",
             # Below the object that they are of.
-            "bandwidth_limit_rules/id",
-            "dscp_marking_rules/id",
+            *(f"{kind}_rules/id" for kind in qos_rules.KINDS),
             "port_forwardings/id",
         }
     ),
@@ -460,7 +465,7 @@ FOREIGN = Foreign(
         | {("PUT", "/v2.0/qos/policies/{id}"), ("DELETE", "/v2.0/qos/policies/{id}")}
         | {
             (method, f"/v2.0/qos/policies/{{policy_id}}/{kind}_rules{below}")
-            for kind in (*qos_rules.KINDS, *NOT_SUPPORTED)
+            for kind in qos_rules.KINDS
             for method, below in (("POST", ""), ("PUT", "/{id}"), ("DELETE", "/{id}"))
         }
         | {(method, "/v2.0/auto-allocated-topology/{project_id}") for method in ("GET", "DELETE")}

@@ -68,6 +68,71 @@ def test_gateways_are_changed_and_taken_away(net, admin, public):
     net.refused("PUT", path, 400, "InvalidInput", body)
 
 
+@pytest.fixture
+def transit(admin):
+    """Another way outside than `public`."""
+    made = admin.make("network", **{"name": "transit", "router:external": True})
+    admin.subnet(made, "198.51.100.0/24", enable_dhcp=False)
+    return made
+
+
+def test_several_gateways(net, admin, public, transit, private):
+    router = net.make("router", external_gateway_info={"network_id": public["id"]})
+    path, (first,) = f"routers/{router['id']}", router["external_gateways"]
+
+    def call(action, *gateways, by=net):
+        body = {"router": {"external_gateways": list(gateways)}}
+        return by.put(f"{path}/{action}_external_gateways", body)["router"]
+
+    here, there = {"network_id": public["id"]}, {"network_id": transit["id"]}
+    shown = call("add", there, here)
+    assert shown["external_gateway_info"] == first == shown["external_gateways"][0]
+    assert [one["network_id"] for one in shown["external_gateways"]].count(public["id"]) == 2
+    assert len(net.show(f"routers/{router['id']}")["external_gateways"]) == 3
+    second = next(one for one in shown["external_gateways"] if one["network_id"] == transit["id"])
+    net.put(f"{path}/add_router_interface", {"subnet_id": private["subnet"]["id"]})
+    server_port = net.make("port", network_id=private["id"])
+    floating = net.make("floatingip", floating_network_id=transit["id"], port_id=server_port["id"])
+    assert floating["router_id"] == router["id"]
+    # What is left is as it was, the first place is taken by the next, and nothing goes that is needed.
+    assert call("update", there, here)["external_gateways"][0] == second
+    body = {"router": {"external_gateways": [there]}}
+    error = "RouterExternalGatewayInUseByFloatingIp"
+    net.refused("PUT", f"{path}/remove_external_gateways", 409, error, body)
+    shown = call("remove", first)
+    assert shown["external_gateways"] == [second]
+    net.refused("PUT", f"{path}/remove_external_gateways", 400, "UnableToMatchGateways", {
+        "router": {"external_gateways": [here]}
+    })  # fmt: skip
+    net.refused("DELETE", path, 409, "RouterInUse")
+    # One switch for all of them, and whether they share what leaves, are the operator's.
+    shown = call("update", there | {"enable_snat": False}, here, by=admin)
+    assert {one["enable_snat"] for one in shown["external_gateways"]} == {False}
+    ecmp = {"router": {"enable_default_route_ecmp": True}}
+    net.refused("PUT", path, 403, "PolicyNotAuthorized", ecmp)
+    assert admin.put(path, ecmp)["router"]["enable_default_route_ecmp"] is True
+    net.put(f"floatingips/{floating['id']}", {"floatingip": {"port_id": None}})
+    body = {"router": {"external_gateway_info": {}}}
+    assert net.put(path, body)["router"]["external_gateways"] == []
+
+
+def test_ports_are_forwarded_at_one_gateway_only(net, public, transit, private):
+    gateways = {"router": {"external_gateways": [{"network_id": transit["id"]}]}}
+    router = net.make("router", external_gateway_info={"network_id": public["id"]})
+    path = f"routers/{router['id']}"
+    net.put(f"{path}/add_router_interface", {"subnet_id": private["subnet"]["id"]})
+    port = net.make("port", network_id=private["id"])
+    floating = net.make("floatingip", floating_network_id=public["id"])
+    order = {"internal_port_id": port["id"], "internal_port": 80, "external_port": 8080, "protocol": "tcp"}
+    forwardings = f"floatingips/{floating['id']}/port_forwardings"
+    made = net.make("port_forwarding", forwardings, **order)
+    net.refused("PUT", f"{path}/add_external_gateways", 409, "UnableToAddExtraGateways", gateways)
+    net.delete(f"{forwardings}/{made['id']}")
+    net.put(f"{path}/add_external_gateways", gateways)
+    body = {"port_forwarding": order}
+    net.refused("POST", forwardings, 409, "UnableToAddExtraGateways", body)
+
+
 def test_routes(net, private):
     router = net.make("router")
     path = f"routers/{router['id']}"

@@ -20,6 +20,7 @@ from volutus.volume import (
     groups,
     messages,
     qos,
+    schedules,
     transfers,
     types,
 )
@@ -82,6 +83,11 @@ def backup(tx: Tx, _plane: Plane | None = None, owner: Caller = THEM) -> str:
     return str(made.id)
 
 
+def _schedule(tx: Tx, _plane: Plane) -> str:
+    order = schedules.ScheduleOrder(empty_volume(tx), "snapshot", every_hours=1, keep=1, name="theirs")
+    return str(schedules.create(tx, THEM, order).id)
+
+
 def _group_type(tx: Tx, _plane: Plane | None = None) -> str:
     return str(group_types.create(tx, CLOUD, group_types.GroupTypeOrder(f"theirs-{tx.ids.hex()}")).id)
 
@@ -128,6 +134,7 @@ _OBJECTS: dict[str, Maker] = {
     "message_id": _message,
     "type_id": volume_type,
     "backup_id": backup,
+    "schedule_id": _schedule,
     "group_id": group,
     "group_snapshot_id": group_snapshot,
     "group_type_id": _private_group_type,
@@ -195,6 +202,18 @@ _BODIES: dict[tuple[str, str], Any] = {
     ("PUT", "/backups/{backup_id}"): {"backup": {"name": "mine", "description": "d"}},
     ("POST", "/backups/{backup_id}/restore"): {"restore": {"name": "one"}},
     ("POST", "/backups/{backup_id}/action"): {"os-force_delete": {}},
+    ("POST", "/schedules"): {
+        "schedule": {
+            "volume_id": empty_volume,
+            "name": "one",
+            "action": "backup",
+            "every_hours": 24,
+            "keep": 7,
+            "incrementals": 6,
+            "starts_at": "2026-03-01T03:00:00Z",
+        }
+    },
+    ("PUT", "/schedules/{schedule_id}"): {"schedule": {"name": "mine", "keep": 3, "enabled": False}},
     ("POST", "/groups"): {
         "group": {"name": "one", "group_type": _group_type, "volume_types": [types.DEFAULT_TYPE_ID]}
     },
@@ -258,6 +277,9 @@ FOREIGN = Foreign(
         "backup as a source": _creating("volumes", "volume", size=1, backup_id=backup),
         "group of a volume": _creating("volumes", "volume", size=1, group_id=group),
         "volume of a backup": _creating("backups", "backup", volume_id=empty_volume, force=True),
+        "volume of a schedule": _creating(
+            "schedules", "schedule", volume_id=empty_volume, action="snapshot", every_hours=1, keep=1
+        ),
         "group of a group snapshot": _creating("group_snapshots", "group_snapshot", group_id=group),
         "group type of a group": _creating(
             "groups", "group", group_type=_private_group_type, volume_types=[types.DEFAULT_TYPE_ID]

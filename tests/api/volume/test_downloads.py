@@ -8,7 +8,6 @@ import pytest
 
 from volutus import volume
 from volutus.agent.disk_reads import encoded
-from volutus.agent.faults import HostFault
 from volutus.errors import NotFound
 from volutus.http import hosted
 from volutus.http.meeting import UP, joined
@@ -98,15 +97,3 @@ def test_a_host_that_cannot_read_it_or_does_not_come_is_told(cinder, snapshot, s
     sending.join()
     monkeypatch.setattr(hosted, "HOST_COMES_WITHIN_S", 0.2)
     assert cinder.http.get(snapshot).status_code == 503
-
-
-def test_a_fault_of_the_host_is_nothing_sent(monkeypatch):
-    from volutus.agent.disk_reads import DiskReads
-    from volutus.wire import DiskRead
-
-    def read(disk_id, begin):
-        raise HostFault("no such disk")
-        yield
-
-    reads = DiskReads(None, read)
-    assert list(reads._spans(DiskRead(session_id="s", disk_id="d", begin=0))) == []

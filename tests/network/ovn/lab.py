@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests.network.ovn.plane import Plane, TableOfViews
-from tests.network.ovn.stack import HOST_ID, OUTSIDE, PHYSICAL_NETWORK, OvnStack, Process, run, wait_for
+from tests.network.ovn.stack import HOST_ID, PHYSICAL_NETWORK, OvnStack, Process, run, wait_for
 from volutus.network.ovn import (
     AddressMode,
     AdvertisementView,
@@ -148,8 +148,9 @@ class Lab:
         self.put(Kind.NETWORK, view)
         return view
 
-    def external(self) -> NetworkView:
-        subnet = SubnetView(f"subnet-{self._number()}", "172.24.4.0/24", OUTSIDE, enable_dhcp=False)
+    def external(self, cidr: str = "172.24.4.0/24") -> NetworkView:
+        last = cidr.replace(".0/24", ".254")
+        subnet = SubnetView(f"subnet-{self._number()}", cidr, last, enable_dhcp=False)
         view = NetworkView(f"network-{self._number()}", 1500, (subnet,), ProviderView(PHYSICAL_NETWORK))
         self.put(Kind.NETWORK, view)
         return view
@@ -228,19 +229,23 @@ class Lab:
         self, *networks: NetworkView, outside: NetworkView | None = None, **more: object
     ) -> RouterView:
         """A router with the gateway addresses of the networks; `outside` gives it a way out at .10."""
-        gateway = None
-        if outside:
-            port = self._router_port(outside, ("172.24.4.10/24",))
-            gateway = GatewayView(replace(port, mtu=1500), (OUTSIDE,))
+        ways = {"gateways": self.gateways(outside, "172.24.4.10")} if outside else {}
         ports = tuple(
             self._router_port(
                 network, tuple(f"{s.gateway_address}/{s.cidr.split('/')[1]}" for s in network.subnets)
             )
             for network in networks
         )
-        view = RouterView(f"router-{self._number()}", True, ports, gateway, (HOST_ID,), **more)
+        options = {"gateway_host_ids": (HOST_ID,), **ways, **more}
+        view = RouterView(f"router-{self._number()}", True, ports, **options)
         self.put(Kind.ROUTER, view)
         return view
+
+    def gateways(self, outside: NetworkView, *addresses: str) -> tuple[GatewayView, ...]:
+        """Ways out by these addresses of the external network."""
+        last = str(outside.subnets[0].gateway_address)
+        ports = [self._router_port(outside, (f"{address}/24",)) for address in addresses]
+        return tuple(GatewayView(replace(port, mtu=1500), (last,), network_id=outside.id) for port in ports)
 
     def pings(self, namespace: str, address: str, tries: int = 3) -> bool:
         """Whether one of a few pings is answered: the first may be lost while addresses are resolved."""

@@ -214,11 +214,15 @@ def test_port_without_groups_still_drops() -> None:
 
 
 def test_address_pairs_widen_what_a_port_may_send() -> None:
-    pairs = (AddressPairView("10.0.1.200"), AddressPairView("10.0.5.0/24", "fa:16:3e:99:99:99"))
+    pairs = (
+        AddressPairView("10.0.1.200"),
+        AddressPairView("10.0.5.0/24", "fa:16:3e:99:99:99"),
+        AddressPairView("fd05::/64", "fa:16:3e:99:99:99"),
+    )
     unit = compile_view(views.port(address_pairs=pairs))
     assert set(column(unit, "Logical_Switch_Port", "port_security")) == {
         f"{views.mac(1)} 10.0.1.11 10.0.1.200",
-        "fa:16:3e:99:99:99 10.0.5.0/24",
+        "fa:16:3e:99:99:99 10.0.5.0/24 fd05::/64 fe80::f816:3eff:fe99:9999",
     }
     assert set(column(unit, "Logical_Switch_Port", "addresses")) == {
         f"{views.mac(1)} 10.0.1.11",
@@ -267,7 +271,7 @@ def test_router() -> None:
     unit = compile_view(views.router())
     routes = {(r.columns["ip_prefix"], r.columns["nexthop"]) for r in of(unit, "Logical_Router_Static_Route")}
     ports = {r.columns["output_port"] for r in of(unit, "Logical_Router_Static_Route")}
-    assert ports == {(), (f"lrp-{views.router().gateway.port.port_id}",)}
+    assert ports == {(), (f"lrp-{views.router().gateways[0].port.port_id}",)}
     assert routes == {(("0.0.0.0/0",), ("172.24.4.254",)), (("192.168.7.0/24",), ("10.0.1.77",))}
     nat = {r.columns["type"][0]: r.columns for r in of(unit, "NAT")}
     assert nat["snat"]["external_ip"] == ("172.24.4.10",)
@@ -296,13 +300,13 @@ def test_router() -> None:
 
 
 def test_router_without_gateway_translates_nothing() -> None:
-    unit = compile_view(views.router(gateway=None, routes=()))
+    unit = compile_view(views.router(gateways=(), routes=()))
     assert {row.table for row in unit.rows} == {"Logical_Router", "Logical_Router_Port"}
 
 
 def test_snat_switched_off_keeps_floating_ips() -> None:
     view = views.router()
-    unit = compile_view(replace(view, gateway=replace(view.gateway, snat=False)))
+    unit = compile_view(replace(view, gateways=(replace(view.gateways[0], snat=False),)))
     assert [row.columns["type"] for row in of(unit, "NAT")] == [("dnat_and_snat",)]
 
 
@@ -313,8 +317,8 @@ def test_centralised_floating_ip_names_no_port() -> None:
 
 def test_small_external_mtu_is_told_to_senders() -> None:
     view = views.router()
-    small = replace(view.gateway, port=replace(view.gateway.port, mtu=1300))
-    outside = of(compile_view(replace(view, gateway=small)), "Logical_Router_Port")[-1]
+    small = replace(view.gateways[0], port=replace(view.gateways[0].port, mtu=1300))
+    outside = of(compile_view(replace(view, gateways=(small,))), "Logical_Router_Port")[-1]
     assert outside.columns["options"] == {"gateway_mtu": "1300"}
 
 
@@ -367,7 +371,7 @@ def test_ports_of_a_floating_ip_are_balancers_of_the_router() -> None:
     tcp, udp = of(compile_view(views.router(port_forwardings=(web, names))), "Load_Balancer")
     assert tcp.columns["vips"] == {"172.24.4.50:8080": "10.0.1.11:80"}
     assert udp.columns["vips"] == {"172.24.4.50:53": "10.0.1.12:53"}
-    assert of(compile_view(views.router(port_forwardings=(web,), gateway=None)), "Load_Balancer") == []
+    assert of(compile_view(views.router(port_forwardings=(web,), gateways=())), "Load_Balancer") == []
 
 
 def test_what_one_port_is_told_by_dhcp() -> None:

@@ -63,7 +63,7 @@ CHANGES = [
     views.port(1, port_security=False),
     views.port(1, host_ids=("h1",)),
     views.router(routes=(), floating_ips=(views.floating_ip(2),)),
-    views.router(gateway=None),
+    views.router(gateways=()),
     views.router(ports=()),
     views.router(gateway_host_ids=("h1", "h2")),
     views.group(views.rule(1), views.rule(2)),
@@ -131,8 +131,8 @@ def test_a_port_moves_between_groups(northbound: Northbound) -> None:
 def test_rows_of_a_floating_ip_move_with_it_between_routers(northbound: Northbound) -> None:
     northbound.apply(everything())
     second = replace(views.router(), id="second", ports=())
-    outside = replace(second.gateway.port, port_id="second-outside")
-    second = replace(second, gateway=replace(second.gateway, port=outside))
+    outside = replace(second.gateways[0].port, port_id="second-outside")
+    second = replace(second, gateways=(replace(second.gateways[0], port=outside),))
     units = [compile_view(second), compile_view(views.router(floating_ips=()))]
     assert results(northbound, *units) == [W, W]
     index = northbound.read_index()
@@ -284,7 +284,7 @@ def test_a_row_goes_while_we_change_it(ovsdb: OvsdbServer, real: OvsdbNorthbound
     real.apply(everything())
     client = Interfering(ovsdb.remote, SystemClock())
     client.interference = [[{"op": "delete", "table": "Logical_Router", "where": []}]]
-    router = compile_view(views.router(gateway=None))
+    router = compile_view(views.router(gateways=()))
     assert OvsdbNorthbound(client).apply([router])[router.key].result is W
     assert real.read_index()[router.key] == router.digest()
     client.close()

@@ -173,17 +173,58 @@ def test_floating_ip_from_the_outside(lab: Lab, distributed: bool) -> None:
     assert not lab.fetches(host, address, tries=1)
 
 
+def test_several_gateways_share_what_leaves(lab: Lab) -> None:
+    """The second is on a network of its own; a floating IP there is left and entered by that."""
+    group, far = lab.open_group(), "198.51.100"
+    net, near, other = lab.network("10.0.1.0/24"), lab.external(), lab.external("172.24.5.0/24")
+    guest, named = (lab.guest(net, f"10.0.1.{n}", group=group) for n in (11, 12))
+    gateways = (*lab.gateways(near, "172.24.4.10"), *lab.gateways(other, "172.24.5.10"))
+    ends = "172.24.5.101", "fa:16:3e:ff:01:01", "10.0.1.12", named.port.id, other.id
+    fip = FloatingIpView("floating", *ends)
+    router = lab.router(net, gateways=gateways, floating_ips=(fip,))
+    lab.stack.inside("ip", "address", "replace", "172.24.5.254/24", "dev", "br-ex")
+    lab.settle()
+    guest.configure("10.0.1.1"), named.configure("10.0.1.1")
+    heard = lab.start(lab.stack.namespace, "tcpdump", "-nni", "br-ex", "-l", "udp", "and", "dst", "net", far)
+    wait_for(lambda: "listening" in heard.read_text(), "tcpdump")
+
+    def sources() -> set[str]:
+        return {f"{octet}.{last}" for octet in ("172.24.4", "172.24.5") for last in (10, 101)
+                if f"IP {octet}.{last}." in heard.read_text()}  # fmt: skip
+
+    def send(first_port: int) -> None:
+        for port in range(first_port, first_port + 20):
+            guest.send_udp(port, f"{far}.{port % 250}", 9), named.send_udp(port, f"{far}.{port % 250}", 9)
+
+    # By the first alone, but for who has an address at the second.
+    send(1000)
+    wait_for(lambda: len(sources()) > 1, "packets outside")
+    assert sources() == {"172.24.4.10", "172.24.5.101"}
+    assert lab.pings(lab.stack.namespace, "172.24.5.101")
+    lab.put(Kind.ROUTER, replace(router, ecmp=True))
+    lab.settle()
+    send(2000)
+    wait_for(lambda: len(sources()) > 2, "packets by the second gateway")
+    assert sources() == {"172.24.4.10", "172.24.5.10", "172.24.5.101"}
+    assert lab.pings(lab.stack.namespace, "172.24.5.101")
+    assert guest.reaches("172.24.5.254") and guest.reaches(OUTSIDE)
+    lab.stack.inside("ip", "address", "del", "172.24.5.254/24", "dev", "br-ex")
+
+
 def test_metadata_answers_even_without_a_group(lab: Lab) -> None:
-    net = lab.network("10.0.1.0/24")
+    net = lab.network("10.0.1.0/24", "fd01::/64")
     service = lab.guest(net, "10.0.1.2", use=PortUse.METADATA, host_ids=(), port_security=False)
-    guest = lab.guest(net, "10.0.1.11")
+    guest = lab.guest(net, "10.0.1.11", "fd01::11")
     lab.settle()
     service.configure()
     service.do("ip", "address", "add", "169.254.169.254/32", "dev", "eth0")
+    service.do("ip", "address", "add", "fe80::a9fe:a9fe/64", "dev", "eth0", "nodad")
     service.serve(80)
     service.serve(8080)
     guest.lease()
     assert guest.fetches("169.254.169.254")
+    # From its link-local address, which has to answer who asks for it.
+    assert guest.fetches("fe80::a9fe:a9fe%eth0")
     assert not guest.fetches("169.254.169.254", 8080, tries=1)
 
 

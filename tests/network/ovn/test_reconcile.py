@@ -105,7 +105,7 @@ def test_random_histories_converge(northbound: Northbound, seed: int) -> None:
             {"host_ids": ()},
         ],
         Kind.NETWORK: [{"mtu": 1300}, {"mtu": 1500}],
-        Kind.ROUTER: [{"gateway": None}, {"floating_ips": ()}, {"ports": ()}, {"distributed": False}],
+        Kind.ROUTER: [{"gateways": ()}, {"floating_ips": ()}, {"ports": ()}, {"distributed": False}],
         Kind.SECURITY_GROUP: [{"stateful": False}, {"rules": ()}, {"rules": (views.rule(1), views.rule(2))}],
     }
     for _ in range(60):

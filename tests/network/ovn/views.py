@@ -83,7 +83,7 @@ def router(**more: object) -> RouterView:
     outside = RouterPortView(port_id(2**21 + 1), "fa:16:3e:02:00:02", ("172.24.4.10/24",), mtu=1500)
     options = {
         "ports": (inside,),
-        "gateway": GatewayView(outside, ("172.24.4.254",)),
+        "gateways": (GatewayView(outside, ("172.24.4.254",)),),
         "gateway_host_ids": ("h0",),
         "floating_ips": (floating_ip(),),
         "routes": (HostRoute("192.168.7.0/24", "10.0.1.77"),),

@@ -18,8 +18,8 @@ Fetch = Callable[[str], AbstractContextManager[Iterator[bytes]]]
 Send = Callable[[str, Path], None]
 """Sends a file to the control plane as the bytes of the image with that id."""
 
-Span = bytes | int
-"""A piece of a disk: its bytes, or how many zeros."""
+Span = bytes | memoryview | int
+"""A piece of a disk: its bytes, there until the next piece is asked for, or how many zeros."""
 
 Fill = Callable[[Path], None]
 """Copies a disk that a guest has open into an empty qcow2 file of its size, as it is at one instant."""

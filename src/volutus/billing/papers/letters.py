@@ -4,19 +4,26 @@ Its Message-ID derives from the notice, so that one that had to be sent twice is
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime
+from functools import partial
 from typing import Any
 
 from volutus.billing import money
 from volutus.billing.accounts import Account
+from volutus.billing.meters import CLASS_SEPARATOR
 from volutus.billing.notices import Notice
 from volutus.billing.papers.words import catalogue, say
 
-_EXACT = re.compile(r"-?\d+\.\d{3,}")
+# Fields of notices that are amounts, those that are seconds, and the meters named in others.
+_AMOUNTS = frozenset({"amount", "spent", "gross", "funds", "a_day", "missing"})
+_SECONDS = "_s"
+_METER = re.compile(r"\((\w+)(:[\w.-]+)?\)")
+_SPANS = (("days", 86_400), ("hours", 3600), ("minutes", 60))
 
 
 @dataclass(frozen=True)
@@ -35,7 +42,7 @@ def is_mailed(kind: str) -> bool:
 def compose(notice: Notice, account: Account, sender: str, attachment: Attachment | None) -> EmailMessage:
     """The mail. Raises ValueError for an address that is none."""
     language = account.language
-    detail = {name: _readable(value, account.currency) for name, value in notice.detail.items()}
+    detail = _readable(notice.detail, account)
     mail = EmailMessage()
     mail["From"] = Address(addr_spec=sender)
     mail["To"] = Address(account.name.replace("\n", " "), addr_spec=account.contact)
@@ -56,7 +63,28 @@ def compose(notice: Notice, account: Account, sender: str, attachment: Attachmen
     return mail
 
 
-def _readable(value: Any, currency: str) -> str:
-    """An amount as people pay it; everything else as it is."""
-    text = str(value)
-    return f"{money.cents(Decimal(text), currency):f}" if _EXACT.fullmatch(text) else text
+def _readable(detail: Mapping[str, Any], account: Account) -> dict[str, str]:
+    """Amounts as people pay them, spans of time and meters in words; everything else as it is."""
+    found = {}
+    for name, value in detail.items():
+        if name in _AMOUNTS:
+            found[name] = money.shown(Decimal(value), account.currency)
+        elif name.endswith(_SECONDS):
+            found[name.removesuffix(_SECONDS)] = _span(account.language, int(value))
+        else:
+            found[name] = _METER.sub(partial(_named, account.language), str(value))
+    return found
+
+
+def _span(language: str, seconds: int) -> str:
+    """14 days, 36 hours, 10 minutes: in the largest unit of which it is a whole number."""
+    unit, each = next((one for one in _SPANS if seconds % one[1] == 0), _SPANS[-1])
+    return say(language, f"span.{unit}", {"number": seconds // each})
+
+
+def _named(language: str, found: re.Match[str]) -> str:
+    meter, of_class = found.groups()
+    key = f"meter.{meter}"
+    if key not in catalogue(language):
+        return found.group()
+    return f"({say(language, key)}{(of_class or '').replace(CLASS_SEPARATOR, ' ')})"

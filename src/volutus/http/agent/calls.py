@@ -14,10 +14,11 @@ from volutus import compute, image, placement, volume
 from volutus.errors import Invalid, TooLarge
 from volutus.http.agent.bell import HostBell
 from volutus.http.agent.heartbeats import Heartbeats, says_nothing
+from volutus.http.agent.onward import Onward, require_upgrade
 from volutus.http.agent.trust import Authority
 from volutus.http.kernel import HttpProblem, Request, StreamRequest, decode, document, whole_number
 from volutus.http.kernel.plane import Plane
-from volutus.http.meeting import DOWN, PIECE_BYTES, UP, Ends, joined
+from volutus.http.meeting import DOWN, PIECE_BYTES, UP, Ends, connected, joined
 from volutus.http.receiving import Reception, drain, receive
 from volutus.http.sending import RangedResponse, Sendable
 from volutus.identity import Caller
@@ -113,7 +114,13 @@ def console(request: Request) -> Response:
 
 async def console_output(request: StreamRequest) -> Response:
     """What a guest's console says, as long as somebody looks."""
-    return await _handed_on(request, await asyncio.to_thread(_session, request))
+    session_id = await asyncio.to_thread(_session, request)
+    async with joined(request.plane.settings.run_dir, session_id, UP) as (_, writer):
+        with contextlib.suppress(ConnectionError, HttpProblem):
+            async for chunk in request.chunks:
+                writer.write(chunk)
+                await writer.drain()
+    return document({})
 
 
 async def console_input(request: StreamRequest) -> Response:
@@ -125,18 +132,10 @@ async def console_input(request: StreamRequest) -> Response:
 
 
 async def disk_content(request: StreamRequest) -> Response:
-    """A disk's bytes, as long as somebody downloads it."""
-    return await _handed_on(request, await asyncio.to_thread(_read_session, request))
-
-
-async def _handed_on(request: StreamRequest, session_id: str) -> Response:
-    """What the host sends, to who waits for it under that name."""
-    async with joined(request.plane.settings.run_dir, session_id, UP) as (_, writer):
-        with contextlib.suppress(ConnectionError, HttpProblem):
-            async for chunk in request.chunks:
-                writer.write(chunk)
-                await writer.drain()
-    return document({})
+    """A disk's bytes, as long as somebody downloads it: on this connection, which is HTTP no more."""
+    require_upgrade(request.headers)
+    session_id = await asyncio.to_thread(_read_session, request)
+    return Onward(connected(request.plane.settings.run_dir, session_id, UP))
 
 
 async def _typed(held: contextlib.AsyncExitStack, ends: Ends) -> AsyncIterator[bytes]:

@@ -23,13 +23,15 @@ from volutus.identity import Caller
 CERTIFICATE_LIFETIME = datetime.timedelta(days=3650)
 # Where the connection's verified common name is kept in the ASGI scope.
 SCOPE_KEY = "volutus.host"
+_CONNECTION_KEY = "volutus.connection"
 HOST_HEADER = b"x-volutus-host"
 
 _KNOWN = text("SELECT 1 FROM hosts WHERE id = :id")
 
 
 class CertificateProtocol(HttpToolsProtocol):
-    """uvicorn's protocol, which also tells who the other end of a mutual TLS connection is."""
+    """uvicorn's protocol, which also tells who the other end of a mutual TLS connection is, and can be found
+    by who takes the connection over."""
 
     _host: str | None = None
 
@@ -45,11 +47,21 @@ class CertificateProtocol(HttpToolsProtocol):
         super().on_message_begin()
         scope: dict[str, Any] = self.scope  # type: ignore[assignment]
         scope[SCOPE_KEY] = self._host
+        scope[_CONNECTION_KEY] = self
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Upgrades are ours to answer."""
 
 
 def certificate_name(scope: Scope) -> str | None:
     """The host's id by its certificate, which TLS has verified."""
     found: str | None = scope.get(SCOPE_KEY)
+    return found
+
+
+def connection(scope: Scope) -> CertificateProtocol:
+    """The connection that the request came by."""
+    found: CertificateProtocol = scope[_CONNECTION_KEY]
     return found
 
 

@@ -188,7 +188,7 @@ class RouterPortView:
 
 @dataclass(frozen=True, slots=True)
 class GatewayView:
-    """The router's way out: its port on the external network, and who is asked next, per IP version."""
+    """A way out of a router: its port on the external network, and who is asked next, per IP version."""
 
     port: RouterPortView
     next_hops: tuple[str, ...]
@@ -242,14 +242,15 @@ class MeterView:
 
 @dataclass(frozen=True, slots=True)
 class RouterView:
-    """A router. `gateway_host_ids` are all hosts that could carry the gateway (chassis names);
-    `distributed` lets each host translate the floating IPs of its own guests, which needs the external
-    network on all of them."""
+    """A router. What has no floating IP leaves by the first of the gateways, or with `ecmp` by any of them.
+    `gateway_host_ids` are all hosts that could carry a gateway (chassis names); `distributed` lets each host
+    translate the floating IPs of its own guests, which needs the external network on all of them."""
 
     id: str
     enabled: bool = True
     ports: tuple[RouterPortView, ...] = ()
-    gateway: GatewayView | None = None
+    gateways: tuple[GatewayView, ...] = ()
+    ecmp: bool = False
     gateway_host_ids: tuple[str, ...] = ()
     floating_ips: tuple[FloatingIpView, ...] = ()
     routes: tuple[HostRoute, ...] = ()

@@ -1,6 +1,6 @@
-"""A router as northbound rows: its ports, its gateway and where that lives, its routes, its NAT."""
+"""A router as northbound rows: its ports, its gateways and where they live, its routes, its NAT."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 from ipaddress import ip_interface
 from itertools import permutations
@@ -9,26 +9,29 @@ from volutus.network.ovn.load_balancers import listener_refs, listeners_needed
 from volutus.network.ovn.model import FloatingIpView, GatewayView, Kind, MeterView, RouterPortView, RouterView
 from volutus.network.ovn.names import FORWARDED_PROTOCOLS, forwarding_name, router_port_name
 from volutus.network.ovn.qos import outside_qos
-from volutus.network.ovn.rows import Key, Row, Unit, make_row
+from volutus.network.ovn.rows import Key, Ref, Row, Unit, make_row, row_uuid
 
 # One carries the traffic and the others stand by; OVN watches every one of them with BFD from every host.
 GATEWAY_HOSTS_MAX = 5
 SCOPE_PRIORITY = 1000
 METER_PRIORITY = 100
+OWN_WAY_PRIORITY = 200
 
 
 def compile_router(view: RouterView) -> Unit:
     """The router with everything below it."""
-    gateway = view.gateway
-    chassis = _gateway_chassis(view.id, gateway, view.gateway_host_ids) if gateway else []
     ports = [_port(port) for port in view.ports]
-    if gateway:
-        ports.append(_port(gateway.port, chassis, _gateway_options(gateway, view.ports)))
+    chassis: list[Row] = []
+    for gateway in view.gateways:
+        hosts = _gateway_chassis(view, gateway)
+        ports.append(_port(gateway.port, hosts, _gateway_options(gateway, view.ports)))
+        chassis += hosts
     routes = _routes(view)
-    nat = _snat(view) + [_floating_ip(view, ip) for ip in view.floating_ips] if gateway else []
+    nat = [row for gateway in view.gateways for row in _snat(view, gateway)]
+    nat += [_floating_ip(view, ip) for ip in view.floating_ips] if view.gateways else []
     balancers = _port_forwardings(view)
-    meters = [_meter(view.id, gateway, meter) for meter in view.meters] if gateway else []
-    policies = [*_between_scopes(view), *meters]
+    meters = [_meter(view, meter) for meter in view.meters] if view.gateways else []
+    policies = [*_between_scopes(view), *meters, *_own_ways_out(view)]
     router = make_row(
         "Logical_Router",
         view.id,
@@ -43,7 +46,7 @@ def compile_router(view: RouterView) -> Unit:
         policies=[row.ref for row in policies],
         load_balancer=[*listener_refs(view.listener_ids), *(row.ref for row in balancers)],
     )
-    limits = _limits(view, gateway) if gateway else []
+    limits = _limits(view) if view.gateways else []
     rows = (router, *ports, *chassis, *routes, *nat, *policies, *balancers, *limits)
     return Unit(Key(Kind.ROUTER, view.id), rows, needs=listeners_needed(view.listener_ids))
 
@@ -57,7 +60,9 @@ def gateway_hosts(router_id: str, host_ids: Sequence[str]) -> list[str]:
     return ranked[:GATEWAY_HOSTS_MAX]
 
 
-def _gateway_chassis(router_id: str, gateway: GatewayView, host_ids: Sequence[str]) -> list[Row]:
+def _gateway_chassis(view: RouterView, gateway: GatewayView) -> list[Row]:
+    # Further gateways go by themselves, so that one host's loss is not that of all.
+    ranked_by = view.id if gateway == view.gateways[0] else gateway.port.port_id
     name = router_port_name(gateway.port.port_id)
     return [
         make_row(
@@ -67,7 +72,7 @@ def _gateway_chassis(router_id: str, gateway: GatewayView, host_ids: Sequence[st
             chassis_name=host,
             priority=GATEWAY_HOSTS_MAX - rank,
         )
-        for rank, host in enumerate(gateway_hosts(router_id, host_ids))
+        for rank, host in enumerate(gateway_hosts(ranked_by, view.gateway_host_ids))
     ]
 
 
@@ -105,24 +110,62 @@ def _advertisement(port: RouterPortView) -> dict[str, str]:
 
 
 def _routes(view: RouterView) -> list[Row]:
-    wanted: dict[tuple[str, str], str | None] = {(r.destination, r.next_hop): None for r in view.routes}
-    if view.gateway:
+    """The router's own, and those of its gateways. Equal destinations by different ways share the flows."""
+    wanted: dict[tuple[str, ...], str | None] = {(r.destination, r.next_hop): None for r in view.routes}
+    for gateway in view.gateways if view.ecmp else view.gateways[:1]:
         # The port is named because a next hop may be outside of the port's own subnets, or link-local.
-        port = router_port_name(view.gateway.port.port_id)
-        wanted |= {("::/0" if ":" in hop else "0.0.0.0/0", hop): port for hop in view.gateway.next_hops}
+        port = router_port_name(gateway.port.port_id)
+        further = () if gateway == view.gateways[0] else (port,)
+        wanted |= {("::/0" if ":" in hop else "0.0.0.0/0", hop, *further): port for hop in gateway.next_hops}
     return [
         make_row(
             "Logical_Router_Static_Route",
-            f"{view.id}/{destination}/{next_hop}",
-            ip_prefix=destination,
-            nexthop=next_hop,
+            "/".join((view.id, *way)),
+            ip_prefix=way[0],
+            nexthop=way[1],
             output_port=port_name,
         )
-        for (destination, next_hop), port_name in sorted(wanted.items(), key=str)
+        for way, port_name in sorted(wanted.items(), key=str)
     ]
 
 
-def _meter(router_id: str, gateway: GatewayView, meter: MeterView) -> Row:
+def _own_ways_out(view: RouterView) -> list[Row]:
+    """What has a floating IP leaves where that is: the route alone would send it by another gateway, which
+    knows nothing of the address."""
+    marks = {meter.port_id: str(meter.mark) for meter in view.meters}
+    rows = []
+    for ip in view.floating_ips if len(view.gateways) > 1 else ():
+        own = _gateway_of(view, ip)
+        hop = next((hop for hop in own.next_hops if ":" not in hop), None)
+        if hop is None:
+            continue
+        others = _leaving(gateway for gateway in view.gateways if gateway != own)
+        rows.append(
+            make_row(
+                "Logical_Router_Policy",
+                f"{view.id}/{ip.id}",
+                priority=OWN_WAY_PRIORITY,
+                match=f"{others} && ip4.src == {ip.fixed_address}",
+                action="reroute",
+                nexthops=(hop,),
+                options={"pkt_mark": marks[ip.fixed_port_id]} if ip.fixed_port_id in marks else {},
+            )
+        )
+    return rows
+
+
+def _gateway_of(view: RouterView, ip: FloatingIpView) -> GatewayView:
+    on_network = (gateway for gateway in view.gateways if gateway.network_id == ip.network_id)
+    return next(on_network, view.gateways[0])
+
+
+def _leaving(gateways: Iterable[GatewayView]) -> str:
+    """An expression that holds for what leaves by one of these."""
+    names = [f'"{router_port_name(gateway.port.port_id)}"' for gateway in gateways]
+    return f"outport == {names[0]}" if len(names) == 1 else f"outport == {{{', '.join(names)}}}"
+
+
+def _meter(view: RouterView, meter: MeterView) -> Row:
     """What goes from a port to the outside passes a flow of its own, whose bytes the port's host counts.
     Security groups and rate caps come before it, so what they drop is not counted. The mark tells the host
     whose flow it is; nothing else looks at it."""
@@ -132,20 +175,17 @@ def _meter(router_id: str, gateway: GatewayView, meter: MeterView) -> Row:
             terms.append(f"{family}.src == {{{', '.join(own)}}}")
     return make_row(
         "Logical_Router_Policy",
-        f"{router_id}/{meter.port_id}",
+        f"{view.id}/{meter.port_id}",
         priority=METER_PRIORITY,
-        match=f'outport == "{router_port_name(gateway.port.port_id)}" && ({" || ".join(terms)})',
+        match=f"{_leaving(view.gateways)} && ({' || '.join(terms)})",
         action="allow",
         options={"pkt_mark": str(meter.mark)},
     )
 
 
-def _snat(view: RouterView) -> list[Row]:
-    gateway = view.gateway
-    if gateway is None or not gateway.snat:
-        return []
+def _snat(view: RouterView, gateway: GatewayView) -> list[Row]:
     outside = _outside(gateway)
-    if not outside:
+    if not gateway.snat or not outside:
         return []
     inside = {
         str(ip_interface(network).network)
@@ -157,10 +197,25 @@ def _snat(view: RouterView) -> list[Row]:
     scopes = {one.cidr: one.scope_id for one in view.scopes if one.scope_id}
     outer = {scopes.get(str(ip_interface(network).network)) for network in gateway.port.networks} - {None}
     inside = {cidr for cidr in inside if scopes.get(cidr) not in outer}
+    further = "" if gateway == view.gateways[0] else f"/{gateway.port.port_id}"
     return [
-        make_row("NAT", f"{view.id}/snat/{cidr}", type="snat", external_ip=outside, logical_ip=cidr)
+        make_row(
+            "NAT",
+            f"{view.id}/snat/{cidr}{further}",
+            type="snat",
+            external_ip=outside,
+            logical_ip=cidr,
+            gateway_port=_translated_at(view, gateway),
+        )
         for cidr in sorted(inside)
     ]
+
+
+def _translated_at(view: RouterView, gateway: GatewayView) -> Ref | None:
+    """With several gateways each translation has to say at which it is made."""
+    if len(view.gateways) == 1:
+        return None
+    return Ref("uuid", row_uuid("Logical_Router_Port", router_port_name(gateway.port.port_id)))
 
 
 def _floating_ip(view: RouterView, ip: FloatingIpView) -> Row:
@@ -174,17 +229,21 @@ def _floating_ip(view: RouterView, ip: FloatingIpView) -> Row:
         logical_ip=ip.fixed_address,
         external_mac=ip.mac if distributed else None,
         logical_port=ip.fixed_port_id if distributed else None,
+        gateway_port=_translated_at(view, _gateway_of(view, ip)),
     )
 
 
-def _limits(view: RouterView, gateway: GatewayView) -> list[Row]:
-    """What may pass the floating IPs and the gateway that have limits of their own."""
-    port_id = gateway.port.port_id
+def _limits(view: RouterView) -> list[Row]:
+    """What may pass the floating IPs and the gateways that have limits of their own."""
     rows: list[Row] = []
     for ip in view.floating_ips:
-        rows += outside_qos(f"{view.id}/{ip.id}", (ip.network_id, port_id), ip.address, ip.qos)
-    own = _outside(gateway)
-    return rows + outside_qos(f"{view.id}/gateway", (gateway.network_id, port_id), own, gateway.qos)
+        place = ip.network_id, _gateway_of(view, ip).port.port_id
+        rows += outside_qos(f"{view.id}/{ip.id}", place, ip.address, ip.qos)
+    for gateway in view.gateways:
+        further = "" if gateway == view.gateways[0] else f"/{gateway.port.port_id}"
+        place = gateway.network_id, gateway.port.port_id
+        rows += outside_qos(f"{view.id}/gateway{further}", place, _outside(gateway), gateway.qos)
+    return rows
 
 
 def _outside(gateway: GatewayView) -> str:
@@ -195,7 +254,7 @@ def _outside(gateway: GatewayView) -> str:
 def _port_forwardings(view: RouterView) -> list[Row]:
     """A balancer for each protocol, with one member behind each port."""
     rows = []
-    for protocol in FORWARDED_PROTOCOLS if view.gateway else ():
+    for protocol in FORWARDED_PROTOCOLS if view.gateways else ():
         vips = {
             f"{one.address}:{one.port}": f"{one.fixed_address}:{one.fixed_port}"
             for one in view.port_forwardings

@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0093"
-down_revision = "0125"
+down_revision = "0101"
 
 
 def upgrade() -> None:

@@ -5,7 +5,17 @@ from decimal import Decimal
 from starlette.responses import Response
 
 from volutus import volume
-from volutus.billing import accounts, forecasts, ledger, notices, standing, statements, thing_costs
+from volutus.billing import (
+    accounts,
+    admission,
+    forecasts,
+    ledger,
+    money,
+    notices,
+    standing,
+    statements,
+    thing_costs,
+)
 from volutus.billing.accounts import Account
 from volutus.billing.ledger import LineFilter
 from volutus.billing.thing_costs import Thing
@@ -90,11 +100,16 @@ def notices_mine(request: Request) -> Response:
 
 def _balance(request: Request, account: Account) -> dict[str, object]:
     stands = standing.get(request.tx, account.id)
+    balance = accounts.balance(request.tx, account)
+    reserved = admission.need(request.tx, account, {}).funds
     return {
         "account_id": account.id,
-        "balance": views.shown(accounts.balance(request.tx, account)),
+        "balance": views.shown(balance),
         "currency": account.currency,
         "credit_limit": views.shown(account.credit_limit),
+        # What the next days of all that is in use need, and what is left for orders beside it.
+        "reserved": views.shown(reserved),
+        "available": views.shown(money.total((balance, account.credit_limit, -reserved))),
         "mode": account.mode,
         "standing": stands.state,
     }
@@ -124,6 +139,7 @@ def _statement(request: Request, account: Account) -> Response:
     rows = [views.shown(line) for line in lines]
     if views.wants_csv(request):
         return views.table(rows, "statement")
-    total = sum(line.amount for line in lines)
     head = {"account_id": account.id, "since": views.moment(since), "until": views.moment(until)}
-    return document({"statement": {**head, "total": f"{total:f}", "lines": rows}})
+    total = money.total(line.amount for line in lines)
+    sums = {"total": total, "tags": statements.by_tag(request.tx, lines)}
+    return document({"statement": {**head, **views.shown(sums), "lines": rows}})

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from volutus.http.kernel import Request, Route, document
 from volutus.http.openstack.billing import schemas
 
+_TEXT = {"type": "string"}
 _REF = "#/components/schemas/{name}"
 # What each route is sent; those that are not here have no JSON body.
 BODIES: dict[tuple[str, str], type[msgspec.Struct]] = {
@@ -36,6 +37,29 @@ BODIES: dict[tuple[str, str], type[msgspec.Struct]] = {
     ("POST", "/v1/costs"): schemas.CostBody,
     ("POST", "/v1/vouchers"): schemas.VoucherBody,
     ("PUT", "/v1/uplink"): schemas.UplinkBody,
+}
+# A price list is sent as the file that it is.
+_FILE: dict[str, Any] = {"application/toml": {"schema": {"type": "string"}}}
+FILES = {("POST", "/v1/price-lists"): _FILE | {"text/csv": {"schema": {"type": "string"}}}}
+_LIST, _SPAN = ("region", "currency"), ("month", "since", "until", "format")
+_LEDGER = ("project_id", "meter", "kind", "since", "until", "limit", "marker", "format")
+# What may be asked of a list or a report, by the path of its GET.
+QUERIES: dict[str, tuple[str, ...]] = {
+    "/v1/prices": (*_LIST, "format"),
+    "/v1/prices/history": (*_LIST, "meter", "since", "until", "limit", "format"),
+    "/v1/price-lists": _LIST,
+    "/v1/price-lists/{list_id}/edition": ("at", "format"),
+    "/v1/ledger": _LEDGER,
+    "/v1/accounts/{account_id}/ledger": _LEDGER,
+    "/v1/statement": ("project_id", *_SPAN),
+    "/v1/accounts/{account_id}/statement": ("project_id", *_SPAN),
+    "/v1/subscriptions": ("status",),
+    "/v1/invoices/{number}": ("format",),
+    "/v1/accounts": ("limit", "marker"),
+    "/v1/margin": ("currency", *_SPAN),
+    "/v1/showback": _SPAN,
+    "/v1/books": ("format",),
+    "/v1/audit": ("first", "last"),
 }
 _REFUSALS = {
     "400": "The order makes no sense; `field` names where",
@@ -79,10 +103,12 @@ def describe(routes: Sequence[Route], url: str) -> dict[str, Any]:
 
 def _operation(route: Route, refs: dict[tuple[str, str], dict[str, Any]]) -> dict[str, Any]:
     names = re.findall(r"{(\w+)}", route.path)
-    path = [{"name": one, "in": "path", "required": True, "schema": {"type": "string"}} for one in names]
+    asked = QUERIES.get(route.path, ()) if route.method == "GET" else ()
+    path = [{"name": one, "in": "path", "required": True, "schema": _TEXT} for one in names]
+    query = [{"name": one, "in": "query", "schema": _TEXT} for one in asked]
     operation: dict[str, Any] = {
         "summary": " ".join((route.handler.__doc__ or "").split()),
-        "parameters": path,
+        "parameters": [*path, *query],
         "responses": {
             "2XX": {"description": "Done"},
             **{status: {"description": why} for status, why in _REFUSALS.items()},
@@ -90,7 +116,8 @@ def _operation(route: Route, refs: dict[tuple[str, str], dict[str, Any]]) -> dic
     }
     if route.open:
         operation["security"] = []
-    if (route.method, route.path) in refs:
-        schema = refs[route.method, route.path]
-        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+    key = (route.method, route.path)
+    if key in refs or key in FILES:
+        content = FILES.get(key) or {"application/json": {"schema": refs[key]}}
+        operation["requestBody"] = {"required": True, "content": content}
     return operation

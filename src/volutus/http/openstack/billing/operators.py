@@ -1,4 +1,4 @@
-"""What operators do: accounts, price lists, payments, tax, and the audit of the ledger."""
+"""What operators do: accounts, price lists, payments that came in, and the audit of the ledger."""
 
 from dataclasses import replace
 from typing import Any
@@ -14,28 +14,16 @@ from volutus.billing import (
     price_files,
     prices,
     rating,
-    uplink,
 )
-from volutus.billing.accounts import ACCOUNTS_MAX, AccountOrder, RegionChanges
+from volutus.billing.accounts import ACCOUNTS_MAX, AccountOrder
 from volutus.billing.cycles import CYCLES_PER_DAY, cycle_of
-from volutus.billing.invoices import TaxRate
 from volutus.billing.payments import Payment
-from volutus.billing.prices import Rate
 from volutus.errors import Invalid
 from volutus.http.kernel import Request, created, document, no_content, whole_number
 from volutus.http.openstack.billing import queries, schemas, views
 
 # A request that recomputes more than a day holds its connection too long: ask day by day.
 AUDIT_CYCLES_MAX = CYCLES_PER_DAY
-
-
-def set_region(request: Request) -> Response:
-    """The mode of accounts that come to be from now on (paying, or showback without money), who sells, and
-    how long who does not pay is waited for."""
-    body = request.read(schemas.RegionBody).region
-    changes = RegionChanges(**{name: getattr(body, name) for name in body.__struct_fields__})
-    changed = accounts.set_region(request.tx, request.caller, changes)
-    return document({"region": views.shown(changed)})
 
 
 def accounts_all(request: Request) -> Response:
@@ -111,7 +99,7 @@ def publish(request: Request) -> Response:
     except UnicodeDecodeError as error:
         raise Invalid("The list is text in UTF-8.") from error
     if "csv" in request.headers.get("content-type", ""):
-        edition = price_files.read_csv(text)
+        edition = prices.continued(request.tx, price_files.read_csv(text))
     else:
         edition = price_files.read_toml(text)
     valid_from = prices.publish(request.tx, request.caller, edition)
@@ -119,33 +107,18 @@ def publish(request: Request) -> Response:
     return created({"price_list": body})
 
 
-def publish_rate(request: Request) -> Response:
-    """An exchange rate."""
-    body = request.read(schemas.ExchangeRateBody).exchange_rate
-    rate = Rate(body.base, body.quote, body.rate, body.valid_from)
-    prices.publish_rate(request.tx, request.caller, rate)
-    return created({"exchange_rate": views.shown(rate)})
-
-
-def set_tax(request: Request) -> Response:
-    """A tax rate."""
-    body = request.read(schemas.TaxRateBody).tax_rate
-    rate = TaxRate(body.country, body.name, body.percent, body.valid_from)
-    invoices.set_tax(request.tx, request.caller, rate)
-    return created({"tax_rate": views.shown(rate)})
-
-
-def make_voucher(request: Request) -> Response:
-    """A voucher. Its code is not shown again."""
-    body = request.read(schemas.VoucherBody).voucher
-    payments.make_voucher(request.tx, request.caller, body.code, body.amount, body.currency, body.expires_at)
-    return no_content()
-
-
-def set_uplink(request: Request) -> Response:
-    """How much bandwidth can be promised."""
-    uplink.set_uplink(request.tx, request.caller, request.read(schemas.UplinkBody).uplink.mbit)
-    return no_content()
+def export(request: Request) -> Response:
+    """What a list itself says now, or at a time, as the file that publishes it: TOML, or with `format=csv` a
+    table."""
+    at = queries.moment(request, "at")
+    edition = prices.edition(request.tx, request.params["list_id"], at)
+    if views.wants_csv(request):
+        text, kind = price_files.write_csv(edition), "csv"
+    else:
+        text, kind = price_files.write_toml(edition), "toml"
+    name = {"Content-Disposition": f'attachment; filename="{edition.list_id}.{kind}"'}
+    media_type = "text/csv" if kind == "csv" else "application/toml"
+    return Response(text, 200, name, media_type=f"{media_type}; charset=utf-8")
 
 
 def books(request: Request) -> Response:
@@ -160,7 +133,8 @@ def books(request: Request) -> Response:
 def audit(request: Request) -> Response:
     """Recompute cycles from usage and name every difference, with the usage that has no price."""
     following = rating.next_cycle(request.tx)
-    if following is None:
+    if following is None or following == rating.first_cycle(request.tx):
+        # Nothing is rated yet.
         return document({"audit": {"cycles": 0, "differences": [], "gaps": []}})
     last = queries.number(request, "last", following - 1, 2**62)
     first = queries.number(request, "first", last, 2**62)

@@ -4,7 +4,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from volutus.billing import accounts, quotes, traffic, uplink
+from volutus.billing import accounts, money, quotes, traffic, uplink
 from volutus.billing import packages as packages_
 from volutus.billing import subscriptions as subscriptions_
 from volutus.billing.packages import Item, Package, PackageOrder
@@ -43,7 +43,7 @@ def calculate(request: Request) -> Response:
         }
         for order, (price, cost) in zip(orders, found, strict=True)
     ]
-    total = views.shown(sum(cost.total for _, cost in found))
+    total = views.shown(money.total(cost.total for _, cost in found))
     return document({"calculation": {"currency": account.currency, "total": total, "lines": lines}})
 
 

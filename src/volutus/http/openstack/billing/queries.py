@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+from volutus.billing.cycles import month_of
 from volutus.errors import Invalid
 from volutus.http.kernel import Request, whole_number
 
@@ -33,7 +34,9 @@ def number(request: Request, name: str, default: int, most: int) -> int:
 
 
 def span(request: Request, days_max: int | None = None) -> tuple[datetime, datetime]:
-    """`since` and `until`, at most so many days; the last 30 days without them."""
+    """`month` (2026-11), or `since` and `until`, at most so many days; the last 30 days without them."""
+    if (month := request.query.get("month")) is not None:
+        return _month(month)
     until = moment(request, "until") or request.tx.now
     since = moment(request, "since") or until - SPAN
     if since >= until:
@@ -41,3 +44,11 @@ def span(request: Request, days_max: int | None = None) -> tuple[datetime, datet
     if days_max is not None and until - since > timedelta(days=days_max):
         raise Invalid(f"At most {days_max} days are asked for at a time.", field="since")
     return since, until
+
+
+def _month(text: str) -> tuple[datetime, datetime]:
+    try:
+        first = datetime.strptime(text, "%Y-%m").replace(tzinfo=UTC)
+    except ValueError as error:
+        raise Invalid(f"month is a month such as 2026-11, not {text[:20]!r}", field="month") from error
+    return first, month_of(first + timedelta(days=32))[0]

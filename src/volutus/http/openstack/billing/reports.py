@@ -3,9 +3,8 @@
 from starlette.responses import Response
 
 from volutus.billing import accounts, margins, showback
-from volutus.billing.margins import Cost
-from volutus.http.kernel import Request, created, document
-from volutus.http.openstack.billing import queries, schemas, views
+from volutus.http.kernel import Request, document
+from volutus.http.openstack.billing import queries, views
 
 
 def tree(request: Request) -> Response:
@@ -29,11 +28,3 @@ def margin(request: Request) -> Response:
         return views.table(rows, "margin")
     head = {"currency": currency, "since": views.moment(since), "until": views.moment(until)}
     return document({"margin": {**head, "meters": rows}})
-
-
-def set_cost(request: Request) -> Response:
-    """What a unit of a meter costs from a moment on."""
-    body = request.read(schemas.CostBody).cost
-    cost = Cost(body.meter, body.currency, body.cost, body.valid_from)
-    margins.set_cost(request.tx, request.caller, cost)
-    return created({"cost": views.shown(cost)})

@@ -238,7 +238,7 @@ class TaxRate(_Strict):
     country: Country
     name: Word
     percent: Decimal
-    valid_from: Moment
+    valid_from: Moment | None = None
 
 
 class TaxRateBody(_Strict):

@@ -56,7 +56,9 @@ _VNIC_TYPES = ("normal",)
 def create(request: Request) -> Response:
     bodies, bulk = read_many(request, "port", "ports", PortBody)
     made = [ports.create(request.tx, request.caller, _order(request, body)) for body in bodies]
-    return created(lists.many("ports", "port", _views(request, made), bulk=bulk))
+    # What is new is no trunk's parent: nothing is asked about that.
+    shown = [views.port(one, binding=_sees_binding(request)) for one in made]
+    return created(lists.many("ports", "port", shown, bulk=bulk))
 
 
 def index(request: Request) -> Response:
@@ -183,7 +185,11 @@ def _pairs(parts: Sequence[AddressPairPart] | None) -> tuple[AddressPair, ...]:
     return pairs
 
 
+def _sees_binding(request: Request) -> bool:
+    return request.plane.policy.allows("network:ports:see_binding", request.caller)
+
+
 def _views(request: Request, found: Sequence[Port]) -> list[dict[str, Any]]:
-    binding = request.plane.policy.allows("network:ports:see_binding", request.caller)
+    binding = _sees_binding(request)
     parents = trunks.of_ports(request.tx, [one.id for one in found])
     return [views.port(one, parents.get(one.id), binding=binding) for one in found]

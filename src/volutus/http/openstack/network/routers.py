@@ -17,12 +17,20 @@ from volutus.http.openstack.network.bodies import (
     value_or,
 )
 from volutus.http.openstack.network.ports import fixed_ips
-from volutus.http.openstack.network.schemas import GatewayPart, InterfaceBody, RouterBody, RoutesBody
+from volutus.http.openstack.network.schemas import (
+    GatewayPart,
+    GatewaysBody,
+    InterfaceBody,
+    RouterBody,
+    RoutesBody,
+)
 from volutus.http.openstack.network.subnets import routes
 from volutus.network import router_interfaces, routers
 from volutus.network.errors import InvalidInput
-from volutus.network.routers import GatewayOrder, Router, RouterChanges, RouterOrder
+from volutus.network.router_gateways import GatewayOrder
+from volutus.network.routers import Router, RouterChanges, RouterOrder
 
+_PERMISSIONS = {"enable_default_route_ecmp": "network:routers:set_ecmp"}
 _NAMES = lists.COMMON_NAMES | {"admin_state_up": "enabled", "status": "status"}
 _GATEWAY_PERMISSIONS = {
     "enable_snat": "network:routers:set_snat",
@@ -49,12 +57,14 @@ def show(request: Request) -> Response:
 
 def change(request: Request) -> Response:
     body = read_one(request, "router", RouterBody)
+    require_attributes(request, body, _PERMISSIONS)
     changes = RouterChanges(
         name=body.name,
         description=body.description,
         enabled=body.admin_state_up,
         gateway=_gateway(request, body),
         routes=UNSET if body.routes is UNSET else routes(body.routes),
+        ecmp=body.enable_default_route_ecmp,
     )
     changed = routers.change(request.tx, request.caller, request.params["id"], changes, if_revision(request))
     return lists.one(request, "router", _view(request, changed))
@@ -98,6 +108,26 @@ def remove_routes(request: Request) -> Response:
     return lists.one(request, "router", _view(request, changed))
 
 
+def add_gateways(request: Request) -> Response:
+    orders = _gateways(request)
+    changed = routers.add_gateways(request.tx, request.caller, request.params["id"], orders)
+    return lists.one(request, "router", _view(request, changed))
+
+
+def change_gateways(request: Request) -> Response:
+    orders = _gateways(request)
+    changed = routers.change_gateways(request.tx, request.caller, request.params["id"], orders)
+    return lists.one(request, "router", _view(request, changed))
+
+
+def remove_gateways(request: Request) -> Response:
+    # Attributes of what goes are those of what was shown: nothing is set.
+    body = read_one(request, "router", GatewaysBody)
+    orders = [_gateway_order(part) for part in body.external_gateways]
+    changed = routers.remove_gateways(request.tx, request.caller, request.params["id"], orders)
+    return lists.one(request, "router", _view(request, changed))
+
+
 def _interface(request: Request) -> InterfaceBody:
     body = request.read(InterfaceBody)
     if body.port_id is None and body.subnet_id is None:
@@ -106,6 +136,7 @@ def _interface(request: Request) -> InterfaceBody:
 
 
 def _order(request: Request, body: RouterBody) -> RouterOrder:
+    require_attributes(request, body, _PERMISSIONS)
     gateway = _gateway(request, body)
     return RouterOrder(
         project_id=project_of(request, body),
@@ -115,6 +146,7 @@ def _order(request: Request, body: RouterBody) -> RouterOrder:
         gateway=None if gateway is UNSET else gateway,
         zone_hints=tuple(value_or(body.availability_zone_hints, [])),
         flavor_id=value_or(body.flavor_id, "") or None,
+        ecmp=value_or(body.enable_default_route_ecmp, False),
     )
 
 
@@ -125,6 +157,19 @@ def _gateway(request: Request, body: RouterBody) -> GatewayOrder | UnsetType | N
     if part is None or part.network_id is None:
         return None
     require_attributes(request, part, _GATEWAY_PERMISSIONS)
+    return _gateway_order(part)
+
+
+def _gateways(request: Request) -> list[GatewayOrder]:
+    body = read_one(request, "router", GatewaysBody)
+    for part in body.external_gateways:
+        require_attributes(request, part, _GATEWAY_PERMISSIONS)
+    return [_gateway_order(part) for part in body.external_gateways]
+
+
+def _gateway_order(part: GatewayPart) -> GatewayOrder:
+    if part.network_id is None:
+        raise InvalidInput("A gateway needs a network_id.", field="network_id")
     return GatewayOrder(
         part.network_id,
         None if part.enable_snat is UNSET else part.enable_snat,

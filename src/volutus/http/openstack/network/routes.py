@@ -86,6 +86,9 @@ def _router_actions() -> tuple[Route, ...]:
         "remove_router_interface": routers.remove_interface,
         "add_extraroutes": routers.add_routes,
         "remove_extraroutes": routers.remove_routes,
+        "add_external_gateways": routers.add_gateways,
+        "update_external_gateways": routers.change_gateways,
+        "remove_external_gateways": routers.remove_gateways,
     }
     return tuple(
         Route("PUT", f"/v2.0/routers/{{id}}/{name}", handler, "network:routers:update")

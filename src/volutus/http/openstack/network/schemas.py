@@ -124,6 +124,11 @@ class RouterBody(Named):
     routes: list[RoutePart] | UnsetType | None = UNSET
     availability_zone_hints: list[str] | UnsetType = UNSET
     flavor_id: str | UnsetType | None = UNSET
+    enable_default_route_ecmp: bool | UnsetType = UNSET
+
+
+class GatewaysBody(Part):
+    external_gateways: list[GatewayPart]
 
 
 class RoutesBody(Part):

@@ -13,6 +13,7 @@ from volutus.network.ports import Port
 from volutus.network.qos_policies import DSCP_MARKING, QosPolicy, QosRule
 from volutus.network.qos_rules import KINDS
 from volutus.network.rbac import RbacPolicy
+from volutus.network.router_gateways import Gateway
 from volutus.network.router_interfaces import Interface
 from volutus.network.routers import Router
 from volutus.network.security_group_rules import Rule
@@ -148,24 +149,27 @@ def port(it: Port, trunk: tuple[str, Sequence[SubPort]] | None = None, *, bindin
 
 
 def router(it: Router, zone: str) -> dict[str, Any]:
-    gateway = it.gateway
+    gateways = [_gateway(one) for one in it.gateways]
     return common(it) | {
         "name": it.name,
         "admin_state_up": it.enabled,
         "status": "ACTIVE",
-        "external_gateway_info": gateway
-        and {
-            "network_id": gateway.network_id,
-            "enable_snat": gateway.enable_snat,
-            "qos_policy_id": gateway.qos_policy_id,
-            "external_fixed_ips": [
-                {"subnet_id": f.subnet_id, "ip_address": f.address} for f in gateway.fixed_ips
-            ],
-        },
+        "external_gateway_info": gateways[0] if gateways else None,
+        "external_gateways": gateways,
+        "enable_default_route_ecmp": it.ecmp,
         "routes": _routes(it.routes),
         "availability_zones": [zone],
         "availability_zone_hints": it.zone_hints,
         "flavor_id": it.flavor_id,
+    }
+
+
+def _gateway(it: Gateway) -> dict[str, Any]:
+    return {
+        "network_id": it.network_id,
+        "enable_snat": it.enable_snat,
+        "qos_policy_id": it.qos_policy_id,
+        "external_fixed_ips": [{"subnet_id": f.subnet_id, "ip_address": f.address} for f in it.fixed_ips],
     }
 
 

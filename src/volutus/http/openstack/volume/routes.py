@@ -17,6 +17,7 @@ from volutus.http.openstack.volume import (
     operations,
     qos,
     quotas,
+    schedules,
     services,
     snapshots,
     transfers,
@@ -188,6 +189,13 @@ _BACKUPS = (
     _route("POST", "/backups/{backup_id}/action", backups.act, "backups:delete"),
     _route("GET", "/backups/{backup_id}/export_record", backups.export_record, "backups:records"),
 )
+_SCHEDULES = (
+    _route("POST", "/schedules", schedules.create, "schedules:manage"),
+    _route("GET", "/schedules", schedules.list_, "schedules:list"),
+    _route("GET", "/schedules/{schedule_id}", schedules.show, "schedules:list"),
+    _route("PUT", "/schedules/{schedule_id}", schedules.update, "schedules:manage"),
+    _route("DELETE", "/schedules/{schedule_id}", schedules.delete, "schedules:manage"),
+)
 _ONE_GROUP_SNAPSHOT = "/group_snapshots/{group_snapshot_id}"
 _GROUPS = (
     _route("POST", "/groups", groups.create, "groups:create"),
@@ -251,6 +259,7 @@ ROUTES = (
     *_OPERATIONS,
     *_MESSAGES,
     *_BACKUPS,
+    *_SCHEDULES,
     *_GROUPS,
     *_GROUP_TYPES,
     *_MANAGING,

@@ -1,5 +1,6 @@
 """The bodies that clients send."""
 
+from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
@@ -7,6 +8,7 @@ from msgspec import Meta
 
 Name = Annotated[str, Meta(max_length=255)]
 Text = Annotated[str, Meta(max_length=255)]
+Moment = Annotated[datetime, Meta(tz=True)]
 
 
 class VolumeCreate(msgspec.Struct):
@@ -350,3 +352,27 @@ class TransferAccept(msgspec.Struct):
     """`POST /volume-transfers/ID/accept`."""
 
     auth_key: str
+
+
+class ScheduleCreate(msgspec.Struct, forbid_unknown_fields=True):
+    """`POST /schedules`, an extension of ours."""
+
+    volume_id: str
+    action: str
+    every_hours: int
+    keep: int
+    name: Name | None = None
+    starts_at: Moment | None = None
+    incrementals: int = 0
+    enabled: bool = True
+
+
+class ScheduleUpdate(msgspec.Struct, forbid_unknown_fields=True):
+    """`PUT /schedules/ID`."""
+
+    name: Name | msgspec.UnsetType | None = msgspec.UNSET
+    every_hours: int | msgspec.UnsetType = msgspec.UNSET
+    keep: int | msgspec.UnsetType = msgspec.UNSET
+    starts_at: Moment | msgspec.UnsetType = msgspec.UNSET
+    incrementals: int | msgspec.UnsetType = msgspec.UNSET
+    enabled: bool | msgspec.UnsetType = msgspec.UNSET
