@@ -25,6 +25,16 @@ axe.run(document).then(
     found.violations.map((one) => [one.id, one.nodes.slice(0, 3).map((node) => node.html)])),
   (error) => done([String(error)]));
 """
+# How far things moved after they were drawn, by the browser's own reckoning; below 0.1 is called good.
+_SHIFT = """
+const done = arguments[arguments.length - 1];
+let moved = 0;
+new PerformanceObserver((list) => {
+  for (const one of list.getEntries()) if (!one.hadRecentInput) moved += one.value;
+}).observe({ type: "layout-shift", buffered: true });
+requestAnimationFrame(() => setTimeout(() => done(moved), 20));
+"""
+SHIFT_MAX = 0.02
 # What an upload said on its way is kept over the page that follows.
 _WATCH_UPLOAD = """
 const status = document.querySelector("#up-status");
@@ -143,6 +153,8 @@ def test_every_page_is_usable_by_everybody_and_on_a_phone(served, axe):
                 browser.command("Network.setCookie", name="volutus_look", value=look, url=cloud.url)
                 browser.resize(width)
                 browser.open(f"{cloud.url}{stop.path}")
+                if (moved := browser.run_script_later(_SHIFT)) > SHIFT_MAX:
+                    faults[f"{stop.name} {look} moved"] = moved
                 browser.run_script(axe)
                 if found := browser.run_script_later(_CHECK):
                     faults[f"{stop.name} {look}"] = found
