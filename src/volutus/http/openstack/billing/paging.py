@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from volutus.db import Page
 from volutus.db.paging import PAGE_MAX
-from volutus.http.kernel import Request
+from volutus.http.kernel import Request, whole_number
 from volutus.http.openstack.billing import queries
 
 
@@ -17,9 +17,12 @@ def page(request: Request) -> Page:
 
 
 def numbered_page(request: Request) -> Page:
-    """The same of a list whose markers are numbers."""
-    number = queries.number(request, "marker", 0, 2**62)
-    return Page(page(request).limit, str(number) if number else None)
+    """The same of a list whose markers are numbers, from 1 on. Behind what is none there is nothing, as there
+    is behind an id that nobody has."""
+    asked = page(request)
+    if asked.marker is None:
+        return asked
+    return Page(asked.limit, str(whole_number(asked.marker) or 0))
 
 
 def next_page(
