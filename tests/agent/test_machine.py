@@ -17,7 +17,6 @@ from msgspec.structs import replace
 
 from tests.agent.control_plane import ControlPlane
 from tests.agent.machine import Machine, machine, wait_until
-from volutus.agent.network import links
 from volutus.wire import (
     DiskSource,
     DiskSpec,
@@ -30,6 +29,7 @@ from volutus.wire import (
     MetadataPort,
     Power,
 )
+from volutus.wire.addresses import link_local
 
 pytestmark = pytest.mark.machine
 
@@ -199,7 +199,7 @@ def test_metadata_is_answered_by_network_and_address(
         # By IPv6 it is the card's own link-local address that tells who asks.
         url = "http://[fe80::a9fe:a9fe%25eth0]/latest/meta-data/hostname"
         for address, answer in (
-            (links.link_local(shared.nics[0].mac), "first.local200"),
+            (link_local(shared.nics[0].mac), "first.local200"),
             ("fe80::99", "404"),
         ):
             host.run("ip", "-n", name, "addr", "add", f"{address}/64", "dev", "eth0", "nodad")

@@ -49,7 +49,7 @@ from volutus.agent.commands import Commands
 from volutus.agent.converge import GUEST, Moment, Plan
 from volutus.agent.faults import HostFault
 from volutus.agent.hypervisor import Hypervisor, StartOrder
-from volutus.agent.network import Network, links
+from volutus.agent.network import Network
 from volutus.agent.records import RecordStore
 from volutus.agent.reporting import Failure, Item, Key, Reporter, Sight, items
 from volutus.agent.state import HostSeen, PortCounted, Record
@@ -67,6 +67,7 @@ from volutus.wire import (
     Observed,
     Received,
 )
+from volutus.wire.addresses import link_local
 
 log = logging.getLogger(__name__)
 
@@ -486,6 +487,6 @@ class Host:
         for order in self._orders.values():
             if isinstance(order.spec, GuestSpec) and not order.tombstone:
                 for nic in order.spec.nics:
-                    for address in (*nic.addresses, links.link_local(nic.mac)):
+                    for address in (*nic.addresses, link_local(nic.mac)):
                         trees[(nic.network_id, address)] = order.spec.metadata
         self._drivers.network.publish(trees)

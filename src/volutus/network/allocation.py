@@ -21,6 +21,7 @@ from volutus.network.errors import (
     IpAddressGenerationFailure,
 )
 from volutus.network.tables import port_addresses
+from volutus.wire.addresses import eui64
 
 # With these many guesses a pool of a /24 that is half full fails once in 250 times, and then is searched.
 GUESSES = 8
@@ -188,13 +189,6 @@ def release(tx: Tx, port_id: str, addresses: Sequence[str]) -> None:
     tx.execute(
         delete(port_addresses).where(port_addresses.c.port_id == port_id, port_addresses.c.ip.in_(addresses))
     )
-
-
-def eui64(cidr: ipaddress.IPv4Network | ipaddress.IPv6Network, mac: str) -> str:
-    """The address that a host with this MAC makes itself in a /64 (RFC 4291, appendix A)."""
-    octets = bytes.fromhex(mac.replace(":", ""))
-    interface = bytes([octets[0] ^ 2]) + octets[1:3] + b"\xff\xfe" + octets[3:]
-    return str(ipaddress.IPv6Address(int(cidr.network_address) | int.from_bytes(interface, "big")))
 
 
 def _choose(tx: Tx, claimant: Claimant, of: Sequence[Space]) -> list[FixedIp]:

@@ -46,6 +46,7 @@ from volutus.network.networks import Network
 from volutus.network.ovn.model import Kind
 from volutus.network.tables import allocation_pools, port_addresses, ports, subnets
 from volutus.network.tables import networks as network_rows
+from volutus.wire.addresses import eui64
 
 # Neutron's bounds.
 DNS_SERVERS_MAX = 5
@@ -390,7 +391,7 @@ def _address_ports(tx: Tx, network: Network, space: Space) -> None:
             [
                 {
                     "subnet_id": space.subnet_id,
-                    "ip": allocation.eui64(space.cidr, row.mac),
+                    "ip": eui64(space.cidr, row.mac),
                     "port_id": row.id,
                     "position": allocation.ADDRESSES_PER_PORT_MAX,
                 }

@@ -11,7 +11,7 @@ import psycopg
 from sqlalchemy import make_url
 
 from volutus.db import Database, Tx
-from volutus.errors import Unavailable, VolutusError
+from volutus.errors import Contended, Unavailable, VolutusError
 from volutus.reconcile.queue import CHANNEL, Again, Item, Outcome, finish, renew, take, wake_many
 
 log = logging.getLogger(__name__)
@@ -139,17 +139,23 @@ class Worker:
     def _outcomes(self, reconciler: Reconciler, items: Sequence[Item]) -> Mapping[str, Outcome]:
         try:
             return reconciler.step(items)
-        except Unavailable as error:
-            log.warning("%s: %s %s", reconciler.kind, error.message, error.detail)
-            return {item.key: _failure(item, error.message) for item in items}
         except VolutusError as error:
-            log.error("%s: %s %s", reconciler.kind, error.message, error.detail)
-            return {item.key: _failure(item, error.message) for item in items}
+            level = logging.WARNING if isinstance(error, Unavailable) else logging.ERROR
+            log.log(level, "%s: %s %s", reconciler.kind, error.message, error.detail)
+            why = error.message
+            of_all = isinstance(error, Unavailable) and not isinstance(error, Contended)
         except Exception as error:
-            # A bug in one object's step must not stop the others: it is logged, and seen in the row.
             keys = [item.key for item in items]
             log.exception("step failed", extra={"kind": reconciler.kind, "keys": keys})
-            return {item.key: _failure(item, f"{type(error).__name__} in the last step") for item in items}
+            why, of_all = f"{type(error).__name__} in the last step", False
+        if of_all or len(items) == 1:
+            return {item.key: _failure(item, why) for item in items}
+        # What the step of one object fails of must not hold up the others. Those that had theirs before have
+        # it again, which every step allows.
+        outcomes: dict[str, Outcome] = {}
+        for item in items:
+            outcomes |= self._outcomes(reconciler, [item])
+        return outcomes
 
     def _work(self) -> None:
         while not self._stop.is_set():
@@ -210,6 +216,17 @@ class Worker:
         with self._woken:
             self._wakes += 1
             self._woken.notify(count)
+
+
+def each_alone(
+    database: Database, items: Sequence[Item], step: Callable[[Tx, Item], Outcome]
+) -> dict[str, Outcome]:
+    """A step for each item, each in a transaction of its own: for reconcilers that act by rows alone."""
+    outcomes: dict[str, Outcome] = {}
+    for item in items:
+        with database.begin() as tx:
+            outcomes[item.key] = step(tx, item)
+    return outcomes
 
 
 def _failure(item: Item, why: str) -> Again:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.live.network.cloud import NETWORK, Cloud, Guest, Tenant, wait_for
-from volutus.agent.network.links import link_local
+from volutus.wire.addresses import link_local
 
 pytestmark = pytest.mark.live
 UDP = {"protocol": "udp"}

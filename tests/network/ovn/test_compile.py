@@ -214,11 +214,15 @@ def test_port_without_groups_still_drops() -> None:
 
 
 def test_address_pairs_widen_what_a_port_may_send() -> None:
-    pairs = (AddressPairView("10.0.1.200"), AddressPairView("10.0.5.0/24", "fa:16:3e:99:99:99"))
+    pairs = (
+        AddressPairView("10.0.1.200"),
+        AddressPairView("10.0.5.0/24", "fa:16:3e:99:99:99"),
+        AddressPairView("fd05::/64", "fa:16:3e:99:99:99"),
+    )
     unit = compile_view(views.port(address_pairs=pairs))
     assert set(column(unit, "Logical_Switch_Port", "port_security")) == {
         f"{views.mac(1)} 10.0.1.11 10.0.1.200",
-        "fa:16:3e:99:99:99 10.0.5.0/24",
+        "fa:16:3e:99:99:99 10.0.5.0/24 fd05::/64 fe80::f816:3eff:fe99:9999",
     }
     assert set(column(unit, "Logical_Switch_Port", "addresses")) == {
         f"{views.mac(1)} 10.0.1.11",

@@ -212,16 +212,19 @@ def test_several_gateways_share_what_leaves(lab: Lab) -> None:
 
 
 def test_metadata_answers_even_without_a_group(lab: Lab) -> None:
-    net = lab.network("10.0.1.0/24")
+    net = lab.network("10.0.1.0/24", "fd01::/64")
     service = lab.guest(net, "10.0.1.2", use=PortUse.METADATA, host_ids=(), port_security=False)
-    guest = lab.guest(net, "10.0.1.11")
+    guest = lab.guest(net, "10.0.1.11", "fd01::11")
     lab.settle()
     service.configure()
     service.do("ip", "address", "add", "169.254.169.254/32", "dev", "eth0")
+    service.do("ip", "address", "add", "fe80::a9fe:a9fe/64", "dev", "eth0", "nodad")
     service.serve(80)
     service.serve(8080)
     guest.lease()
     assert guest.fetches("169.254.169.254")
+    # From its link-local address, which has to answer who asks for it.
+    assert guest.fetches("fe80::a9fe:a9fe%eth0")
     assert not guest.fetches("169.254.169.254", 8080, tries=1)
 
 

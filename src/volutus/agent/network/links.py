@@ -11,7 +11,6 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from ipaddress import IPv6Address
 from pathlib import Path
 from typing import TypeVar
 
@@ -91,14 +90,6 @@ def set_alias(name: str, text: str) -> None:
 def has_ipv6() -> bool:
     """Whether this kernel speaks IPv6."""
     return Path("/proc/net/if_inet6").exists()
-
-
-def link_local(mac: str) -> str:
-    """The address that a card with this MAC has on its link (RFC 4291, appendix A): the only one of its kind
-    that OVN lets it use."""
-    octets = bytes.fromhex(mac.replace(":", ""))
-    tail = bytes([octets[0] ^ 2]) + octets[1:3] + b"\xff\xfe" + octets[3:]
-    return str(IPv6Address(b"\xfe\x80" + bytes(6) + tail))
 
 
 def namespaces() -> list[str]:

@@ -11,6 +11,7 @@ from volutus.network.ovn.networks import (
 from volutus.network.ovn.qos import port_qos
 from volutus.network.ovn.rows import Key, Needed, Ref, Row, Unit, make_row
 from volutus.network.ovn.security_groups import port_group_uuid
+from volutus.wire.addresses import link_local
 
 
 def compile_port(view: PortView) -> Unit:
@@ -119,6 +120,10 @@ def _allowed_sources(view: PortView) -> tuple[str, ...]:
     by_mac: dict[str, list[str]] = {view.mac: [ip.address for ip in view.fixed_ips]}
     for pair in view.address_pairs:
         by_mac.setdefault(pair.mac or view.mac, []).append(pair.address)
+    for mac, addresses in by_mac.items():
+        if any(":" in address for address in addresses):
+            # OVN lets it send from there, and then drops its answers to who asks for its MAC.
+            addresses.append(link_local(mac))
     return tuple(" ".join((mac, *addresses)) for mac, addresses in by_mac.items())
 
 
