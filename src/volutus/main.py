@@ -164,6 +164,7 @@ def reconcilers(settings: Settings, database: Database, northbound: Northbound) 
         billing.UpkeepReconciler(
             database,
             billing.Enforcement(compute.projects.stop, compute.projects.start, compute.projects.remove),
+            compute.unreachable,
         ),
     ]
 

@@ -136,7 +136,8 @@ def test_the_paper_says_it_all_and_is_printable(december, name, words, tmp_path)
     document, image = page(io.BytesIO(paper))
     image.save(tmp_path / "invoice.png")
     text = document[0].get_textpage().get_text_range()
-    for expected in (words, f"{name} 公司", "¥18.00", "¥1.08", "¥19.08", "2026-11-01", "滚云有限公司", "6 %"):
+    amounts = ("18.0000", "¥18.00", "¥1.08", "¥19.08", "VAT 6 %")
+    for expected in (words, f"{name} 公司", *amounts, "2026-11-01", "滚云有限公司"):
         assert expected in text, text
     # Ink on paper: not a blank page, and nothing outside its margins.
     grey = image.convert("L")

@@ -99,3 +99,16 @@ def test_ahead_is_cheaper_than_use(name):
     for meter, level in price:
         if level == 0 and price[meter, 0]:
             assert price[meter, 0] < price[meter, 1]
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "paid"),
+    [("0.001", "CNY", "0.01"), ("7.19", "USD", "7.19"), ("7.1900000001", "USD", "7.20"), ("6.2", "JPY", "7")],
+)
+def test_what_is_missing_is_said_as_it_can_be_paid(amount, currency, paid):
+    assert f"{money.to_pay(Decimal(amount), currency):f}" == paid
+
+
+def test_a_sum_has_all_its_places():
+    rich, least = Decimal(10**12), Decimal(1).scaleb(-20)
+    assert f"{money.total((rich, least)):f}" == "1000000000000.00000000000000000001"

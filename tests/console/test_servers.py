@@ -60,7 +60,7 @@ def test_what_follows_is_shown_by_itself_too(browser, plane, monkeypatch, path):
         monkeypatch.setattr(live, name, 0.01)
     server = create(browser, plane)
     stream = browser.get(f"/live?page={path.format(server=server)}").text
-    assert stream.startswith("event: part") and "gone" not in stream
+    assert stream.startswith("event: part") and "event: gone" not in stream
 
 
 def test_any_size_can_be_ordered(browser, plane):

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from volutus.errors import Unavailable
-from volutus.reconcile import Again, Done, Worker, finish, renew, stuck, take, wake, wake_many
+from volutus.reconcile import Again, Done, Worker, each_alone, finish, renew, stuck, take, wake, wake_many
 from volutus.reconcile import worker as workers
 
 
@@ -190,6 +190,25 @@ def test_a_bug_in_a_step_leaves_the_row_with_its_reason(database, clock):
     with database.begin() as tx:
         (row,) = stuck(tx, attempts=2)
         assert row.why == "KeyError in the last step"
+
+
+def test_what_one_object_fails_of_does_not_hold_up_the_others(database, clock):
+    class Picky(Counting):
+        batch = 3
+
+        def step(self, items):
+            return each_alone(self.database, items, self.one)
+
+        def one(self, tx, item):
+            if item.key == "b":
+                raise KeyError("bug")
+            return Done()
+
+    for key in ("a", "b", "c"):
+        woken(database, key, kind="count")
+    assert Worker(database, [Picky(database)]).run_once() == 3
+    with database.begin() as tx:
+        assert [row.key for row in tx.rows(text("SELECT key FROM work"))] == ["b"]
 
 
 def test_a_row_is_given_back_although_the_database_was_away(database, clock, monkeypatch):

@@ -48,10 +48,24 @@ def check_settled(world: World) -> None:
     metered = "SELECT resource_id FROM usage_ranges WHERE resource_kind = 'server' AND upper_inf(during)"
     assert world.column(metered) == {one for one in running if one in owners}, world.seed
     assert world.column("SELECT server_id FROM volumes WHERE server_id IS NOT NULL") == owners, world.seed
+    check_plugged(world)
     # An image is whole or gone, and no host keeps a copy for it.
     assert world.value("SELECT count(*) FROM volume_uploads") == 0, world.seed
     assert world.column("SELECT status FROM images") <= {"active", "deleted"}, world.seed
     assert all(not machine.storage.captures() for machine in world.machines), world.seed
+
+
+def check_plugged(world: World) -> None:
+    """Each volume is in the one guest that its attachment names, and in no other."""
+    ties = world.ties()
+    plugged = world.plugged()
+    running = world.running()
+    assert all(len(guests) == 1 for guests in plugged.values()), (world.seed, plugged)
+    # Told either way round: nothing is plugged in without an attachment, and no attachment is for nothing.
+    held = {key: guests for key, guests in plugged.items() if ties.get(key) not in guests}
+    assert not held, (world.seed, held, ties)
+    missing = {key for key, server_id in ties.items() if server_id in running and key not in plugged}
+    assert not missing, (world.seed, missing)
 
 
 def check_gone(world: World) -> None:
@@ -66,6 +80,7 @@ def check_gone(world: World) -> None:
         0,
         None,
     )
+    assert world.ties() == world.plugged() == {}, told
     kept = set(world.volumes)
     assert world.column("SELECT id FROM volumes") == kept, told
     for machine in world.machines:

@@ -366,6 +366,21 @@ class World:
         with self.database.read() as tx:
             return {row[0] for row in tx.rows(text(sql))}
 
+    def ties(self) -> dict[str, str]:
+        """Volume to the server that it is attached to."""
+        with self.database.read() as tx:
+            rows = tx.rows(text("SELECT volume_id, server_id FROM volume_attachments"))
+            return {row.volume_id: row.server_id for row in rows if row.volume_id in self.volumes}
+
+    def plugged(self) -> dict[str, list[str]]:
+        """Volume to the running guests that have it open."""
+        found: dict[str, list[str]] = {}
+        for machine in self.machines:
+            for key, guest in machine.hypervisor.guests().items():
+                for disk_id in guest.disks & set(self.volumes) if guest.alive else ():
+                    found.setdefault(disk_id, []).append(key)
+        return found
+
     def running(self) -> dict[str, list[str]]:
         """Server to the machines on which a guest of it runs."""
         found: dict[str, list[str]] = {}

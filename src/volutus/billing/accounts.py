@@ -13,8 +13,8 @@ from typing import Any
 from sqlalchemy import Row, text
 
 from volutus import audit
-from volutus.billing import ledger
-from volutus.billing.cycles import cycle_of
+from volutus.billing import ledger, money
+from volutus.billing.cycles import cycle_of, start_of
 from volutus.billing.ledger import PAYER, Side
 from volutus.db import Tx
 from volutus.errors import Conflict, Invalid, NotFound, Unpaid
@@ -32,12 +32,13 @@ class AccountNotFound(NotFound):
 
 
 class NotEnoughFunds(Unpaid):
-    """`missing` is what has to be paid in before the order can be taken."""
+    """`missing` is what has to be paid in before the order can be taken, exactly; the text says what can be
+    paid."""
 
     code = "billing.not_enough_funds"
 
     def __init__(self, missing: Decimal, currency: str) -> None:
-        super().__init__(f"The account lacks {missing.normalize():f} {currency} for this order.")
+        super().__init__(f"The account lacks {money.to_pay(missing, currency):f} {currency} for this order.")
         self.missing = missing
         self.currency = currency
 
@@ -194,10 +195,12 @@ def region(tx: Tx) -> Region | None:
 
 
 def open_region(tx: Tx, name: str, currency: str, mode: str) -> Region:
-    """Begin to bill, with the present cycle. What was opened before stays as it is."""
+    """Begin to bill, with the first cycle that begins from now on: prices must hold when a cycle begins. What
+    was opened before stays as it is."""
     if mode not in MODES:
         raise Invalid(f"The mode is one of {', '.join(MODES)}.", field="mode")
-    first_cycle = cycle_of(tx.now)
+    present = cycle_of(tx.now)
+    first_cycle = present if start_of(present) == tx.now else present + 1
     tx.execute(_OPEN_REGION, {"region": name, "currency": currency, "mode": mode, "first_cycle": first_cycle})
     found = region(tx)
     if found is None:

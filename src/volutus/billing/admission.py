@@ -66,7 +66,7 @@ def admit(tx: Tx, project_id: str, more: Mapping[str, Decimal]) -> None:
         raise BudgetReached(f"The budget {name!r} of this month is spent.")
     accounts.need_funds(tx, account, need(tx, account, more).funds)
     if not standing.may_run(tx, project_id):
-        raise Unpaid("The account was stopped; it is free again a few minutes after it was paid.")
+        raise Unpaid("The account was stopped; it is free again a moment after it was paid.")
 
 
 def need(tx: Tx, account: Account, more: Mapping[str, Decimal]) -> Need:

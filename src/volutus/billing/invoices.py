@@ -5,6 +5,7 @@ changed.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -17,9 +18,11 @@ from volutus.billing import accounts, ledger, money, notices, rating, statements
 from volutus.billing.accounts import Account
 from volutus.billing.cycles import cycle_of, month_of, start_of
 from volutus.billing.ledger import TAX, Side, Transfer
+from volutus.billing.statements import StatementLine
 from volutus.db import Tx
 from volutus.errors import Conflict, Invalid, NotFound
 from volutus.identity import Caller
+from volutus.identity.projects import names_of
 
 LIST_MAX = 1000
 # Invoices made in one transaction: they wait for each other's numbers.
@@ -168,16 +171,7 @@ def issue(tx: Tx, caller: Caller, account_id: str, period_from: datetime, period
         tax_percent=percent,
         tax=tax,
         gross=money.total((net, tax)),
-        lines=[
-            {
-                "project_id": line.project_id,
-                "kind": line.kind,
-                "meter": line.meter,
-                "quantity": f"{line.quantity:f}",
-                "amount": f"{line.amount:f}",
-            }
-            for line in lines
-        ],
+        lines=_written(tx, lines),
         issued_at=tx.now,
     )
     tx.execute(_INSERT, {**vars(invoice), "lines": json.dumps(invoice.lines)})
@@ -204,6 +198,22 @@ def issue_due(tx: Tx, caller: Caller) -> int:
     for row in due:
         issue(tx, caller, row.id, since, until)
     return len(due)
+
+
+def _written(tx: Tx, lines: Sequence[StatementLine]) -> list[dict[str, Any]]:
+    """As the invoice keeps them, with what projects are called now."""
+    names = names_of(tx, sorted({line.project_id for line in lines if line.project_id}))
+    return [
+        {
+            "project_id": line.project_id,
+            "project": names.get(line.project_id or "", ""),
+            "kind": line.kind,
+            "meter": line.meter,
+            "quantity": f"{line.quantity:f}",
+            "amount": f"{line.amount:f}",
+        }
+        for line in lines
+    ]
 
 
 def _book_tax(tx: Tx, account: Account, invoice: Invoice) -> None:

@@ -4,7 +4,7 @@ Cents appear only where people read or pay; what is added up has all its places.
 """
 
 from collections.abc import Iterable
-from decimal import ROUND_HALF_UP, Context, Decimal
+from decimal import ROUND_CEILING, ROUND_HALF_UP, Context, Decimal
 
 PLACES = Decimal(1).scaleb(-20)
 # Room for the largest amount, its 20 places, and as many again while multiplying.
@@ -36,7 +36,12 @@ def total(amounts: Iterable[Decimal]) -> Decimal:
 
 def cents(amount: Decimal, currency: str) -> Decimal:
     """The amount as people pay it."""
-    return amount.quantize(Decimal(1) if currency in _WHOLE else Decimal("0.01"), context=_CONTEXT)
+    return amount.quantize(_smallest(currency), context=_CONTEXT)
+
+
+def to_pay(amount: Decimal, currency: str) -> Decimal:
+    """The least that can be paid and covers the amount."""
+    return amount.quantize(_smallest(currency), ROUND_CEILING, _CONTEXT)
 
 
 def shown(amount: Decimal, currency: str) -> str:
@@ -55,3 +60,7 @@ def minor_units(amount: Decimal, currency: str) -> int:
 def from_minor_units(units: int, currency: str) -> Decimal:
     """The amount of so many cents."""
     return Decimal(units) if currency in _WHOLE else Decimal(units).scaleb(-2)
+
+
+def _smallest(currency: str) -> Decimal:
+    return Decimal(1) if currency in _WHOLE else Decimal("0.01")

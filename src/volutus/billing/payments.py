@@ -13,7 +13,7 @@ from decimal import Decimal
 from sqlalchemy import text
 
 from volutus import audit
-from volutus.billing import accounts, ledger, notices, rating
+from volutus.billing import accounts, ledger, notices, rating, standing
 from volutus.billing.accounts import Account
 from volutus.billing.cycles import start_of
 from volutus.billing.ledger import CASH, CREDIT, Side, Transfer
@@ -138,6 +138,7 @@ def pay_in(tx: Tx, caller: Caller, payment: Payment) -> bool:
     detail = {"amount": str(payment.amount), "currency": account.currency, "reference": payment.reference}
     audit.record(tx, caller, "pay_in", "billing.account", account.id, detail)
     notices.tell(tx, account.id, "payment", purpose, detail)
+    standing.look_again(tx)
     return True
 
 
@@ -155,6 +156,7 @@ def grant(
     source = Side(CREDIT, GRANTED, account.currency)
     ledger.post(tx, [Transfer(f"credit/{credit.id}", "credit", source, account.side, amount, account_id)])
     audit.record(tx, caller, "grant", "billing.credit", credit.id, {"amount": str(amount)})
+    standing.look_again(tx)
     return credit
 
 

@@ -9,6 +9,7 @@ from volutus.billing import (
     burst,
     checkouts,
     invoices,
+    outages,
     packages,
     payments,
     rating,
@@ -16,15 +17,15 @@ from volutus.billing import (
     subscriptions,
 )
 from volutus.billing.cycles import CYCLE_S, SETTLE_S, cycle_of, end_of
+from volutus.billing.outages import LostServer
 from volutus.billing.standing import Enforcement
 from volutus.db import Database, Tx
 from volutus.identity.caller import CLOUD
 from volutus.reconcile import Again, Item, Outcome
 
 KIND = "billing_cycle"
-UPKEEP_KIND = "billing_upkeep"
 # There is one chain of cycles, so there is one object.
-KEY = "region"
+KEY = standing.KEY
 # A step must end within its lease; the next one goes on at once.
 CYCLES_PER_STEP = 20
 
@@ -77,12 +78,18 @@ class UpkeepReconciler:
     """What is looked at once a cycle, at its beginning: each part in a transaction of its own, so that one
     that fails does not hold up the others' work of the cycle."""
 
-    kind = UPKEEP_KIND
+    kind = standing.KIND
     batch = 1
 
-    def __init__(self, database: Database, enforcement: Enforcement | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        enforcement: Enforcement | None = None,
+        unreachable: Callable[[Tx], Sequence[LostServer]] | None = None,
+    ) -> None:
         self._database = database
         self._enforcement = enforcement
+        self._unreachable = unreachable
 
     def step(self, items: Sequence[Item]) -> Mapping[str, Outcome]:
         """One round."""
@@ -95,6 +102,9 @@ class UpkeepReconciler:
         for review in (standing.review, budgets.review):
             with self._database.begin() as tx:
                 review(tx, self._enforcement)
+        if self._unreachable is not None:
+            with self._database.begin() as tx:
+                outages.tell(tx, self._unreachable(tx))
         ready_in = (end_of(cycle_of(now)) - now).total_seconds()
         return {item.key: Again(ready_in, "the present cycle is not over") for item in items}
 

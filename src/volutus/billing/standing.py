@@ -19,7 +19,10 @@ from volutus.billing.accounts import Region
 from volutus.billing.cycles import CYCLES_PER_DAY, cycle_of
 from volutus.db import Tx
 from volutus.identity.caller import CLOUD
+from volutus.reconcile import wake
 
+# Accounts are looked at once a cycle, and when one is paid.
+KIND, KEY = "billing_upkeep", "region"
 GOOD, WARNED, STOPPED, DELETED = "good", "warned", "stopped", "deleted"
 CHANGES_MAX = 1000
 
@@ -118,6 +121,11 @@ def get(tx: Tx, account_id: str) -> Standing:
 def may_run(tx: Tx, project_id: str) -> bool:
     """Whether servers of this project may be on."""
     return get(tx, accounts.payer_of(tx, project_id)).state not in (STOPPED, DELETED)
+
+
+def look_again(tx: Tx) -> None:
+    """Have accounts reviewed now: whoever paid need not wait for the next cycle."""
+    wake(tx, KIND, KEY)
 
 
 def review(tx: Tx, enforcement: Enforcement | None = None) -> list[tuple[str, str]]:

@@ -32,7 +32,7 @@ from volutus.compute import (
 )
 from volutus.compute.orders import ServerOrder
 from volutus.compute.reconciler import ServerReconciler
-from volutus.compute.reports import end_usage_of_silent, report
+from volutus.compute.reports import end_usage_of_silent, report, unreachable
 from volutus.compute.server_disks import BlockDevice
 from volutus.compute.servers import Guest, Server, ServerChange, ServerFilter
 from volutus.db import Tx
@@ -71,6 +71,7 @@ __all__ = [
     "resizes",
     "servers",
     "shelving",
+    "unreachable",
     "usages",
 ]
 

@@ -6,6 +6,8 @@ while it waits for one itself.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -44,6 +46,17 @@ _USING = ("running", "paused")
 
 # More than the hosts that go silent at once have; those left over are looked at in the next round.
 GUESTS_MAX = 10_000
+
+
+@dataclass(frozen=True)
+class Unreachable:
+    """A server on a host of which nothing was heard since then."""
+
+    id: str
+    name: str
+    project_id: str
+    since: datetime
+
 
 # The rows are locked in the order of their ids, whatever order the host named them in. Disks and cards
 # plugged in, and states, count as changes; counters alone do not. What was reported gone stays gone: a report
@@ -90,6 +103,14 @@ _SILENT = text(
     SELECT g.server_id, h.last_seen_at FROM hosts h JOIN guests g ON g.host_id = h.id
     WHERE h.last_seen_at <= :silent AND g.gone_at IS NULL
     ORDER BY h.id, g.server_id LIMIT :limit FOR UPDATE OF h
+    """
+)
+_UNREACHABLE = text(
+    """
+    SELECT s.id, s.name, s.project_id, h.last_seen_at AS since
+    FROM hosts h JOIN guests g ON g.host_id = h.id JOIN servers s ON s.id = g.server_id
+    WHERE h.last_seen_at <= :silent AND g.gone_at IS NULL AND s.deleted_at IS NULL
+    ORDER BY h.last_seen_at DESC, s.id LIMIT :limit
     """
 )
 _RUNNING = text(
@@ -140,6 +161,12 @@ def report(
     if was_silent:
         _use_again(tx, host_id)
     return Received()
+
+
+def unreachable(tx: Tx) -> list[Unreachable]:
+    """Servers on hosts that are silent, those that went silent last before the others."""
+    keys = {"silent": tx.now - placement.hosts.SILENT_AFTER, "limit": GUESTS_MAX}
+    return [Unreachable(**row._mapping) for row in tx.rows(_UNREACHABLE, keys)]
 
 
 def end_usage_of_silent(tx: Tx) -> None:

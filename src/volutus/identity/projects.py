@@ -215,6 +215,12 @@ def tags_of(tx: Tx, project_ids: Sequence[str]) -> dict[str, list[str]]:
     return {row.id: list(row.tags) for row in tx.rows(chosen.limit(max(len(project_ids), 1)))}
 
 
+def names_of(tx: Tx, project_ids: Sequence[str]) -> dict[str, str]:
+    """Project id to its name, in the same way."""
+    chosen = select(project.c.id, project.c.name).where(project.c.id.in_(project_ids))
+    return {row.id: row.name for row in tx.rows(chosen.limit(max(len(project_ids), 1)))}
+
+
 def must_exist(tx: Tx, project_id: str) -> Row[Any]:
     """The project something refers to. Raises ProjectNotFound."""
     row = tx.row(select(project).where(project.c.id == project_id).limit(1))

@@ -6,7 +6,7 @@ guarantee. Reconcilers get keys, read everything afresh and never ask why they w
 """
 
 from volutus.reconcile.queue import Again, Done, Item, Outcome, finish, renew, stuck, take, wake, wake_many
-from volutus.reconcile.worker import Reconciler, Worker
+from volutus.reconcile.worker import Reconciler, Worker, each_alone
 
 __all__ = [
     "Again",
@@ -15,6 +15,7 @@ __all__ = [
     "Outcome",
     "Reconciler",
     "Worker",
+    "each_alone",
     "finish",
     "renew",
     "stuck",

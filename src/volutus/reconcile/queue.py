@@ -62,6 +62,9 @@ _WAKE = text(
     SELECT pg_notify(:channel, :kind)
     """
 )
+# Taking and finishing do not wait until they are on the disk: what a crash of the database forgets of them
+# is looked at once more when its lease ends. Wakes are part of what they are for, and wait as that does.
+#
 # The kind is that of the row which is due longest, so no kind starves; what others hold is not waited for.
 _TAKE = text(
     """
@@ -81,6 +84,7 @@ _TAKE = text(
     )
     UPDATE work SET lease_until = :until, lease_no = nextval('work_lease'), attempts = attempts + 1
     FROM due WHERE work.kind = due.kind AND work.key = due.key
+        AND (SELECT set_config('synchronous_commit', 'off', true)) IS NOT NULL
     RETURNING work.kind, work.key, work.wakes, work.lease_no, work.attempts, work.deadline_at
     """
 )
@@ -91,7 +95,10 @@ _RENEW = text(
     """
 )
 _DELETE = text(
-    "DELETE FROM work WHERE kind = :kind AND key = :key AND lease_no = :lease_no AND wakes = :wakes"
+    """
+    DELETE FROM work WHERE kind = :kind AND key = :key AND lease_no = :lease_no AND wakes = :wakes
+        AND (SELECT set_config('synchronous_commit', 'off', true)) IS NOT NULL
+    """
 )
 _RELEASE = text(
     """
@@ -101,6 +108,7 @@ _RELEASE = text(
         deadline_at = CASE WHEN CAST(:deadline_at AS timestamptz) IS NULL THEN NULL
                            ELSE coalesce(deadline_at, :deadline_at) END
     WHERE kind = :kind AND key = :key AND lease_no = :lease_no
+        AND (SELECT set_config('synchronous_commit', 'off', true)) IS NOT NULL
     """
 )
 _STUCK = text(

@@ -11,7 +11,7 @@ import psycopg
 from sqlalchemy import make_url
 
 from volutus.db import Database, Tx
-from volutus.errors import Unavailable, VolutusError
+from volutus.errors import Contended, Unavailable, VolutusError
 from volutus.reconcile.queue import CHANNEL, Again, Item, Outcome, finish, renew, take, wake_many
 
 log = logging.getLogger(__name__)
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 # A worker that dies leaves its work to others after this long; one that lives renews what takes longer.
 LEASE_S = 15.0
 RENEW_EVERY_S = 5.0
-# How long a worker sleeps at most when no wake is heard: rows whose time comes are not notified.
+# How long all threads sleep at most when no wake is heard: rows whose time comes are not notified.
 IDLE_S = 0.5
 # How often every kind is scanned for objects that need work though nobody woke them.
 SCAN_S = 15.0
@@ -60,6 +60,7 @@ class Worker:
         self._stop = threading.Event()
         self._woken = threading.Condition()
         self._wakes = 0
+        self._watched = False
         self._under_way: dict[int, Item] = {}
 
     def run(self) -> None:
@@ -96,8 +97,8 @@ class Worker:
         if not items:
             return 0
         reconciler = self._reconcilers[items[0].kind]
-        if len(items) == reconciler.batch:
-            # There may be more of it than one thread should do alone.
+        if len(items) == reconciler.batch or not self._watched:
+            # There may be more than one thread should do alone, and one looks out for more meanwhile.
             self._wake_threads(1)
         self._step(reconciler, items)
         return len(items)
@@ -138,17 +139,23 @@ class Worker:
     def _outcomes(self, reconciler: Reconciler, items: Sequence[Item]) -> Mapping[str, Outcome]:
         try:
             return reconciler.step(items)
-        except Unavailable as error:
-            log.warning("%s: %s %s", reconciler.kind, error.message, error.detail)
-            return {item.key: _failure(item, error.message) for item in items}
         except VolutusError as error:
-            log.error("%s: %s %s", reconciler.kind, error.message, error.detail)
-            return {item.key: _failure(item, error.message) for item in items}
+            level = logging.WARNING if isinstance(error, Unavailable) else logging.ERROR
+            log.log(level, "%s: %s %s", reconciler.kind, error.message, error.detail)
+            why = error.message
+            of_all = isinstance(error, Unavailable) and not isinstance(error, Contended)
         except Exception as error:
-            # A bug in one object's step must not stop the others: it is logged, and seen in the row.
             keys = [item.key for item in items]
             log.exception("step failed", extra={"kind": reconciler.kind, "keys": keys})
-            return {item.key: _failure(item, f"{type(error).__name__} in the last step") for item in items}
+            why, of_all = f"{type(error).__name__} in the last step", False
+        if of_all or len(items) == 1:
+            return {item.key: _failure(item, why) for item in items}
+        # What the step of one object fails of must not hold up the others. Those that had theirs before have
+        # it again, which every step allows.
+        outcomes: dict[str, Outcome] = {}
+        for item in items:
+            outcomes |= self._outcomes(reconciler, [item])
+        return outcomes
 
     def _work(self) -> None:
         while not self._stop.is_set():
@@ -157,8 +164,15 @@ class Worker:
                 self._sleep(seen)
 
     def _sleep(self, seen: int) -> None:
+        """Until there is a wake. One of those who sleep looks again after a while, for what comes due."""
         with self._woken:
-            self._woken.wait_for(lambda: self._wakes != seen or self._stop.is_set(), IDLE_S)
+            watches = not self._watched
+            self._watched = True
+            self._woken.wait_for(
+                lambda: self._wakes != seen or self._stop.is_set(), IDLE_S if watches else None
+            )
+            if watches:
+                self._watched = False
 
     def _guarded(self, act: Callable[[], int | None]) -> int:
         """Run a part of the loop; while the database is away, wait and go on."""
@@ -202,6 +216,17 @@ class Worker:
         with self._woken:
             self._wakes += 1
             self._woken.notify(count)
+
+
+def each_alone(
+    database: Database, items: Sequence[Item], step: Callable[[Tx, Item], Outcome]
+) -> dict[str, Outcome]:
+    """A step for each item, each in a transaction of its own: for reconcilers that act by rows alone."""
+    outcomes: dict[str, Outcome] = {}
+    for item in items:
+        with database.begin() as tx:
+            outcomes[item.key] = step(tx, item)
+    return outcomes
 
 
 def _failure(item: Item, why: str) -> Again:

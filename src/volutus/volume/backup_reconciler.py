@@ -11,7 +11,7 @@ from sqlalchemy import Row, or_, select, update
 
 from volutus import placement
 from volutus.db import Database, Tx
-from volutus.reconcile import Again, Done, Item, Outcome
+from volutus.reconcile import Again, Done, Item, Outcome, each_alone
 from volutus.volume import backups as orders
 from volutus.volume import messages
 from volutus.volume.tables import backups, disks
@@ -36,11 +36,7 @@ class BackupReconciler:
 
     def step(self, items: Sequence[Item]) -> Mapping[str, Outcome]:
         """One step for each, each in its own transaction."""
-        outcomes: dict[str, Outcome] = {}
-        for item in items:
-            with self._database.begin() as tx:
-                outcomes[item.key] = _step(tx, item.key)
-        return outcomes
+        return each_alone(self._database, items, _step)
 
     def scan(self, tx: Tx) -> Sequence[str]:
         """Those that are under way."""
@@ -49,8 +45,8 @@ class BackupReconciler:
         return [row.id for row in tx.rows(statement.order_by(backups.c.id).limit(SCAN_MAX))]
 
 
-def _step(tx: Tx, backup_id: str) -> Outcome:
-    row = tx.row(select(backups).where(backups.c.id == backup_id).with_for_update())
+def _step(tx: Tx, item: Item) -> Outcome:
+    row = tx.row(select(backups).where(backups.c.id == item.key).with_for_update())
     if row is None:
         return Done()
     if row.removed_at is not None:

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Row, and_, func, or_, select, update
 from volutus import placement
 from volutus.db import Database, Tx
 from volutus.errors import NoCapacity
-from volutus.reconcile import Again, Done, Item, Outcome
+from volutus.reconcile import Again, Done, Item, Outcome, each_alone
 from volutus.volume import messages, releases, uploads
 from volutus.volume.capabilities import FIRST_POOL, hosts_with, lacking, pools
 from volutus.volume.disks import ASSIGNMENT, KIND, finish_removal, is_told, tell_host
@@ -45,11 +45,7 @@ class VolumeReconciler:
 
     def step(self, items: Sequence[Item]) -> Mapping[str, Outcome]:
         """One step for each disk, each in its own transaction: one that fails does not hold up the rest."""
-        outcomes: dict[str, Outcome] = {}
-        for item in items:
-            with self._database.begin() as tx:
-                outcomes[item.key] = _step(tx, item)
-        return outcomes
+        return each_alone(self._database, items, _step)
 
     def scan(self, tx: Tx) -> Sequence[str]:
         """Disks that are not as they should be, and announcements of attachments that were not kept."""

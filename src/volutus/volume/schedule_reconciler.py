@@ -14,7 +14,7 @@ from volutus import audit
 from volutus.db import Database, Page, Tx
 from volutus.errors import QuotaExceeded
 from volutus.identity import Caller
-from volutus.reconcile import Again, Done, Item, Outcome
+from volutus.reconcile import Again, Done, Item, Outcome, each_alone
 from volutus.volume import backups, messages, snapshots
 from volutus.volume.backups import Backup
 from volutus.volume.faults import VolumeNotFound, WrongStatus
@@ -47,11 +47,7 @@ class ScheduleReconciler:
 
     def step(self, items: Sequence[Item]) -> Mapping[str, Outcome]:
         """One step for each, each in its own transaction."""
-        outcomes: dict[str, Outcome] = {}
-        for item in items:
-            with self._database.begin() as tx:
-                outcomes[item.key] = _step(tx, item.key)
-        return outcomes
+        return each_alone(self._database, items, _step)
 
     def scan(self, tx: Tx) -> Sequence[str]:
         """Those that are due, and those whose work is not over."""
@@ -60,8 +56,8 @@ class ScheduleReconciler:
         return [row.id for row in tx.rows(statement.order_by(schedules.c.next_at).limit(SCAN_MAX))]
 
 
-def _step(tx: Tx, schedule_id: str) -> Outcome:
-    wanted = select(schedules).where(schedules.c.id == schedule_id)
+def _step(tx: Tx, item: Item) -> Outcome:
+    wanted = select(schedules).where(schedules.c.id == item.key)
     row = tx.row(wanted)
     if row is None:
         return Done()

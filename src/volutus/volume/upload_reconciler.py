@@ -11,7 +11,7 @@ from sqlalchemy import Row, delete, select
 
 from volutus import image, placement
 from volutus.db import Database, Tx
-from volutus.reconcile import Again, Done, Item, Outcome
+from volutus.reconcile import Again, Done, Item, Outcome, each_alone
 from volutus.volume import uploads as orders
 from volutus.volume.tables import uploads
 
@@ -35,11 +35,7 @@ class UploadReconciler:
 
     def step(self, items: Sequence[Item]) -> Mapping[str, Outcome]:
         """One step for each, each in its own transaction."""
-        outcomes: dict[str, Outcome] = {}
-        for item in items:
-            with self._database.begin() as tx:
-                outcomes[item.key] = _step(tx, item.key)
-        return outcomes
+        return each_alone(self._database, items, _step)
 
     def scan(self, tx: Tx) -> Sequence[str]:
         """All there are: each goes when it is over."""
@@ -47,13 +43,13 @@ class UploadReconciler:
         return [row.image_id for row in rows]
 
 
-def _step(tx: Tx, image_id: str) -> Outcome:
-    row = tx.row(select(uploads).where(uploads.c.image_id == image_id).with_for_update())
+def _step(tx: Tx, item: Item) -> Outcome:
+    row = tx.row(select(uploads).where(uploads.c.image_id == item.key).with_for_update())
     if row is None:
         return Done()
     if row.ended_at is not None:
         return _clean_up(tx, row)
-    status = image.status_of(tx, image_id)
+    status = image.status_of(tx, item.key)
     if status in ("active", "deactivated"):
         orders.end(tx, row, None)
         return Again(0, "the image is there")

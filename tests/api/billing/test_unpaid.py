@@ -4,6 +4,7 @@ everything before that is undone by paying."""
 from decimal import Decimal
 
 import pytest
+from sqlalchemy import text
 
 from tests.api.compute.conftest import plane
 from tests.api.compute.test_servers import Counting
@@ -13,8 +14,9 @@ from tests.billing.conftest import open_billing
 from tests.billing.test_ahead import pay_in
 from tests.conftest import make_caller
 from volutus import billing, compute, network
-from volutus.billing import accounts, admission, ledger, notices, standing, uplink
+from volutus.billing import accounts, admission, ledger, notices, payments, standing, uplink
 from volutus.billing.ledger import REVENUE, Side, Transfer
+from volutus.billing.payments import Payment
 from volutus.billing.reconciler import UpkeepReconciler
 from volutus.billing.traffic import RateOrder
 from volutus.identity.caller import CLOUD
@@ -114,7 +116,11 @@ def test_warned_stopped_started_again_and_in_the_end_deleted(cloud, database, cl
     started = cloud.post(f"{path}/action", {"os-start": None})
     assert started.status_code == 402, started.text
     assert cloud.post(f"{path}/action", {"lock": None}).status_code == 202
-    put_in(database, 40)
+    with database.begin() as tx:
+        due = text("SELECT due_at <= :now FROM work WHERE kind = 'billing_upkeep'")
+        assert tx.value(due, {"now": tx.now}) is None
+        payments.pay_in(tx, CLOUD, Payment("project-a", Decimal(40), "transfer-1"))
+        assert tx.value(due, {"now": tx.now}) is True
     upkeep(database, clock, plane)
     assert status() == "ACTIVE"
     with database.begin() as tx:
@@ -191,3 +197,37 @@ def test_many_servers_cost_billing_what_two_do(cloud, database):
         told = [one.detail for one in notices.list_(tx, "project-a") if one.kind == "server_ordered"]
     assert len({one["id"] for one in told}) == len({one["addresses"] for one in told}) == 14
     assert len({one["price"] for one in told}) == 1
+
+
+def test_payers_are_told_of_servers_that_cannot_be_reached(cloud, database, clock, plane):
+    put_in(database, 400)
+    server = cloud.post(SERVERS, ORDER).json()["server"]["id"]
+    plane.settle()
+
+    def told():
+        rounds = UpkeepReconciler(database, ENFORCEMENT, compute.unreachable)
+        rounds.step([Item("billing_upkeep", "region", 1, 1, 1, None)])
+        with database.begin() as tx:
+            return [one.detail for one in notices.list_(tx, "project-a") if one.kind == "server_unreachable"]
+
+    heard = clock.now()
+    assert told() == []
+    clock.advance(310)
+    # The control plane was away, not the host: nobody could have reported.
+    assert told() == []
+    plane.hosts[0].work()
+    clock.advance(10)
+    silent = clock.now()
+    plane.hosts[0].work()
+    for expected in (0, 1, 1):
+        clock.advance(300)
+        assert len(told()) == expected
+    (one,) = told()
+    assert (one["id"], one["name"]) == (server, "one")
+    assert heard < silent and one["since"] == f"{silent:%Y-%m-%d %H:%M:%S} UTC"
+    usage = cloud.get("/billing/v1/usage").json()["usage"]
+    with database.begin() as tx:
+        compute.end_usage_of_silent(tx)
+    assert "cpu_mhz" in {one["meter"] for one in usage}
+    usage = cloud.get("/billing/v1/usage").json()["usage"]
+    assert "cpu_mhz" not in {one["meter"] for one in usage}

@@ -24,11 +24,13 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from volutus.agent.faults import HostFault
 from volutus.agent.state import BackupSeen
 from volutus.agent.storage.disk_tool import Disk
-from volutus.agent.storage.nbd import Content, opened
+from volutus.agent.storage.nbd import PIECE_BYTES, Content, opened
 from volutus.wire import BackupSpec
 
-PART_BYTES = 1 << 20
+# What is read at once.
+PART_BYTES = PIECE_BYTES
 NONCE_BYTES = 12
+_ZEROS = bytes(PART_BYTES)
 MANIFEST, DATA, WORK = "manifest", "data", ".part"
 _MESSAGE = "The backup could not be made."
 
@@ -147,7 +149,7 @@ class _Store:
         self._known = {part.number: part for part in parent.parts} if parent else {}
         self._offset = 0
 
-    def put(self, number: int, piece: bytes, data: IO[bytes]) -> Part:
+    def put(self, number: int, piece: memoryview, data: IO[bytes]) -> Part:
         digest = _digest(piece, self._key)
         known = self._known.get(number)
         if known is not None and known.digest == digest:
@@ -159,20 +161,21 @@ class _Store:
         return part
 
 
-def _pieces(content: Content) -> Iterator[tuple[int, bytes]]:
-    """(number, bytes) of every piece that is not all zeros."""
+def _pieces(content: Content) -> Iterator[tuple[int, memoryview]]:
+    """(number, bytes) of every piece that is not all zeros; the bytes are there until the next is asked
+    for."""
+    buffer = memoryview(bytearray(PART_BYTES))
     last = -1
     for offset, length in content.data():
         first = max(offset // PART_BYTES, last + 1)
         last = max(last, (offset + length - 1) // PART_BYTES)
-        for number in range(first, last + 1):
-            begin = number * PART_BYTES
-            piece = content.read(begin, min(PART_BYTES, content.size_bytes - begin))
-            if piece.count(0) != len(piece):
+        begin, end = first * PART_BYTES, min((last + 1) * PART_BYTES, content.size_bytes)
+        for number, piece in enumerate(content.pieces(begin, end - begin, buffer), first):
+            if piece[0] or bytes(piece) != _ZEROS[: len(piece)]:
                 yield number, piece
 
 
-def _seal(plain: bytes, key: bytes | None) -> bytes:
+def _seal(plain: memoryview, key: bytes | None) -> bytes | memoryview:
     if key is None:
         return plain
     nonce = os.urandom(NONCE_BYTES)
@@ -185,7 +188,7 @@ def _unseal(stored: bytes, key: bytes | None) -> bytes:
     return AESGCM(_derived(key)).decrypt(stored[:NONCE_BYTES], stored[NONCE_BYTES:], None)
 
 
-def _digest(plain: bytes, key: bytes | None) -> str:
+def _digest(plain: bytes | memoryview, key: bytes | None) -> str:
     """Of encrypted disks a sum that tells nothing to who does not have the key."""
     if key is None:
         return hashlib.sha256(plain).hexdigest()

@@ -70,13 +70,14 @@ class Content:
         for offset, length in self.data(begin):
             if offset > at:
                 yield offset - at
-            yield from self._pieces(offset, length, buffer)
+            yield from self.pieces(offset, length, buffer)
             at = offset + length
         if at < self.size_bytes:
             yield self.size_bytes - at
 
-    def _pieces(self, begin: int, length: int, buffer: memoryview) -> Iterator[memoryview]:
-        """The server reads each while what was before it is used."""
+    def pieces(self, begin: int, length: int, buffer: memoryview) -> Iterator[memoryview]:
+        """A part of the disk in pieces of `PIECE_BYTES`, in the buffer until the next is asked for. The
+        server reads each while what was before it is used."""
         end = begin + length
         self._send_request(_READ, begin, min(PIECE_BYTES, length))
         for at in range(begin, end, PIECE_BYTES):

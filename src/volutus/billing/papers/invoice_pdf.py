@@ -4,7 +4,9 @@ One font has both Latin and Chinese: text that changes fonts within a line came 
 """
 
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
+from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +21,13 @@ from volutus.billing.papers.words import say
 
 # Debian's package fonts-wqy-microhei.
 FONT = Path("/usr/share/fonts/truetype/wqy/wqy-microhei.ttc")
-_WIDTHS_MM = (44, 70, 46, 30)
+_WIDTHS_MM = (94, 56, 40)
+# Lines are often parts of a cent: shown with more places, so that a reader can add them up.
+_LINE_PLACES = Decimal("0.0001")
+_QUANTITY_PLACES = 6
 _SMALL, _NORMAL, _TOTAL, _LARGE = 8, 10, 13, 22
 _GREY = (100, 100, 100)
+_SHADE, _RULE = (235, 235, 235), 200
 
 
 class _Paper(FPDF):
@@ -80,32 +86,38 @@ def _head(paper: _Paper, invoice: Invoice, account: Account, seller: str) -> Non
 
 
 def _lines(paper: _Paper, invoice: Invoice) -> None:
-    heads = ("invoice.project", "invoice.item", "invoice.quantity", "invoice.amount")
+    """Each project under its name, and what it had."""
+    say_ = partial(say, paper.language)
+    amount = f"{say_('invoice.amount')} ({invoice.currency})"
     paper.set_font("paper", size=_SMALL)
-    shaded = FontFace(fill_color=(235, 235, 235))
-    aligned = ("LEFT", "LEFT", "RIGHT", "RIGHT")
+    paper.set_draw_color(_RULE)
     with paper.table(
         col_widths=_WIDTHS_MM,
-        text_align=aligned,
+        text_align=("LEFT", "RIGHT", "RIGHT"),
         borders_layout="HORIZONTAL_LINES",
         line_height=5,
-        headings_style=shaded,
+        headings_style=FontFace(fill_color=_SHADE),
     ) as table:
-        table.row([say(paper.language, key) for key in heads])
-        for line in invoice.lines:
-            table.row(
-                [
-                    line["project_id"] or "",
-                    _item(paper.language, line),
-                    _quantity(line),
-                    money.shown(Decimal(line["amount"]), invoice.currency),
-                ]
-            )
+        table.row([say_("invoice.item"), say_("invoice.quantity"), amount])
+        for project, lines in groupby(invoice.lines, _project):
+            if project:
+                heading = table.row(style=FontFace(color=_GREY))
+                heading.cell(f"{say_('invoice.project')} {project}", colspan=len(_WIDTHS_MM), align="LEFT")
+            for line in lines:
+                exact = Decimal(line["amount"]).quantize(_LINE_PLACES, ROUND_HALF_UP)
+                table.row([_item(paper.language, line), _quantity(paper.language, line), f"{exact:f}"])
     paper.ln(4)
 
 
+def _project(line: dict[str, Any]) -> str:
+    """As it was called when the invoice was made, with its id."""
+    project_id, name = line["project_id"], line.get("project")
+    return f"{name} ({project_id})" if name else project_id or ""
+
+
 def _sums(paper: _Paper, invoice: Invoice) -> None:
-    tax = f"{say(paper.language, 'invoice.tax')} {invoice.tax_name} {invoice.tax_percent.normalize():f} %"
+    name = invoice.tax_name or say(paper.language, "invoice.tax")
+    tax = f"{name} {invoice.tax_percent.normalize():f} %"
     sums = ((say(paper.language, "invoice.net"), invoice.net), (tax, invoice.tax))
     paper.set_font("paper", size=_NORMAL)
     for label, amount in (*sums, (say(paper.language, "invoice.gross"), invoice.gross)):
@@ -127,13 +139,14 @@ def _item(language: str, line: dict[str, Any]) -> str:
     return f"{named} ({kind})"
 
 
-def _quantity(line: dict[str, Any]) -> str:
+def _quantity(language: str, line: dict[str, Any]) -> str:
     """In the unit of the price: GHz·h, GB·month."""
     if not line["meter"]:
         return ""
     meter = meter_of(line["meter"])
     amount = money.ratio(Decimal(line["quantity"]), meter.per)
-    return f"{amount.quantize(Decimal('0.001')):f} {meter.unit}"
+    digits = f"{amount:.{_QUANTITY_PLACES}f}".rstrip("0").rstrip(".")
+    return f"{digits} {say(language, f'unit.{meter.unit}')}"
 
 
 def _day(at: datetime) -> str:
