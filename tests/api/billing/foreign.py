@@ -57,7 +57,9 @@ FOREIGN = Foreign(
         "port_id": _port,
         "number": lambda tx, plane: "1" if _account(tx, plane) else "",
     },
-    frozenset({"list_id", "project_id", "cycle", "provider"}),
+    # What a thing cost is asked of the caller's own charges: another's thing cost as little as one that never
+    # was.
+    frozenset({"list_id", "project_id", "cycle", "provider", "resource_kind", "resource_id"}),
     {
         ("PATCH", "/v1/subscriptions/{subscription_id}"): {"subscription": {"auto_renew": True}},
         ("POST", "/v1/subscriptions/{subscription_id}/extend"): {"extend": {"months": 1}},

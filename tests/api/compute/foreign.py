@@ -318,7 +318,7 @@ FOREIGN = Foreign(
         {"flavors/id", "os-hypervisors/id", "os-services/id", "os-aggregates/id"}
         | {"os-console-auth-tokens/token", "os-hosts/name", "{name}/act"}
         | {"os-instance_usage_audit_log/before"}
-        | {"key", "tag", "network", "request_id", "class_name", "alias"}
+        | {"key", "tag", "network", "request_id", "class_name", "alias", "share_id"}
     ),
     bodies=_BODIES,
     operators={("POST", "/servers/{id}/action"): {"os-resetState": {"state": "error"}}},

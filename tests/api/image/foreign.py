@@ -88,6 +88,8 @@ FOREIGN = Foreign(
         ("PUT", f"{_NAMESPACE}/tags/{{definition}}"): {"name": "blue"},
     },
     # Who may not define anything at all is told so before anything is looked up.
-    refused=frozenset((route.method, route.path) for route in ROUTES if route.permission == "image:define"),
+    refused=frozenset(
+        (route.method, route.path) for route in ROUTES if route.permission in ("image:define", "image:cache")
+    ),
     headers={"Content-Type": "application/openstack-images-v2.1-json-patch"},
 )
