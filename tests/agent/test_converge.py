@@ -203,6 +203,18 @@ def test_devices_come_and_go_while_it_runs() -> None:
     assert world.hypervisor.starts[guest_id] == 1
 
 
+def test_a_shared_disk_is_plugged_into_another_guest_that_runs() -> None:
+    world = World()
+    guests = [world.make_guest(), world.make_guest()]
+    world.settle()
+    both = GuestDisk(disk_id=world.make_disk(), target="vdb", shared=True)
+    for guest_id in guests:
+        world.change(guest_id, disks=[*world.spec(guest_id).disks, both])
+        world.settle()
+    seen = world.hypervisor.guests()
+    assert all(both.disk_id in seen[guest_id].disks for guest_id in guests)
+
+
 def test_growing_goes_through_the_guest_that_runs() -> None:
     world = World()
     guest_id = world.make_guest()

@@ -62,6 +62,7 @@ from volutus.wire import (
     CheckSpec,
     DiskSpec,
     Gone,
+    GuestDisk,
     GuestSpec,
     GuestState,
     ImageSpec,
@@ -359,7 +360,7 @@ class _Planner:
         for disk_id, disk in wanted_disks.items():
             if disk_id not in guest.disks:
                 waits = True
-                if disk_id in self.seen.disks and disk_id not in self.opened:
+                if disk_id in self.seen.disks and self._is_free(disk):
                     self.actions.append(AttachDisk(spec.id, disk))
                     return True
         for port_id, nic in wanted_nics.items():
@@ -390,8 +391,12 @@ class _Planner:
                 self.metadata_wanted[nic.network_id] = nic.metadata
 
     def _has_all(self, spec: GuestSpec) -> bool:
-        disks = all(self._is_whole(d.disk_id) and d.disk_id not in self.opened for d in spec.disks)
+        disks = all(self._is_whole(disk.disk_id) and self._is_free(disk) for disk in spec.disks)
         return disks and all(self._plugged(nic.port_id) for nic in spec.nics)
+
+    def _is_free(self, disk: GuestDisk) -> bool:
+        """Whether nobody has the disk open, or those who do share it."""
+        return disk.shared or disk.disk_id not in self.opened
 
     def _is_whole(self, disk_id: str) -> bool:
         """Whether the disk is there, and not about to be made anew."""

@@ -26,6 +26,8 @@ DEFAULTS: Mapping[str, int] = {
     "injected_files": 5,
     "injected_file_content_bytes": 10240,
     "injected_file_path_bytes": 255,
+    # Nobody counts them since networks have ports; old clients set the number and read it back.
+    "fixed_ips": UNLIMITED,
     "server_groups": 10,
     "server_group_members": 10,
     "volumes": 10,

@@ -50,6 +50,7 @@ _COMPUTE = frozenset(
         "injected_files",
         "injected_file_content_bytes",
         "injected_file_path_bytes",
+        "fixed_ips",
         "server_groups",
         "server_group_members",
     }

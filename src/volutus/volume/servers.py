@@ -21,7 +21,7 @@ from volutus.volume import disks as disk_orders
 from volutus.volume import qos
 from volutus.volume import volumes as tenants_volumes
 from volutus.volume.faults import OtherHost, VolumeNotFound, WrongStatus
-from volutus.volume.records import Attachment, Volume, attachment_of, lock_volume, volumes_where
+from volutus.volume.records import Attachment, Volume, attachment_of, lock_volume
 from volutus.volume.sources import image_metadata, image_source
 from volutus.volume.status import SHAREABLE, Status
 from volutus.volume.tables import attachments, disks, qos_specs, types, volumes
@@ -42,6 +42,15 @@ class Role(Enum):
     ROOT = "root"
     EPHEMERAL = "ephemeral"
     SWAP = "swap"
+
+
+@dataclass(frozen=True)
+class OwnDisk:
+    """A disk that belongs to a server, and is no volume of its tenant's."""
+
+    id: str
+    role: Role
+    read_only: bool
 
 
 @dataclass(frozen=True)
@@ -151,13 +160,18 @@ def hosts_of(tx: Tx, volume_ids: Sequence[str]) -> set[str]:
     return {row.host_id for row in tx.rows(placed.distinct().limit(len(volume_ids)))}
 
 
-def own_disks(tx: Tx, server_ids: Sequence[str]) -> dict[str, list[Volume]]:
+def own_disks(tx: Tx, server_ids: Sequence[str]) -> dict[str, list[OwnDisk]]:
     """The servers' own disks that are not being removed, in one statement."""
-    condition = volumes.c.server_id.in_(server_ids) & disks.c.removed_at.is_(None)
-    found: dict[str, list[Volume]] = {server_id: [] for server_id in server_ids}
+    found: dict[str, list[OwnDisk]] = {server_id: [] for server_id in server_ids}
     if server_ids:
-        for volume in volumes_where(tx, condition, len(server_ids) * DISKS_PER_SERVER_MAX):
-            found[str(volume.server_id)].append(volume)
+        statement = (
+            select(volumes.c.id, volumes.c.server_id, volumes.c.role, volumes.c.read_only)
+            .join(disks, disks.c.id == volumes.c.id)
+            .where(volumes.c.server_id.in_(server_ids), disks.c.removed_at.is_(None))
+            .limit(len(server_ids) * DISKS_PER_SERVER_MAX)
+        )
+        for row in tx.rows(statement):
+            found[row.server_id].append(OwnDisk(row.id, Role(row.role), bool(row.read_only)))
     return found
 
 
@@ -225,11 +239,11 @@ def guest_disks(tx: Tx, server_id: str) -> list[GuestDisk]:
     own = sorted(own_disks(tx, [server_id])[server_id], key=_own_order)
     tied = [a for a in attachments_of(tx, [server_id])[server_id] if a.wanted != "detached"]
     tied.sort(key=lambda a: (a.boot_index is None, a.boot_index or 0, a.device or ""))
-    if not any(volume.role == Role.ROOT.value for volume in own):
+    if not any(disk.role is Role.ROOT for disk in own):
         # Booting from a volume: it comes before disks that hold no system, but behind a rescue disk.
         boots = [a for a in tied if a.boot_index == 0]
-        rescue = [volume for volume in own if volume.role == Role.RESCUE.value]
-        others = [volume for volume in own if volume not in rescue]
+        rescue = [disk for disk in own if disk.role is Role.RESCUE]
+        others = [disk for disk in own if disk not in rescue]
         entries = [*map(_own, rescue), *map(_tied, boots), *map(_own, others)]
         entries += [_tied(a) for a in tied if a not in boots]
     else:
@@ -413,12 +427,12 @@ def _touch(tx: Tx, volume_ids: Sequence[str]) -> None:
         tx.execute(update(volumes).where(volumes.c.id.in_(volume_ids)).values(**changed))
 
 
-def _own_order(volume: Volume) -> tuple[int, str]:
-    return [role.value for role in Role].index(str(volume.role)), volume.id
+def _own_order(disk: OwnDisk) -> tuple[int, str]:
+    return list(Role).index(disk.role), disk.id
 
 
-def _own(volume: Volume) -> GuestDisk:
-    return GuestDisk(disk_id=volume.id, target="", bus="", serial=volume.id, read_only=bool(volume.read_only))
+def _own(disk: OwnDisk) -> GuestDisk:
+    return GuestDisk(disk_id=disk.id, target="", bus="", serial=disk.id, read_only=disk.read_only)
 
 
 def _tied(attachment: Attachment) -> GuestDisk:

@@ -45,8 +45,8 @@ def test_files_are_bounded_and_went_from_the_api(nova, plane):
     assert refusal(at(nova, "2.57"), ("/a", "x")) == 400
     bare = body(personality=[{"path": "/a", "contents": "this is no base64"}])
     assert old.post(f"{ROOT}/servers", bare).status_code == 400
-    operator = at(nova, "2.56", role="admin")
-    changed = {"quota_class_set": {"injected_files": 6, "injected_file_content_bytes": 20000}}
-    answer = operator.put(f"{ROOT}/os-quota-class-sets/default", changed).json()["quota_class_set"]
-    assert (answer["injected_files"], answer["injected_file_content_bytes"]) == (6, 20000)
+    changed = {"injected_files": 6, "injected_file_content_bytes": 20000, "fixed_ips": 99}
+    url = f"{ROOT}/os-quota-class-sets/default"
+    answer = at(nova, "2.1", role="admin").put(url, {"quota_class_set": changed}).json()["quota_class_set"]
+    assert {name: answer[name] for name in changed} == changed
     assert refusal(old, *((f"/{number}", "x") for number in range(6))) == 202

@@ -36,7 +36,6 @@ _NETWORK = {
 }
 # Shown as long as files could be sent with an order.
 _INJECTED = ("injected_files", "injected_file_content_bytes", "injected_file_path_bytes")
-_UNCOUNTED = quota.UNLIMITED
 _NOT_USED = {"metadata_items", "key_pairs", "server_group_members", *_INJECTED, "fixed_ips"}
 
 
@@ -113,7 +112,7 @@ def update(request: Request) -> Response:
 
 def delete(request: Request) -> Response:
     """Go back to the defaults."""
-    quota.reset_limits(request.tx, request.params["project_id"], [*_OURS, *_INJECTED, "mhz"])
+    quota.reset_limits(request.tx, request.params["project_id"], [*_OURS, *_INJECTED, "fixed_ips", "mhz"])
     return empty()
 
 
@@ -133,7 +132,7 @@ def class_update(request: Request) -> Response:
 
 def _changes(body: QuotaBody) -> dict[str, int]:
     changes = {}
-    for name in (*_OURS, *_INJECTED, "mhz", *_NETWORK):
+    for name in (*_OURS, *_INJECTED, "fixed_ips", "mhz", *_NETWORK):
         value = schemas.number(getattr(body, name), name, quota.UNLIMITED)
         if value is not None:
             changes[_NETWORK.get(name, name)] = value
@@ -193,7 +192,7 @@ def _limits(request: Request, found: Mapping[str, int]) -> dict[str, int]:
     version = request.microversion
     view = {name: named[name] for name in _OURS}
     if version < V2_36:
-        view |= {name: named[name] for name in _NETWORK} | {"fixed_ips": _UNCOUNTED}
+        view |= {name: named[name] for name in (*_NETWORK, "fixed_ips")}
     if version < V2_57:
         view |= {name: named[name] for name in _INJECTED}
     return view
