@@ -172,6 +172,10 @@ def test_a_budget_is_told_once_at_each_part_and_can_stop(opened, clock):
             admission.admit(tx, "p", {})
         tx.execute(text("UPDATE billing_budget SET stops = false"))
         admission.admit(tx, "p", {})
+        # All parts of it at once are one piece of news.
+        budgets.create(tx, ME, account, BudgetOrder("tiny", Decimal("0.001")))
+        assert (budgets.review(tx), budgets.review(tx)) == (1, 0)
+        assert notices.list_(tx, "p")[0].detail["percent"] == "100"
 
 
 def test_credits_are_spent_first_and_what_is_left_goes_back(opened, clock):

@@ -1,8 +1,11 @@
 """Whether everything is in order: each thing has its owner, each count is right, nothing is there twice."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from bench.cloud import Cloud
+from bench.cloud import Cloud, eventually
+
+# A killed reconciler's leases end after 15 seconds; agents back off for as long at most.
+ORDER_WITHIN_S = 60.0
 
 # Name to a statement whose rows are what is wrong.
 WRONG: Mapping[str, str] = {
@@ -69,3 +72,10 @@ def found_wrong(cloud: Cloud) -> dict[str, list[tuple[object, ...]]]:
     """What is not in order."""
     found = {name: [tuple(row) for row in cloud.rows(f"{sql} LIMIT 5")] for name, sql in WRONG.items()}
     return {name: rows for name, rows in found.items() if rows}
+
+
+def await_order(cloud: Cloud, empty: Sequence[str], told: str) -> None:
+    """Nothing is wrong, and nothing is left in these tables, before long."""
+    eventually(lambda: not found_wrong(cloud), f"all is in order; {told}", ORDER_WITHIN_S)
+    for table in empty:
+        eventually(lambda table=table: cloud.count(table) == 0, f"nothing is left in {table}; {told}")

@@ -7,22 +7,22 @@ import signal
 import socket
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 import pytest
 
 from bench.client import Answer
 from bench.cloud import Cloud, eventually
 from bench.tenant import Tenant
-from tests.chaos.order import found_wrong
+from tests.chaos.order import ORDER_WITHIN_S, found_wrong
 
 pytestmark = pytest.mark.machine
 
 KILLED = ("api-1", "api-2", "agents", "reconcile", "postgres", "agent")
 SERVERS = 10
 UPLOAD_BYTES = 64 << 20
-# A killed reconciler's leases end after 15 seconds; agents back off for as long at most.
-SETTLED_WITHIN_S = 60.0
+SETTLED_WITHIN_S = ORDER_WITHIN_S
 ANSWERED_WITHIN_S = 30.0
 
 
@@ -40,7 +40,12 @@ class Killer(threading.Thread):
         self.killed: list[str] = []
         self._cloud = cloud
         self._dice = random.Random(seed)
+        self._seed = seed
         self._name = KILLED[seed % len(KILLED)]
+
+    @property
+    def told(self) -> str:
+        return f"seed {self._seed}, killed {self.killed}"
 
     def run(self) -> None:
         for _ in range(self._dice.choice((1, 2))):
@@ -51,17 +56,24 @@ class Killer(threading.Thread):
                 self.killed.append(self._name)
 
 
-@pytest.mark.parametrize("seed", _seeds())
-def test_everything_ends_in_order(cloud: Cloud, tenant: Tenant, seed: int) -> None:
-    dice = random.Random(seed)
+@contextmanager
+def killing(cloud: Cloud, seed: int) -> Iterator[Killer]:
+    """Kills while the block lasts, and waits until all processes are back."""
     killer = Killer(cloud, seed)
     killer.start()
     try:
-        deleted = _come_and_go(tenant, dice, seed)
+        yield killer
     finally:
         killer.join()
-    eventually(cloud.ready, f"all processes are back; killed: {killer.killed}")
-    told = f"seed {seed}, killed {killer.killed}"
+    eventually(cloud.ready, f"all processes are back; {killer.told}")
+
+
+@pytest.mark.parametrize("seed", _seeds())
+def test_everything_ends_in_order(cloud: Cloud, tenant: Tenant, seed: int) -> None:
+    dice = random.Random(seed)
+    with killing(cloud, seed) as killer:
+        deleted = _come_and_go(tenant, dice, seed)
+    told = killer.told
     _settle(cloud, tenant, told)
     left = tenant.statuses()
     assert not deleted & left.keys(), told

@@ -10,8 +10,8 @@ import pytest
 from bench.client import Answer
 from bench.cloud import Cloud, eventually
 from bench.tenant import Tenant
-from tests.chaos.order import found_wrong
-from tests.chaos.test_kills import SETTLED_WITHIN_S, Killer, _answered
+from tests.chaos.order import await_order
+from tests.chaos.test_kills import SETTLED_WITHIN_S, _answered, killing
 
 pytestmark = pytest.mark.machine
 
@@ -97,22 +97,15 @@ class Shelf:
 def test_volumes_end_in_order(cloud: Cloud, tenant: Tenant, seed: int) -> None:
     dice = random.Random(seed)
     shelf = Shelf(tenant, dice)
-    killer = Killer(cloud, seed)
-    killer.start()
-    try:
+    with killing(cloud, seed) as killer:
         for _ in range(STEPS):
             shelf.act()
             time.sleep(dice.uniform(0, 0.2))
-    finally:
-        killer.join()
-    told = f"seed {seed}, killed {killer.killed}"
-    eventually(cloud.ready, f"all processes are back; {told}")
+    told = killer.told
     eventually(shelf.settled, f"all is settled; {told}", SETTLED_WITHIN_S)
     assert not [key for noun in NOUNS for key, status in shelf.all(noun).items() if status == "error"], told
     shelf.clear()
-    eventually(lambda: not found_wrong(cloud), f"all is in order; {told}", SETTLED_WITHIN_S)
-    for table in ("volume_disks", "volume_backups", "assignments", "claims"):
-        eventually(lambda table=table: cloud.count(table) == 0, f"nothing is left in {table}; {told}", 30)
+    await_order(cloud, ("volume_disks", "volume_backups", "assignments", "claims"), told)
     used = cloud.rows(
         "SELECT resource, used FROM quota_usage WHERE used <> 0 AND resource IN "
         "('volumes', 'gigabytes', 'snapshots', 'backups', 'backup_gigabytes') LIMIT 5"

@@ -9,7 +9,7 @@ def test_stuck_work_says_what_it_waits_for(browser, visitor, plane, database):
     with database.begin() as tx:
         reconcile.wake(tx, "volume", "volume-1")
     with database.begin() as tx:
-        (item,) = reconcile.take(tx, "volume", 1, 30)
+        (item,) = reconcile.take(tx, {"volume": 1}, 30)
     with database.begin() as tx:
         reconcile.finish(tx, item, Again(60, "for host-1 to make the disk", failed=True))
     visitor.sign_in("admin", project="admin")
@@ -38,7 +38,7 @@ def test_placement_says_where_a_size_fits_and_groups_hosts(visitor, plane):
     visitor.sign_in("admin", project="admin")
     page = visitor.get("/admin/placement?mhz=2500&cores=1&memory=4096").text
     # Of 16 GiB one is the host's own.
-    assert "3 such servers fit" in page and "host-1" in page
+    assert "3 servers of this size fit" in page and "host-1" in page
     assert "No host has so much room" in visitor.get("/admin/placement?memory=99999999").text
     for nonsense in ("mhz=x", "memory=-1", "disk=" + "9" * 40, "mhz=0&cores=0&memory=0&disk=0"):
         assert visitor.get(f"/admin/placement?{nonsense}").status_code == 200, nonsense

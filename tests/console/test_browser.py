@@ -1,7 +1,9 @@
 """The console in a real Chromium, on a cloud of real processes with simulated hosts: a server watched from
 order to deletion, and every page checked in both languages and themes."""
 
+import hashlib
 import json
+import os
 
 import pytest
 
@@ -22,6 +24,22 @@ axe.run(document).then(
   (found) => done(found.passes.length < 10 ? ["hardly anything was checked"] :
     found.violations.map((one) => [one.id, one.nodes.slice(0, 3).map((node) => node.html)])),
   (error) => done([String(error)]));
+"""
+# How far things moved after they were drawn, by the browser's own reckoning; below 0.1 is called good.
+_SHIFT = """
+const done = arguments[arguments.length - 1];
+let moved = 0;
+new PerformanceObserver((list) => {
+  for (const one of list.getEntries()) if (!one.hadRecentInput) moved += one.value;
+}).observe({ type: "layout-shift", buffered: true });
+requestAnimationFrame(() => setTimeout(() => done(moved), 20));
+"""
+SHIFT_MAX = 0.02
+# What an upload said on its way is kept over the page that follows.
+_WATCH_UPLOAD = """
+const status = document.querySelector("#up-status");
+new MutationObserver(() => { sessionStorage.said = (sessionStorage.said || "") + status.textContent + ","; })
+  .observe(status, { childList: true });
 """
 _WIDE = "return document.documentElement.scrollWidth > document.documentElement.clientWidth"
 
@@ -67,6 +85,60 @@ def test_a_server_is_watched_becoming_active_and_deleted(served):
         assert not browser.complaints()
 
 
+def test_an_image_is_uploaded_with_its_progress(served, tmp_path):
+    cloud, tenant = served
+    content = os.urandom(1 << 20) * 40
+    (tmp_path / "disk.raw").write_bytes(content)
+    with Chromium.run() as browser:
+        tour.sign_in(browser, cloud)
+        browser.open(f"{cloud.url}/images")
+        browser.click("#make-upload summary")
+        browser.type("#up-name", "brought")
+        browser.run_script("document.querySelector('#up-format').value = 'raw'")
+        browser.type("#up-file", str(tmp_path / "disk.raw"))
+        browser.run_script(_WATCH_UPLOAD)
+        browser.click("#make-upload button")
+        browser.wait_for(lambda: "done=changed" in browser.url, "the upload")
+        said = [
+            int(one.removesuffix(" %"))
+            for one in browser.run_script("return sessionStorage.said").split(",")
+            if one
+        ]
+        assert said == sorted(said) and said[-1] == 100 and len(said) > 1, said
+        browser.wait_for(lambda: "brought" in browser.text("#live"), "the list")
+    (made,) = tenant.client.call("GET", "/image/v2/images?name=brought").json()["images"]
+    assert (made["status"], made["size"]) == ("active", len(content))
+    assert made["os_hash_value"] == hashlib.sha256(content).hexdigest()
+
+
+@pytest.mark.parametrize("lost", ["*.js*", "*idiomorph*"])
+def test_forms_are_taken_though_scripts_are_lost(served, lost):
+    cloud, _ = served
+    page = f"{cloud.url}/security-groups"
+    with Chromium.run() as browser:
+        browser.command("Network.enable")
+        browser.command("Network.setBlockedURLs", urls=[lost])
+        tour.sign_in(browser, cloud)
+        browser.open(page)
+        browser.click("#make-1 summary")
+        browser.type("#make-1 [name=name]", "scriptless")
+        browser.click("#make-1 form button")
+        browser.wait_for(lambda: "scriptless" in browser.text(), "the page of the group")
+        browser.open(page)
+        rows = "[...document.querySelectorAll('#live tr')]"
+        row = f"{rows}.find((one) => one.innerText.includes('scriptless'))"
+        browser.run_script(f"{row}.querySelector('details').id = 'chosen'")
+        browser.click("#chosen summary")
+        browser.click("#chosen form button")
+        browser.wait_for(lambda: "Deletion ordered" in browser.text(), "the order")
+
+        def gone():
+            browser.open(page)
+            return "scriptless" not in browser.text("#live")
+
+        browser.wait_for(gone, "the group is gone")
+
+
 def test_every_page_is_usable_by_everybody_and_on_a_phone(served, axe):
     cloud, tenant = served
     stops = tour.fill(tenant)
@@ -81,6 +153,8 @@ def test_every_page_is_usable_by_everybody_and_on_a_phone(served, axe):
                 browser.command("Network.setCookie", name="volutus_look", value=look, url=cloud.url)
                 browser.resize(width)
                 browser.open(f"{cloud.url}{stop.path}")
+                if (moved := browser.run_script_later(_SHIFT)) > SHIFT_MAX:
+                    faults[f"{stop.name} {look} moved"] = moved
                 browser.run_script(axe)
                 if found := browser.run_script_later(_CHECK):
                     faults[f"{stop.name} {look}"] = found

@@ -252,3 +252,25 @@ def test_names_everywhere_are_shown_not_run(browser, plane, name):
         page = browser.get(path).text
         assert "<script>alert" not in page
         assert "<img" not in page
+
+
+@pytest.mark.parametrize(
+    ("user", "path", "form"),
+    [
+        ("demo", "/budgets", {"amount": "50"}),
+        ("demo", "/application-credentials", {"description": "for the pipeline"}),
+        ("demo", "/images", {"format": "raw"}),
+        ("admin", "/admin/projects", {"description": "a team's"}),
+        ("admin", "/admin/users", {"password": "correct horse battery", "email": "one@example.com"}),
+    ],
+)
+def test_what_a_menu_entry_makes_it_deletes(visitor, user, path, form):
+    visitor.sign_in(user, project=user)
+    assert visitor.send(path, act="create", name="passing", **form).status_code == 200
+    rows = visitor.get(path).text.partition('id="live"')[2].split("<tr")
+    (row,) = (one for one in rows if "passing" in one)
+    assert "Delete passing" in row
+    key = re.search(r'id="do-delete-([^"]+)"', row)
+    assert key
+    page = visitor.send(path, act="delete", id=key[1])
+    assert page.status_code == 200 and "passing" not in page.text

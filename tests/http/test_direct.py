@@ -53,7 +53,9 @@ class Cloud:
 def served(app):
     """Where the application answers while the block lasts."""
     listening = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(app, log_config=None, lifespan="off", loop="uvloop", http=DirectProtocol)
+    # On a busy machine the test may think for longer than a server would wait for the next request.
+    waits = {"timeout_keep_alive": 60}
+    config = uvicorn.Config(app, log_config=None, lifespan="off", loop="uvloop", http=DirectProtocol, **waits)
     server = SharingServer(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()

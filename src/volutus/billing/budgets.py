@@ -113,12 +113,14 @@ def _review(tx: Tx, budget: Budget, enforcement: Enforcement | None) -> int:
     amount = spent(tx, budget)
     _, month = month_of(tx.now)
     told = 0
-    for percent in budget.alert_percents:
-        if amount * 100 >= budget.amount * percent:
-            detail = {"budget": budget.name, "spent": f"{amount:f}", "amount": f"{budget.amount:f}"}
-            detail |= {"percent": str(percent), "month": month}
-            purpose = f"budget/{budget.id}/{month}/{percent}"
-            told += notices.tell(tx, budget.account_id, "budget_reached", purpose, detail)
+    # Of several reached since the last look, the highest says it all.
+    reached = [percent for percent in budget.alert_percents if amount * 100 >= budget.amount * percent]
+    if reached:
+        percent = max(reached)
+        detail = {"budget": budget.name, "spent": f"{amount:f}", "amount": f"{budget.amount:f}"}
+        detail |= {"percent": str(percent), "month": month}
+        purpose = f"budget/{budget.id}/{month}/{percent}"
+        told += notices.tell(tx, budget.account_id, "budget_reached", purpose, detail)
     if budget.stops and amount >= budget.amount:
         purpose = f"budget/{budget.id}/{month}/stop"
         if notices.tell(tx, budget.account_id, "budget_stops_servers", purpose, {"month": month}):

@@ -17,9 +17,10 @@ from sqlalchemy.exc import IntegrityError
 from volutus import audit
 from volutus.billing import accounts, money, notices, payments
 from volutus.billing.accounts import Account
+from volutus.billing.notices import FIRST
 from volutus.billing.payments import Payment
 from volutus.billing.providers import FAILED, OPEN, PAID, Saved, Seen
-from volutus.db import Tx
+from volutus.db import Page, Tx
 from volutus.errors import Conflict, Invalid, NotFound
 from volutus.identity import Caller
 from volutus.identity.caller import CLOUD
@@ -88,7 +89,9 @@ _BY_REFERENCE = text(
 _LIST = text(
     f"""
     SELECT {_COLUMNS} FROM billing_checkout WHERE account_id = :account_id
-    ORDER BY created_at DESC, id LIMIT :limit
+        AND (CAST(:marker AS text) IS NULL
+             OR (created_at, id) < (SELECT created_at, id FROM billing_checkout WHERE id = :marker))
+    ORDER BY created_at DESC, id DESC LIMIT :limit
     """  # noqa: S608
 )
 _WAITING = text(
@@ -166,9 +169,10 @@ def fetch(tx: Tx, checkout_id: str) -> Checkout | None:
     return _checkout(row) if row else None
 
 
-def list_(tx: Tx, account_id: str) -> list[Checkout]:
+def list_(tx: Tx, account_id: str, page: Page = FIRST) -> list[Checkout]:
     """An account's payments, newest first."""
-    return [_checkout(row) for row in tx.rows(_LIST, {"account_id": account_id, "limit": LIST_MAX})]
+    keys = {"account_id": account_id, "marker": page.marker, "limit": page.limit}
+    return [_checkout(row) for row in tx.rows(_LIST, keys)]
 
 
 def waiting(tx: Tx) -> Sequence[str]:

@@ -18,8 +18,9 @@ from volutus.billing import accounts, ledger, money, notices, rating, statements
 from volutus.billing.accounts import Account
 from volutus.billing.cycles import cycle_of, month_of, start_of
 from volutus.billing.ledger import TAX, Side, Transfer
+from volutus.billing.notices import FIRST
 from volutus.billing.statements import StatementLine
-from volutus.db import Tx
+from volutus.db import Page, Tx
 from volutus.errors import Conflict, Invalid, NotFound
 from volutus.identity import Caller
 from volutus.identity.projects import names_of
@@ -120,7 +121,11 @@ _DUE = text(
 )
 _GET = text(f"SELECT {_COLUMNS} FROM billing_invoice WHERE number = :number LIMIT 1")  # noqa: S608
 _LIST = text(
-    f"SELECT {_COLUMNS} FROM billing_invoice WHERE account_id = :account_id ORDER BY number DESC LIMIT :limit"  # noqa: S608
+    f"""
+    SELECT {_COLUMNS} FROM billing_invoice
+    WHERE account_id = :account_id AND (CAST(:marker AS bigint) IS NULL OR number < CAST(:marker AS bigint))
+    ORDER BY number DESC LIMIT :limit
+    """  # noqa: S608
 )
 
 
@@ -231,6 +236,7 @@ def get(tx: Tx, caller: Caller, number: int) -> Invoice:
     return Invoice(**row._mapping)
 
 
-def list_(tx: Tx, account_id: str) -> list[Invoice]:
+def list_(tx: Tx, account_id: str, page: Page = FIRST) -> list[Invoice]:
     """An account's invoices, newest first."""
-    return [Invoice(**row._mapping) for row in tx.rows(_LIST, {"account_id": account_id, "limit": LIST_MAX})]
+    keys = {"account_id": account_id, "marker": page.marker, "limit": page.limit}
+    return [Invoice(**row._mapping) for row in tx.rows(_LIST, keys)]

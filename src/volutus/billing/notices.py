@@ -11,9 +11,9 @@ from sqlalchemy import text
 
 from volutus.billing import money
 from volutus.billing.accounts import Account
-from volutus.db import Tx
+from volutus.db import Page, Tx
 
-NOTICES_MAX = 500
+FIRST = Page()
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,8 @@ _TELL = text(
 _LIST = text(
     """
     SELECT id, account_id, kind, at, detail FROM billing_notice
-    WHERE account_id = :account_id ORDER BY id DESC LIMIT :limit
+    WHERE account_id = :account_id AND (CAST(:marker AS bigint) IS NULL OR id < CAST(:marker AS bigint))
+    ORDER BY id DESC LIMIT :limit
     """
 )
 
@@ -63,10 +64,10 @@ def tell_all(tx: Tx, account_id: str, kind: str, details: Mapping[str, Mapping[s
         )
 
 
-def list_(tx: Tx, account_id: str) -> list[Notice]:
+def list_(tx: Tx, account_id: str, page: Page = FIRST) -> list[Notice]:
     """What an account was told, newest first."""
-    rows = tx.rows(_LIST, {"account_id": account_id, "limit": NOTICES_MAX})
-    return [Notice(**row._mapping) for row in rows]
+    keys = {"account_id": account_id, "marker": page.marker, "limit": page.limit}
+    return [Notice(**row._mapping) for row in tx.rows(_LIST, keys)]
 
 
 def tell_orders(tx: Tx, account: Account, orders: Mapping[str, Ordered]) -> None:

@@ -18,10 +18,10 @@ from volutus.billing import accounts, ledger, money, notices, prices, terms
 from volutus.billing.accounts import Account, NotEnoughFunds
 from volutus.billing.ledger import REVENUE, Side, Transfer
 from volutus.billing.meters import meter_of, ordered
-from volutus.billing.notices import Ordered
+from volutus.billing.notices import FIRST, Ordered
 from volutus.billing.prices import AHEAD, Quoted
 from volutus.billing.terms import Cost
-from volutus.db import Tx
+from volutus.db import Page, Tx
 from volutus.errors import Conflict, Invalid, NotFound
 from volutus.identity import Caller
 
@@ -110,7 +110,10 @@ _ITEMS = text(
 _GET = text(f"SELECT {_COLUMNS} FROM billing_package WHERE id = :id LIMIT 1")  # noqa: S608
 _LIST = text(
     f"""
-    SELECT {_COLUMNS} FROM billing_package WHERE account_id = :account_id ORDER BY ends_at, id LIMIT :limit
+    SELECT {_COLUMNS} FROM billing_package WHERE account_id = :account_id
+        AND (CAST(:marker AS text) IS NULL
+             OR (ends_at, id) > (SELECT ends_at, id FROM billing_package WHERE id = :marker))
+    ORDER BY ends_at, id LIMIT :limit
     """  # noqa: S608
 )
 _RUNNING = text(
@@ -258,9 +261,10 @@ def get(tx: Tx, caller: Caller, package_id: str) -> Package:
     return _package(row)
 
 
-def list_(tx: Tx, account_id: str) -> list[Package]:
-    """An account's packages."""
-    return [_package(row) for row in tx.rows(_LIST, {"account_id": account_id, "limit": LIST_MAX})]
+def list_(tx: Tx, account_id: str, page: Page = FIRST) -> list[Package]:
+    """An account's packages, those that end first before the others."""
+    keys = {"account_id": account_id, "marker": page.marker, "limit": page.limit}
+    return [_package(row) for row in tx.rows(_LIST, keys)]
 
 
 def renew_due(tx: Tx, caller: Caller) -> int:

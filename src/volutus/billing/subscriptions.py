@@ -17,10 +17,10 @@ from volutus.billing import accounts, ledger, money, notices, prices, terms
 from volutus.billing.accounts import Account, NotEnoughFunds
 from volutus.billing.ledger import REVENUE, Side, Transfer
 from volutus.billing.meters import meter_of, ordered
-from volutus.billing.notices import Ordered
+from volutus.billing.notices import FIRST, Ordered
 from volutus.billing.prices import AHEAD, Quoted
 from volutus.billing.terms import Cost
-from volutus.db import Tx
+from volutus.db import Page, Tx
 from volutus.errors import Conflict, Invalid, NotFound
 from volutus.identity import Caller
 
@@ -90,6 +90,8 @@ _LIST = text(
     f"""
     SELECT {_COLUMNS} FROM billing_subscription
     WHERE account_id = :account_id AND package_id IS NULL AND (NOT :active OR ends_at > :now)
+        AND (CAST(:marker AS text) IS NULL
+             OR (ends_at, id) > (SELECT ends_at, id FROM billing_subscription WHERE id = :marker))
     ORDER BY ends_at, id LIMIT :limit
     """  # noqa: S608
 )
@@ -164,10 +166,11 @@ def get(tx: Tx, caller: Caller, subscription_id: str) -> Subscription:
     return _subscription(row)
 
 
-def list_(tx: Tx, account_id: str, *, active_only: bool = False) -> list[Subscription]:
+def list_(tx: Tx, account_id: str, page: Page = FIRST, *, active_only: bool = False) -> list[Subscription]:
     """An account's subscriptions, those that end first before the others."""
-    keys = {"account_id": account_id, "active": active_only, "now": tx.now, "limit": LIST_MAX}
-    return [_subscription(row) for row in tx.rows(_LIST, keys)]
+    keys = {"account_id": account_id, "active": active_only, "now": tx.now}
+    rows = tx.rows(_LIST, {**keys, "marker": page.marker, "limit": page.limit})
+    return [_subscription(row) for row in rows]
 
 
 def set_auto_renew(tx: Tx, caller: Caller, subscription: Subscription, auto_renew: bool) -> None:

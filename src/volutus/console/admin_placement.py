@@ -49,7 +49,7 @@ async def show(renderer: Renderer, visit: Visit) -> Response:
     hosts = _hosts(fitting["provider_summaries"], amounts)
     total = sum(count for _key, _free, count in hosts)
     rows = [_row(key, names.get(key, key), zone_of, free, count) for key, free, count in hosts[:_HOSTS_MAX]]
-    about = ngettext("%(count)s such server fits.", "%(count)s such servers fit.", total)
+    about = ngettext("%(count)s server of this size fits.", "%(count)s servers of this size fit.", total)
     sheet = Sheet(
         title=_("Placement"),
         about=about % {"count": f"{total:,}"},
@@ -110,7 +110,7 @@ def _amounts(visit: Visit) -> dict[str, int]:
 def _size_fields(visit: Visit) -> list[Field]:
     labels = (_("MHz"), _("Cores"), _("Memory, MiB"), _("Disk, GiB"))
     return [
-        Field(field, label, value=visit.asked(field) or str(usual))
+        Field(field, label, "number", visit.asked(field) or str(usual))
         for (field, _class, usual), label in zip(_SIZE, labels, strict=True)
     ]
 

@@ -1,6 +1,6 @@
-"""The billing API prices in the open, one's own account, orders, and the operator's
-part."""
+"""The billing API: prices in the open, one's own account, orders, and the operator's part."""
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -8,7 +8,10 @@ import pytest
 from tests.billing.test_ahead import add_port
 from tests.billing.test_rating import rate_all
 from tests.conftest import make_caller
-from volutus.billing import burst
+from volutus.billing import accounts, burst, checkouts, invoices, packages, subscriptions
+from volutus.billing.packages import Item, PackageOrder
+from volutus.billing.subscriptions import SubscriptionOrder
+from volutus.identity.caller import CLOUD
 from volutus.metering import Usage, open_usage
 
 V1 = "/billing/v1"
@@ -242,3 +245,30 @@ def test_traffic_by_rate_or_volume(rich, operator, database):
 def test_before_billing_is_open_it_says_so(api):
     assert api.get(f"{V1}/balance").status_code == 409
     assert api.get(f"{V1}/prices").status_code == 409
+
+
+def test_lists_are_read_page_by_page(rich, database, clock):
+    me = make_caller("project-a")
+    began = clock.now()
+    with database.begin() as tx:
+        for number in range(3):
+            checkouts.order(tx, me, "stripe", Decimal(5))
+            item = Item("server", f"s{number}", "cpu_mhz", Decimal(10))
+            packages.buy(tx, me, PackageOrder("server", f"s{number}", (item,), 1))
+            order = SubscriptionOrder("cpu_mhz", Decimal(10), 1)
+            subscriptions.buy(tx, me, accounts.mine(tx, me), [order])
+    clock.advance(1000)
+    rate_all(database)
+    with database.begin() as tx:
+        for number in range(3):
+            starts = began + timedelta(minutes=5 * number)
+            invoices.issue(tx, CLOUD, "project-a", starts, starts + timedelta(minutes=5))
+    for name in ("subscriptions", "packages", "payments", "invoices", "notices"):
+        whole = rich.get(f"{V1}/{name}").json()[name]
+        path, pages = f"{V1}/{name}?limit=2", []
+        while path:
+            body = rich.get(path).json()
+            pages.append(body[name])
+            path = body.get(f"{name}_links", [{"href": ""}])[0]["href"].partition("testserver")[2]
+        assert sum(pages, []) == whole, name  # noqa: RUF017
+        assert len(whole) >= 3 and max(map(len, pages)) == 2

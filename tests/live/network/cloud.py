@@ -240,6 +240,9 @@ class Cloud:
         for path in self.sockets:
             # WireGuard ends itself when its socket goes.
             path.unlink(missing_ok=True)
+        for guest in self.guests:
+            # A port without its device is looked for each time the switch starts.
+            self.ovs("--if-exists", "del-port", guest.tap)
         for namespace in [*(guest.namespace for guest in self.guests), *self.outside]:
             subprocess.run(["ip", "netns", "delete", namespace], check=False, capture_output=True)
         self._inside.shutdown()

@@ -20,15 +20,16 @@ PING = {"protocol": "icmp"}
 # Found by the scan of every half minute, and mended at once.
 MENDED_WITHIN_S = 60.0
 INTERVAL_S = 0.1
-# What a kill may cost a ping between guests of one host, in seconds. The switch is away for about one, and
-# when its database comes back the controller writes its flows anew; more here for a busy machine.
+# What a kill may cost a ping between guests of one host, in seconds. The switch is away for about one, for
+# the controller takes so long to come back to it, and when its database comes back the controller writes its
+# flows anew; more here for a busy machine.
 LOSSES_S = {
     "ovn-northbound": 0.2,
     "ovn-southbound": 0.2,
     "ovn-northd": 0.2,
     "ovn-controller": 0.3,
     "ovsdb-server": 3.0,
-    "ovs-vswitchd": 3.0,
+    "ovs-vswitchd": 5.0,
 }
 # How long the ping goes on after each is back.
 GOES_ON_S = 5.0 if os.environ.get("VOLUTUS_TEST_COSTLY") else 1.0

@@ -102,7 +102,7 @@ def test_nobody_is_told_anothers_metadata(demo: Tenant, admin: Tenant) -> None:
     neighbour.do("ip", "route", "replace", "169.254.169.254", "via", "10.73.0.2", "src", "10.73.0.11")
     assert ask(neighbour, headers) == ""
     stolen = link_local(server_port["mac_address"])
-    neighbour.do("ip", "address", "add", f"{stolen}/64", "dev", "eth0")
+    neighbour.do("ip", "address", "add", f"{stolen}/64", "dev", "eth0", "nodad")
     neighbour.do("ip", "route", "add", "fe80::a9fe:a9fe", "dev", "eth0", "src", stolen, "metric", "1")
     assert ask(neighbour, headers, "fe80::a9fe:a9fe%eth0") == ""
     # What claims to be the server's is not among its cards.

@@ -20,10 +20,9 @@ from volutus.billing.accounts import Account
 from volutus.billing.ledger import LineFilter
 from volutus.billing.thing_costs import Thing
 from volutus.compute import meters
-from volutus.db.paging import PAGE_MAX
 from volutus.http.kernel import Request, document
 from volutus.http.openstack.billing import queries, views
-from volutus.http.openstack.billing.paging import next_page
+from volutus.http.openstack.billing.paging import listed, numbered_page
 
 # What disks are metered as.
 VOLUME = "volume"
@@ -95,7 +94,9 @@ def forecast(request: Request) -> Response:
 def notices_mine(request: Request) -> Response:
     """What the account was told."""
     account = accounts.mine(request.tx, request.caller)
-    return document({"notices": views.shown(notices.list_(request.tx, account.id))})
+    asked = numbered_page(request)
+    found = views.shown(notices.list_(request.tx, account.id, asked))
+    return document(listed(request, "notices", found, asked))
 
 
 def _balance(request: Request, account: Account) -> dict[str, object]:
@@ -117,19 +118,20 @@ def _balance(request: Request, account: Account) -> dict[str, object]:
 
 def _ledger(request: Request, account: Account) -> Response:
     query = request.query
+    asked = numbered_page(request)
     wanted = LineFilter(
         project_id=query.get("project_id"),
         meter=query.get("meter"),
         kind=query.get("kind"),
         since=queries.moment(request, "since"),
         until=queries.moment(request, "until"),
-        before_number=queries.number(request, "marker", 0, 2**62) or None,
-        limit=queries.number(request, "limit", PAGE_MAX, PAGE_MAX),
+        before_number=None if asked.marker is None else int(asked.marker),
+        limit=asked.limit,
     )
     lines = [views.ledger_line(line) for line in ledger.lines(request.tx, account.id, wanted)]
     if views.wants_csv(request):
         return views.table(lines, "ledger")
-    return document({"ledger": lines, **next_page(request, "ledger", lines, wanted.limit)})
+    return document(listed(request, "ledger", lines, asked, "number"))
 
 
 def _statement(request: Request, account: Account) -> Response:

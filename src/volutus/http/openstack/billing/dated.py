@@ -34,7 +34,7 @@ def exchange_rates(request: Request) -> Response:
 def publish_rate(request: Request) -> Response:
     """An exchange rate."""
     body = request.read(schemas.ExchangeRateBody).exchange_rate
-    rate = Rate(body.base, body.quote, body.rate, body.valid_from)
+    rate = Rate(body.base, body.quote, body.rate, body.valid_from or request.tx.now)
     prices.publish_rate(request.tx, request.caller, rate)
     return created({"exchange_rate": views.shown(rate)})
 
@@ -60,7 +60,7 @@ def costs(request: Request) -> Response:
 def set_cost(request: Request) -> Response:
     """What a unit of a meter costs from a moment on."""
     body = request.read(schemas.CostBody).cost
-    cost = Cost(body.meter, body.currency, body.cost, body.valid_from)
+    cost = Cost(body.meter, body.currency, body.cost, body.valid_from or request.tx.now)
     margins.set_cost(request.tx, request.caller, cost)
     return created({"cost": views.shown(cost)})
 

@@ -41,8 +41,9 @@ BODIES: dict[tuple[str, str], type[msgspec.Struct]] = {
 # A price list is sent as the file that it is.
 _FILE: dict[str, Any] = {"application/toml": {"schema": {"type": "string"}}}
 FILES = {("POST", "/v1/price-lists"): _FILE | {"text/csv": {"schema": {"type": "string"}}}}
+_PAGE = ("limit", "marker")
 _LIST, _SPAN = ("region", "currency"), ("month", "since", "until", "format")
-_LEDGER = ("project_id", "meter", "kind", "since", "until", "limit", "marker", "format")
+_LEDGER = ("project_id", "meter", "kind", "since", "until", *_PAGE, "format")
 # What may be asked of a list or a report, by the path of its GET.
 QUERIES: dict[str, tuple[str, ...]] = {
     "/v1/prices": (*_LIST, "format"),
@@ -53,9 +54,13 @@ QUERIES: dict[str, tuple[str, ...]] = {
     "/v1/accounts/{account_id}/ledger": _LEDGER,
     "/v1/statement": ("project_id", *_SPAN),
     "/v1/accounts/{account_id}/statement": ("project_id", *_SPAN),
-    "/v1/subscriptions": ("status",),
+    "/v1/notices": _PAGE,
+    "/v1/payments": _PAGE,
+    "/v1/invoices": _PAGE,
+    "/v1/packages": _PAGE,
+    "/v1/subscriptions": ("status", *_PAGE),
     "/v1/invoices/{number}": ("format",),
-    "/v1/accounts": ("limit", "marker"),
+    "/v1/accounts": _PAGE,
     "/v1/margin": ("currency", *_SPAN),
     "/v1/showback": _SPAN,
     "/v1/books": ("format",),

@@ -14,6 +14,7 @@ from volutus.billing.traffic import RateOrder
 from volutus.errors import Invalid
 from volutus.http.kernel import Request, created, document, no_content
 from volutus.http.openstack.billing import schemas, views
+from volutus.http.openstack.billing.paging import listed, page
 
 
 def quote(request: Request) -> Response:
@@ -50,8 +51,10 @@ def calculate(request: Request) -> Response:
 def subscriptions(request: Request) -> Response:
     """Those of the caller's account."""
     account = accounts.mine(request.tx, request.caller)
-    found = subscriptions_.list_(request.tx, account.id, active_only=request.query.get("status") == "active")
-    return document({"subscriptions": [_subscription(request, one) for one in found]})
+    asked, active_only = page(request), request.query.get("status") == "active"
+    found = subscriptions_.list_(request.tx, account.id, asked, active_only=active_only)
+    lines = [_subscription(request, one) for one in found]
+    return document(listed(request, "subscriptions", lines, asked))
 
 
 def subscribe(request: Request) -> Response:
@@ -84,8 +87,9 @@ def extend(request: Request) -> Response:
 def packages(request: Request) -> Response:
     """The account's prepaid servers."""
     account = accounts.mine(request.tx, request.caller)
-    found = packages_.list_(request.tx, account.id)
-    return document({"packages": [_package(request, one) for one in found]})
+    asked = page(request)
+    lines = [_package(request, one) for one in packages_.list_(request.tx, account.id, asked)]
+    return document(listed(request, "packages", lines, asked))
 
 
 def buy_package(request: Request) -> Response:

@@ -9,12 +9,15 @@ from volutus.billing.budgets import BudgetOrder
 from volutus.errors import NotFound
 from volutus.http.kernel import Request, created, document, no_content, whole_number
 from volutus.http.openstack.billing import schemas, views
+from volutus.http.openstack.billing.paging import listed, numbered_page
 
 
 def invoices(request: Request) -> Response:
     """The account's invoices."""
     account = accounts.mine(request.tx, request.caller)
-    return document({"invoices": views.shown(invoices_.list_(request.tx, account.id))})
+    asked = numbered_page(request)
+    found = views.shown(invoices_.list_(request.tx, account.id, asked))
+    return document(listed(request, "invoices", found, asked, "number"))
 
 
 def invoice(request: Request) -> Response:

@@ -10,12 +10,15 @@ from volutus.billing.providers import Provider
 from volutus.errors import NotFound
 from volutus.http.kernel import Request, accepted, document, no_content
 from volutus.http.openstack.billing import schemas, views
+from volutus.http.openstack.billing.paging import listed, page
 
 
 def index(request: Request) -> Response:
     """The account's payments, newest first."""
     account = accounts.mine(request.tx, request.caller)
-    return document({"payments": views.shown(checkouts.list_(request.tx, account.id))})
+    asked = page(request)
+    found = views.shown(checkouts.list_(request.tx, account.id, asked))
+    return document(listed(request, "payments", found, asked))
 
 
 def create(request: Request) -> Response:
