@@ -246,8 +246,7 @@ def remove(tx: Tx, caller: Caller, floating_id: str, if_revision: int | None = N
     metering.close_usage(tx, "floatingip", [floating_id])
     audit.record(tx, caller, "delete", "network.floatingip", floating_id)
     if floating.router_id is not None:
-        units.touch(tx, Kind.ROUTER, [floating.router_id])
-        units.touch_balancers_at(tx, [floating.port_id or ""])
+        _touch(tx, floating.router_id, floating.port_id)
 
 
 def _make_port(tx: Tx, caller: Caller, network: Network, order: FloatingIpOrder, floating_id: str) -> Port:
@@ -303,8 +302,7 @@ def _associate(
         .where(floating_ips.c.id == floating_id)
         .values(port_id=port_id, fixed_ip=fixed.address, router_id=router_id)
     )
-    units.touch(tx, Kind.ROUTER, [router_id])
-    units.touch_balancers_at(tx, [port_id])
+    _touch(tx, router_id, port_id)
 
 
 def router_between(tx: Tx, port: Port, fixed: FixedIp, network_id: str) -> str:
@@ -350,8 +348,15 @@ def _part(tx: Tx, floating: FloatingIp) -> None:
             .where(floating_ips.c.id == floating.id)
             .values(port_id=None, fixed_ip=None, router_id=None)
         )
-        units.touch(tx, Kind.ROUTER, [floating.router_id])
-        units.touch_balancers_at(tx, [floating.port_id or ""])
+        _touch(tx, floating.router_id, floating.port_id)
+
+
+def _touch(tx: Tx, router_id: str, port_id: str | None) -> None:
+    """Have the router translate anew; whoever has the port is told what it is called outside."""
+    units.touch(tx, Kind.ROUTER, [router_id])
+    if port_id is not None:
+        units.touch(tx, Kind.PORT, [port_id])
+        units.touch_balancers_at(tx, [port_id])
 
 
 def _bad(message: str, field: str) -> InvalidInput:

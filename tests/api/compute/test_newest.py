@@ -1,4 +1,5 @@
-"""What versions 2.93 to 2.104 brought: volumes written anew, shares, hints, pinned zones, strict queries."""
+"""What versions 2.93 to 2.104 brought: volumes written anew, shares, hints, pinned zones, strict queries; and
+what stands with them: disks on their buses, networks and addresses that a guest gets."""
 
 import pytest
 from sqlalchemy import text
@@ -156,3 +157,28 @@ def test_a_project_without_a_network_gets_one(nova, plane):
     plane.settle()
     shown = stranger.get(f"{ROOT}/servers/detail").json()["servers"]
     assert [list(server["addresses"]) for server in shown] == [["auto_allocated_network"]] * 3 + [[]]
+
+
+def test_a_guest_learns_its_floating_ip(nova, plane):
+    operator = at(nova, "2.1", role="admin")
+    wide = operator.post("/network/v2.0/networks", {"network": {"name": "wide", "router:external": True}})
+    wide_id = wide.json()["network"]["id"]
+    subnet = {"network_id": wide_id, "ip_version": 4, "cidr": "192.0.2.0/24"}
+    assert operator.post("/network/v2.0/subnets", {"subnet": subnet}).is_success
+    gateway = {"external_gateway_info": {"network_id": wide_id}}
+    router = nova.post("/network/v2.0/routers", {"router": gateway}).json()["router"]["id"]
+    inside = nova.get("/network/v2.0/networks?name=private").json()["networks"][0]["subnets"][0]
+    path = f"/network/v2.0/routers/{router}/add_router_interface"
+    assert nova.put(path, {"subnet_id": inside}).is_success
+    id_ = make(nova, plane)
+    port = nova.get(f"/network/v2.0/ports?device_id={id_}").json()["ports"][0]["id"]
+
+    def told():
+        plane.settle()
+        return plane.hosts[0].guests[id_].spec.metadata["latest/meta-data/public-ipv4"]
+
+    body = {"floating_network_id": wide_id, "port_id": port}
+    made = nova.post("/network/v2.0/floatingips", {"floatingip": body}).json()["floatingip"]
+    assert told() == made["floating_ip_address"]
+    assert nova.delete(f"/network/v2.0/floatingips/{made['id']}").is_success
+    assert told() == ""
