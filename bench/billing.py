@@ -178,7 +178,7 @@ def main() -> None:
 
 def _balances(database: Database) -> list[tuple[ledger.Side, Decimal]]:
     with database.read() as tx:
-        return ledger.balances(tx)
+        return ledger.balances(tx, limit=10_000_000)
 
 
 if __name__ == "__main__":
