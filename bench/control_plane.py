@@ -2,7 +2,7 @@
 
 Starts a cloud of real processes on loopback with simulated hosts, measures it from outside, and prints each
 figure beside its goal and beside what OpenStack's own services did on a machine with two cores. Durable: a
-commit is on the disk. Needs root; takes under five minutes, with `--quick` under one.
+commit is on the disk. Needs root; takes more than ten minutes, with `--quick` about one.
 """
 
 import argparse

@@ -248,7 +248,7 @@ def lines(tx: Tx, account_id: str, wanted: LineFilter) -> list[Line]:
 
 
 def balances(tx: Tx, limit: int = 10_000) -> list[tuple[Side, Decimal]]:
-    """Every account that has entries, with what it holds."""
+    """The accounts that have entries, with what each holds, by kind and owner: the first `limit` of them."""
     return [
         (Side(row.kind, row.owner, row.currency), row.balance) for row in tx.rows(_SUMS, {"limit": limit})
     ]

@@ -122,7 +122,7 @@ def export(request: Request) -> Response:
 
 
 def books(request: Request) -> Response:
-    """Every account of the ledger with what it holds; the sum is zero."""
+    """The accounts of the ledger with what each holds, the first 10,000 of them; the sum of all is zero."""
     rows: list[dict[str, Any]] = [
         {"kind": side.kind, "owner": side.owner, "currency": side.currency, "balance": f"{held:f}"}
         for side, held in ledger.balances(request.tx)
