@@ -196,14 +196,17 @@ class Cloud:
         return True
 
 
-def eventually(condition: Callable[[], Any], what: str, within_s: float = READY_WITHIN_S) -> Any:
-    """The first true value of the condition."""
+def eventually(
+    condition: Callable[[], Any], what: str | Callable[[], str], within_s: float = READY_WITHIN_S
+) -> Any:
+    """The first true value of the condition. Raises TimeoutError that says what was waited for, asked for at
+    the end where it is a function."""
     deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:
         if value := condition():
             return value
         time.sleep(0.05)
-    raise TimeoutError(f"not within {within_s:.0f} s: {what}")
+    raise TimeoutError(f"not within {within_s:.0f} s: {what if isinstance(what, str) else what()}")
 
 
 def family(pid: int) -> set[int]:

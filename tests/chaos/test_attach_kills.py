@@ -64,15 +64,17 @@ class Pairs:
         except (ConnectionError, TimeoutError):
             self.tenant.client.close()
 
-    def agreed(self) -> bool:
-        """Whether nothing is under way, and both services tell the same of each volume."""
+    def unsettled(self) -> list[str]:
+        """Volumes of which something is under way, or of which the two services do not tell the same."""
+        told = []
         for server_id, volume_id in self.pairs:
             found = self.volume(volume_id)
             tied = [one["server_id"] for one in found["attachments"]]  # type: ignore[attr-defined]
-            plugged = self.plugged(server_id) == [volume_id]
-            if (found["status"], tied) != (("in-use", [server_id]) if plugged else ("available", [])):
-                return False
-        return True
+            plugged = self.plugged(server_id)
+            expected = ("in-use", [server_id]) if plugged == [volume_id] else ("available", [])
+            if (found["status"], tied) != expected:
+                told.append(f"{volume_id} is {found['status']} in {tied}, server {server_id} has {plugged}")
+        return told
 
     def clear(self) -> None:
         for server_id, _ in self.pairs:
@@ -92,6 +94,6 @@ def test_what_is_plugged_in_is_what_is_told(cloud: Cloud, tenant: Tenant, seed: 
             pairs.act(dice)
             time.sleep(dice.uniform(0, 0.15))
     told = killer.told
-    eventually(pairs.agreed, f"all is settled; {told}", SETTLED_WITHIN_S)
+    eventually(lambda: not pairs.unsettled(), lambda: f"{told}: {pairs.unsettled()}", SETTLED_WITHIN_S)
     pairs.clear()
     await_order(cloud, ("volume_attachments", "volume_disks", "assignments", "claims"), told)

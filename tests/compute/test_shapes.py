@@ -205,6 +205,22 @@ def test_volumes_of_a_shelved_server_wait_for_it_or_leave_at_once(plane, server)
         assert volume.get_volume(tx, plane.caller, kept).status == "in-use"
 
 
+@pytest.mark.parametrize("running", [True, False])
+def test_a_volume_taken_out_before_its_host_heard_of_it_is_let_go(plane, server, running):
+    if not running:
+        plane.act(actions.stop, server.id)
+        plane.settle()
+    with plane.database.begin() as tx:
+        volume_id = volume.volumes.create(tx, plane.caller, volume.VolumeOrder(size_gib=1)).id
+    plane.settle()
+    plane.act(attachments.attach, server.id, volume_id=volume_id)
+    plane.act(attachments.detach, server.id, volume_id=volume_id)
+    plane.settle()
+    with plane.database.read() as tx:
+        assert volume.get_volume(tx, plane.caller, volume_id).status == "available"
+    assert plane.get(server.id).status.task_state is None
+
+
 def test_a_guest_that_takes_it_grows_while_it_runs(plane, server):
     from sqlalchemy import text
 

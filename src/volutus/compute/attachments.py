@@ -1,7 +1,7 @@
 """Volumes of servers that exist: plugging and unplugging."""
 
 from volutus import volume
-from volutus.compute import actions, history, servers
+from volutus.compute import actions, guest_orders, history, servers
 from volutus.compute.faults import AttachmentNotFound
 from volutus.compute.servers import Server
 from volutus.db import Page, Tx
@@ -70,6 +70,7 @@ def detach(tx: Tx, caller: Caller, server_id: str, volume_id: str) -> None:
         volume.record_plugged(tx, server.id, [])
         _done_at_once(tx, caller, server, "detach_volume")
         return
+    guest_orders.renew(tx, server.id)
     actions.touched(tx, caller, server, "detach_volume")
 
 

@@ -41,6 +41,12 @@ def order(tx: Tx, server: Server, guest: Guest) -> bool:
     return True
 
 
+def renew(tx: Tx, server_id: str) -> None:
+    """Have the host told once more, though it may be what it was told last: its answer is wanted. A volume
+    that is taken out before the host ever heard of it is seen to be out by that."""
+    tx.execute(update(guests).where(guests.c.server_id == server_id).values(assigned_digest=None))
+
+
 def _digest(spec: GuestSpec, power_orders: int) -> str:
     """Tells orders apart. To start a guest that stopped itself is another order though it says the same."""
     return hashlib.sha256(msgspec.json.encode(spec) + str(power_orders).encode()).hexdigest()

@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Any
 
 import msgspec
-from sqlalchemy import delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, delete, insert, or_, select, update
 
 from volutus import audit
 from volutus.db import Tx
@@ -318,20 +318,18 @@ def record_observed(tx: Tx, host_id: str, observed: Sequence[DiskObserved], gone
 def record_plugged(tx: Tx, server_id: str, disk_ids: Sequence[str]) -> None:
     """The guest was seen with exactly these disks, having applied its newest document. (From a report on an
     older one, a volume about to be plugged in could be taken for one already unplugged.)"""
-    mine = (attachments.c.server_id == server_id) & attachments.c.by_compute
     plugged = attachments.c.volume_id.in_(disk_ids)
+    arriving = plugged & (attachments.c.wanted != "detached") & attachments.c.attached_at.is_(None)
+    leaving = ~plugged & (attachments.c.wanted == "detached")
+    mine = _mine(server_id) & _held_volume(_mine(server_id) & (arriving | leaving))
     arrived = (
         update(attachments)
-        .where(mine, plugged, attachments.c.wanted != "detached", attachments.c.attached_at.is_(None))
+        .where(mine, arriving)
         .values(wanted="attached", attached_at=tx.now)
         .returning(attachments.c.volume_id)
         .cte("arrived")
     )
-    left = (
-        delete(attachments)
-        .where(mine, ~plugged, attachments.c.wanted == "detached")
-        .returning(attachments.c.volume_id)
-    )
+    left = delete(attachments).where(mine, leaving).returning(attachments.c.volume_id)
     both = left.cte("left").select().union_all(arrived.select())
     _touch(tx, [row.volume_id for row in tx.rows(both.limit(DISKS_PER_SERVER_MAX * 2))])
 
@@ -341,7 +339,7 @@ def release_server(tx: Tx, server_id: str) -> None:
     own = select(volumes.c.id).where(volumes.c.server_id == server_id).limit(DISKS_PER_SERVER_MAX * 2)
     freed = tx.rows(
         delete(attachments)
-        .where(attachments.c.server_id == server_id, attachments.c.by_compute)
+        .where(_mine(server_id), _held_volume(_mine(server_id)))
         .returning(attachments.c.volume_id, attachments.c.delete_on_termination)
     )
     doomed = [row.volume_id for row in freed if row.delete_on_termination]
@@ -418,6 +416,18 @@ def _free_target(tx: Tx, tie: _Tie) -> str:
     if not free:
         raise WrongStatus(f"Server {tie.server_id} has {DISKS_PER_SERVER_MAX} disks: it can have no more.")
     return free[0]
+
+
+def _mine(server_id: str) -> ColumnElement[bool]:
+    return (attachments.c.server_id == server_id) & attachments.c.by_compute
+
+
+def _held_volume(concerned: ColumnElement[bool]) -> ColumnElement[bool]:
+    """True of the attachments of volumes that are locked by asking: whoever changes an attachment has its
+    volume first, so that no two wait for each other."""
+    tied = select(attachments.c.volume_id).where(concerned)
+    held = select(volumes.c.id).where(volumes.c.id.in_(tied)).order_by(volumes.c.id).with_for_update()
+    return attachments.c.volume_id.in_(select(held.cte("held").c.id))
 
 
 def _touch(tx: Tx, volume_ids: Sequence[str]) -> None:
