@@ -79,12 +79,18 @@ furnish() {
 }
 
 features() {
-    cat "$project/tests/conformance/features.ini" - >"$directory/features.ini" <<INI
+    local other
+    other=$(openstack image show -f value -c id cirros-volutus-disk)
+    # A second image, so that rebuilding and filters by image are tried with two.
+    {
+        sed "/^\[compute\]$/a image_ref_alt = $other" "$project/tests/conformance/features.ini"
+        cat <<INI
 [image]
 images_manifest_file = $directory/images/manifest.yaml
 http_qcow2_image = http://$web_address/qcow2-v3.img
 image_caching_enabled = true
 INI
+    } >"$directory/features.ini"
 }
 
 case $verb in
