@@ -93,30 +93,34 @@ INI
     } >"$directory/features.ini"
 }
 
-case $verb in
-up)
-    mkdir -p "$directory"
-    spaces_up
-    web_up
-    cloud_up
-    credentials
-    furnish
-    features
-    ;;
-run)
-    export FEATURES=$directory/features.ini TEMPEST_IMAGE=${TEMPEST_IMAGE:-micro} TEMPEST_IMG_FILE=$directory/micro.raw
-    export TEMPEST_FLAVOR=${TEMPEST_FLAVOR:-c1} TEMPEST_FLAVOR_ALT=${TEMPEST_FLAVOR_ALT:-c2}
-    as_admin "$@"
-    ;;
-down)
-    inside "$project/volutus" destroy --yes --state-dir "$state" || true
-    kill "$(cat "$directory/web.pid")" || true
-    ip netns del "$space-web"
-    ip netns del "$space"
-    rm -r "$directory"
-    ;;
-*)
-    sed -n '2,/^set/s/^# \?//p' "$0"
-    exit 2
-    ;;
-esac
+# Read as a whole before it runs, so that an edit during a long suite does no harm.
+main() {
+    case $verb in
+    up)
+        mkdir -p "$directory"
+        spaces_up
+        web_up
+        cloud_up
+        credentials
+        furnish
+        features
+        ;;
+    run)
+        export FEATURES=$directory/features.ini TEMPEST_IMAGE=${TEMPEST_IMAGE:-micro} TEMPEST_IMG_FILE=$directory/micro.raw
+        export TEMPEST_FLAVOR=${TEMPEST_FLAVOR:-c1} TEMPEST_FLAVOR_ALT=${TEMPEST_FLAVOR_ALT:-c2}
+        as_admin "$@"
+        ;;
+    down)
+        inside "$project/volutus" destroy --yes --state-dir "$state" || true
+        kill "$(cat "$directory/web.pid")" || true
+        ip netns del "$space-web"
+        ip netns del "$space"
+        rm -r "$directory"
+        ;;
+    *)
+        sed -n '2,/^set/s/^# \?//p' "$0"
+        exit 2
+        ;;
+    esac
+}
+main "$@"; exit
