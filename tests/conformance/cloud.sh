@@ -69,8 +69,8 @@ PYTHON
 # What the suites expect to find beside what a new cloud has.
 furnish() {
     openstack volume type create --property "multiattach=<is> True" multiattach >/dev/null
-    # The client's own tests name the type that a test installation of OpenStack has.
-    openstack volume type create lvmdriver-1 >/dev/null
+    # What the client's own tests take the default type to be called.
+    openstack volume type set --name lvmdriver-1 standard
     openstack flavor create --ram 256 --disk 1 --vcpus 1 m1.tiny >/dev/null
     openstack image save --file "$directory/micro.qcow2" micro
     openstack image create --public --disk-format qcow2 --container-format bare \
