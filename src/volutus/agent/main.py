@@ -25,6 +25,7 @@ from volutus.agent.hypervisor.domain_xml import Machine
 from volutus.agent.hypervisor.guest_files import GuestFiles
 from volutus.agent.hypervisor.libvirt_driver import LibvirtAccess, LibvirtHypervisor
 from volutus.agent.hypervisor.pidwatch import PidWatch
+from volutus.agent.iscsi.exports import TgtExports
 from volutus.agent.network.ovs import OvsAccess, OvsNetwork
 from volutus.agent.records import FileRecords
 from volutus.agent.runner import Parts, Runner
@@ -92,6 +93,9 @@ def build(config: AgentConfig) -> Runner:
         hypervisor=hypervisor,
         storage=storage,
         network=network,
+        exports=TgtExports(
+            config.state_dir, config.qemu_user, lambda export_id: Channel(config).export_secret(export_id)
+        ),
         records=_records(config),
         fetch=lambda image_id: Channel(config).image(image_id),
         send=lambda image_id, path: Channel(config, SEND_TIMEOUT_S).send_image(image_id, path),
