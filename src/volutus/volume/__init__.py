@@ -8,6 +8,7 @@ is said by assignments; how a host keeps a disk, only its agent knows.
 from volutus.volume import (
     attachments,
     backups,
+    exports,
     group_snapshots,
     group_types,
     groups,
@@ -86,6 +87,7 @@ __all__ = [
     "begin_attach",
     "begin_detach",
     "discard",
+    "exports",
     "get_snapshot",
     "get_volume",
     "group_snapshots",
