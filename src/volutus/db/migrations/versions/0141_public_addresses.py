@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0141"
-down_revision = "0130"
+down_revision = "0145"
 
 
 def upgrade() -> None:
