@@ -25,6 +25,7 @@ from volutus.agent.storage.directory import DirectoryStorage, Options
 from volutus.wire import (
     Assignment,
     Desired,
+    DiskSource,
     DiskSpec,
     ExportObserved,
     ExportSpec,
@@ -242,6 +243,15 @@ def test_real_disks_to_a_real_initiator(served: Served) -> None:
     served.settle()
     for one in ("e-plain", "e-sealed"):
         assert "read 2097152" in served.io(one, "read -P 0x5a 1M 2M")
+    # Copies are of one instant, whatever is written meanwhile, and have the same key.
+    for disk_id, encrypted in (("plain", False), ("sealed", True)):
+        source = DiskSource(disk_id=disk_id)
+        spec = DiskSpec(id=f"of-{disk_id}", size_bytes=8 * MIB, source=source, encrypted=encrypted)
+        served.order(DISK, spec.id, spec)
+    served.settle()
+    for copy in ("of-plain", "of-sealed"):
+        content = b"".join(bytes(span) for span in served.storage.read(copy, 0))
+        assert content == bytes(MIB) + b"\x5a" * 2 * MIB + bytes(5 * MIB)
     # The agent dies and finds what it made; a session goes on.
     session = served.session("e-plain")
     assert "wrote 65536" in session.tell("write -f -P 0x11 0 64k")

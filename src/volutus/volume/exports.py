@@ -1,8 +1,8 @@
 """Exports: volumes served by iSCSI to machines outside the cloud, each to whoever knows its password.
 
-A volume has one export or is attached, never both; while it is exported only the export changes it. It is
-free again once its host says that no session of the export is left. The password is told when the export is
-made, and afterwards only to the host.
+A volume has one export or is attached, never both; while it is exported it can be copied (snapshots, backups,
+images), and only the export changes it. It is free again once its host says that no session of the export is
+left. The password is told when the export is made, and afterwards only to the host.
 """
 
 import secrets
@@ -83,8 +83,6 @@ def create(tx: Tx, caller: Caller, sealer: keys.Sealer, volume_id: str) -> tuple
         )
     if volume.status != Status.AVAILABLE or volume.host_id is None:
         raise ExportRefused(f"Volume {volume_id} is {volume.status}: it must be available to be exported.")
-    if disk_orders.copies_under_way(tx, volume_id):
-        raise ExportRefused(f"Volume {volume_id} is being copied: try again once the copy is made.")
     facts = placement.hosts.get(tx, volume.host_id).facts
     if facts is None or not facts.iscsi_portal:
         raise ExportRefused(f"Volume {volume_id} is stored where iSCSI is not offered.")

@@ -10,12 +10,12 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any
 
 from volutus.agent.faults import HostFault
-from volutus.agent.iscsi import monitor, tgt
+from volutus.agent.iscsi import copies, monitor, tgt
 from volutus.agent.iscsi.layout import Layout
 from volutus.agent.iscsi.monitor import Monitor, MonitorGone
 from volutus.agent.iscsi.tgt import Mode, Operation, Order, TgtGone
@@ -65,6 +65,9 @@ class TgtExports:
             self._offer(spec)
             self._served[spec.id] = spec
 
+    def copy_disk(self, export_id: str, target: Path, *, encrypted: bool) -> None:
+        copies.copy(self._session, _node(export_id), self._layout.inside(target), encrypted=encrypted)
+
     def drop(self, export_id: str) -> None:
         with self._lock:
             self._served.pop(export_id, None)
@@ -84,7 +87,7 @@ class TgtExports:
         account = pwd.getpwnam(self._user)
         os.chown(shown, account.pw_uid, account.pw_gid)
         node = _node(spec.id)
-        with monitor.opened(self._layout.monitor) as session:
+        with self._session() as session:
             # What an end in between left.
             _close(session, spec.id)
             disk: dict[str, Any] = {
@@ -104,8 +107,11 @@ class TgtExports:
             place = {"mountpoint": str(self._layout.inside(shown)), "allow-other": "off"}
             session.ask("block-export-add", **export, **place)
 
+    def _session(self) -> AbstractContextManager[Monitor]:
+        return monitor.opened(self._layout.monitor)
+
     def _hide(self, export_id: str) -> None:
-        with monitor.opened(self._layout.monitor) as session:
+        with self._session() as session:
             _close(session, export_id)
 
     def _offer(self, spec: ExportSpec) -> None:
@@ -150,13 +156,14 @@ class TgtExports:
 
     def _shown(self) -> set[str]:
         """The exports whose disks are shown."""
-        with monitor.opened(self._layout.monitor) as session:
+        with self._session() as session:
             names = [one["id"] for one in session.ask("query-block-exports")]
         return {name.removeprefix(_SHOWN) for name in names}
 
 
 def _close(session: Monitor, export_id: str) -> None:
     """End the showing of a disk, wait until nobody has it any more, and close it."""
+    copies.end(session, _node(export_id))
     shown = _SHOWN + export_id
     session.forget("block-export-del", id=shown, mode="hard")
     deadline = time.monotonic() + CLOSE_TIMEOUT_S
