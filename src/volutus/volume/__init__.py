@@ -8,6 +8,7 @@ is said by assignments; how a host keeps a disk, only its agent knows.
 from volutus.volume import (
     attachments,
     backups,
+    classes,
     exports,
     group_snapshots,
     group_types,
@@ -86,6 +87,7 @@ __all__ = [
     "backups",
     "begin_attach",
     "begin_detach",
+    "classes",
     "discard",
     "exports",
     "get_snapshot",

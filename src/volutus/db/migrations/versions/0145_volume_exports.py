@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0145"
-down_revision = "0130"
+down_revision = "0150"
 
 _EXPORTS = """
     CREATE TABLE volume_exports (
