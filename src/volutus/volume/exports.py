@@ -67,6 +67,15 @@ class Export:
     fault: str | None
 
 
+@dataclass(frozen=True)
+class ExportFilter:
+    """Which exports a list has; None means any. `everyones` is for administrators."""
+
+    everyones: bool = False
+    project_id: str | None = None
+    volume_id: str | None = None
+
+
 _SORTABLE = {"id": exports.c.id, "created_at": exports.c.created_at}
 _STORED = [name for name in Export.__dataclass_fields__ if name not in ("status", "fault")]
 
@@ -119,11 +128,15 @@ def get(tx: Tx, caller: Caller, export_id: str) -> Export:
     return _export(row, tx.now)
 
 
-def list_(tx: Tx, caller: Caller, page: Page, *, volume_id: str | None = None) -> list[Export]:
-    """Exports of the caller's project in pages."""
-    statement = select(exports).where(exports.c.project_id == caller.own_project())
-    if volume_id is not None:
-        statement = statement.where(exports.c.volume_id == volume_id)
+def list_(tx: Tx, caller: Caller, wanted: ExportFilter, page: Page) -> list[Export]:
+    """Exports in pages."""
+    statement = select(exports)
+    if not (caller.is_admin and wanted.everyones):
+        statement = statement.where(exports.c.project_id == caller.own_project())
+    elif wanted.project_id is not None:
+        statement = statement.where(exports.c.project_id == wanted.project_id)
+    if wanted.volume_id is not None:
+        statement = statement.where(exports.c.volume_id == wanted.volume_id)
     rows = tx.rows(paged(tx, statement, page, _SORTABLE, exports.c.id))
     return [_export(row, tx.now) for row in rows]
 

@@ -155,7 +155,7 @@ def test_what_is_exported_is_in_no_other_use(exports, cinder, operator, made, se
     cinder.get(f"/volumes/{volume_id}", 404)
 
 
-def test_exports_are_the_projects_own(exports, cinder, made, database, agent):
+def test_exports_are_the_projects_own(exports, cinder, operator, made, database, agent):
     volume_id = made()
     export_id = exports.make(volume_id)["export"]["id"]
     stranger, reader = cinder.as_(make_caller("project-b")), cinder.as_(make_caller(role="reader"))
@@ -166,7 +166,10 @@ def test_exports_are_the_projects_own(exports, cinder, made, database, agent):
     ):
         assert stranger.call(method, path, body).status_code == 404
         assert reader.call(method, path, body).status_code == (200 if method == "GET" else 403)
-    assert stranger.get("/exports")["exports"] == []
+    everyones = "/exports?all_tenants=1&project_id="
+    assert stranger.get("/exports")["exports"] == stranger.get(everyones + "project-a")["exports"] == []
+    assert [one["id"] for one in operator.get(everyones + "project-a")["exports"]] == [export_id]
+    assert operator.get(everyones + "project-b")["exports"] == []
     exports.make("x", 400)
     # Another host hears no password, and its words on the export count for nothing.
     with database.begin() as tx:
