@@ -46,15 +46,15 @@ class TgtExports:
 
     def exports(self) -> dict[str, ExportSpec | None]:
         try:
-            whole = self._targets().keys() & (shown := self._shown())
-            partly = shown | self._targets().keys()
+            offered, shown = set(self._targets()), self._shown()
         except (TgtGone, MonitorGone):
             # One does not live without the other.
-            whole, partly = set(), set()
+            offered, shown = set(), set()
         except HostFault:
             # It is busy: the host has other things to look after, and nothing is concluded from silence.
             return self._seen
-        self._seen = {one: self._served.get(one) if one in whole else None for one in partly}
+        served = {one: self._served.get(one) for one in offered & shown}
+        self._seen = {one: served.get(one) for one in offered | shown}
         return self._seen
 
     def serve(self, spec: ExportSpec, location: DiskLocation, key: bytes | None) -> None:
