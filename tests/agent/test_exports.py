@@ -15,6 +15,7 @@ from tests.agent.world import EPOCH, World, no_image
 from volutus.agent.converge import DISK, EXPORT, GUEST
 from volutus.agent.host import Drivers, Host
 from volutus.agent.hypervisor.daemon import QEMU_USER
+from volutus.agent.hypervisor.pidwatch import PidWatch
 from volutus.agent.hypervisor.simulated import SimulatedHypervisor
 from volutus.agent.iscsi import service
 from volutus.agent.iscsi.exports import TgtExports
@@ -103,7 +104,9 @@ class Served:
         self.service = subprocess.Popen(command, stderr=self.log, stdout=self.log)
 
     def start_agent(self) -> None:
-        self.exports = TgtExports(self.directory, QEMU_USER, self.password)
+        self.hints: list[None] = []
+        self.watch = PidWatch(lambda: self.hints.append(None))
+        self.exports = TgtExports(self.directory, QEMU_USER, self.password, self.watch)
         touching = SimulatedHypervisor(), self.storage, SimulatedNetwork(), self.exports
         self.host = Host(
             Drivers(*touching, MemoryRecords(), no_image, lambda *_: None), "boot", lambda: EPOCH
@@ -208,6 +211,7 @@ def served(tmp_path):
     directory.mkdir()
     made = Served(directory, port)
     yield made
+    made.watch.close()
     made.service.terminate()
     made.service.wait(20)
     made.log.close()
@@ -238,6 +242,7 @@ def test_real_disks_to_a_real_initiator(served: Served) -> None:
     # tgtd dies: the service ends, is started anew by whoever supervises it, and all is as before.
     os.kill(served.daemon("tgtd"), signal.SIGKILL)
     assert served.service.wait(20) != 0
+    wait_until("the agent has heard of it", lambda: served.hints)
     assert served.host.look(served.now).actions and not said(served.host, "e-plain").ready
     served.start_service()
     served.settle()
@@ -255,6 +260,7 @@ def test_real_disks_to_a_real_initiator(served: Served) -> None:
     # The agent dies and finds what it made; a session goes on.
     session = served.session("e-plain")
     assert "wrote 65536" in session.tell("write -f -P 0x11 0 64k")
+    served.watch.close()
     served.start_agent()
     served.settle()
     assert all(said(served.host, one).ready for one in exports)

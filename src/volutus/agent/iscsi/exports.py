@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from volutus.agent.faults import HostFault
+from volutus.agent.hypervisor.pidwatch import PidWatch, read_pid
 from volutus.agent.iscsi import copies, monitor, tgt
 from volutus.agent.iscsi.layout import Layout
 from volutus.agent.iscsi.monitor import Monitor, MonitorGone
@@ -33,9 +34,13 @@ SECRET_BYTES = 16
 
 
 class TgtExports:
-    """See the module. `secret` gives the CHAP password of an export, which is kept in memory alone."""
+    """See the module. `secret` gives the CHAP password of an export, which is kept in memory alone; `watch`
+    gets the service's process to look after."""
 
-    def __init__(self, agent_dir: Path, user: str, secret: Callable[[str], str]) -> None:
+    def __init__(
+        self, agent_dir: Path, user: str, secret: Callable[[str], str], watch: PidWatch | None = None
+    ) -> None:
+        self._watch = watch
         self._layout = Layout(agent_dir)
         self._user = user
         self._secret = secret
@@ -45,6 +50,9 @@ class TgtExports:
         self._lock = threading.Lock()
 
     def exports(self) -> dict[str, ExportSpec | None]:
+        pid = read_pid(self._layout.pid_file)
+        if self._watch is not None and pid is not None:
+            self._watch.follow(frozenset({pid}))
         try:
             offered, shown = set(self._targets()), self._shown()
         except (TgtGone, MonitorGone):

@@ -55,6 +55,7 @@ def run(config: AgentConfig) -> None:
     # Each session and each disk takes a few.
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    layout.pid_file.write_text(str(os.getpid()))
     door = _door(layout.door)
     ended: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
