@@ -93,7 +93,8 @@ def _furnish(layout: Layout, account: pwd.struct_passwd) -> None:
         path.unlink(missing_ok=True)
     _mount("-t", "tmpfs", "-o", "mode=755,size=1m", "tmpfs", str(VIEW))
     (VIEW / "agent").mkdir()
-    _mount("--bind", str(layout.agent_dir), str(VIEW / "agent"))
+    # With the file systems that are mounted in it: pools may be some.
+    _mount("--rbind", str(layout.agent_dir), str(VIEW / "agent"))
     TGT_SOCKET.parent.mkdir(mode=0o700)
     os.chown(TGT_SOCKET.parent, account.pw_uid, account.pw_gid)
     # Everybody may open it where udev rules; elsewhere only root, unless it is made anew.
