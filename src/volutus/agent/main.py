@@ -98,7 +98,10 @@ def build(config: AgentConfig) -> Runner:
         storage=storage,
         network=network,
         exports=TgtExports(
-            config.state_dir, config.qemu_user, lambda export_id: Channel(config).export_secret(export_id)
+            config.state_dir,
+            config.qemu_user,
+            lambda export_id: Channel(config).export_secret(export_id),
+            PidWatch(hint),
         ),
         records=_records(config),
         fetch=lambda image_id: Channel(config).image(image_id),
