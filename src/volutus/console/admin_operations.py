@@ -66,8 +66,8 @@ async def show_audit(renderer: Renderer, visit: Visit) -> Response:
 
 
 def _command(visit: Visit, path: str) -> str:
-    origin = f"{visit.request.url.scheme}://{visit.request.url.netloc}"
-    return f"curl -H \"X-Auth-Token: $(openstack token issue -f value -c id)\" '{origin}{_ROOT}/{path}'"
+    address = visit.address(f"{_ROOT}/{path}")
+    return f"curl -H \"X-Auth-Token: $(openstack token issue -f value -c id)\" '{address}'"
 
 
 def _work_row(one: Document) -> Row:

@@ -47,7 +47,7 @@ async def show(renderer: Renderer, visit: Visit) -> Response:
         currency=found["price_list"]["currency"],
         region=found["price_list"]["region"],
     )
-    url = visit.request.url
+    address = visit.address(f"{BILLING}/prices")
     sheet = Sheet(
         title=_("Prices"),
         about=about,
@@ -64,8 +64,7 @@ async def show(renderer: Renderer, visit: Visit) -> Response:
                 _("Nothing has a price here: nothing is charged."),
             )
         ],
-        command=f"curl {url.scheme}://{url.netloc}{BILLING}/prices\n"
-        f"curl '{url.scheme}://{url.netloc}{BILLING}/prices/history?meter={meter}'",
+        command=f"curl {address}\ncurl '{address}/history?meter={meter}'",
     )
     meters = sorted({one["meter"] for one in found["prices"] if one["current"] is not None})
     return renderer.page(
