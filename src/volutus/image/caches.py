@@ -122,11 +122,10 @@ def drop(tx: Tx, caller: Caller, image_id: str) -> None:
     audit.record(tx, caller, "uncache", images.KIND, image_id)
 
 
-def clear(tx: Tx, caller: Caller, *, cached: bool, queued: bool) -> int:
-    """Drop all images that hosts have, or that they should fetch, or both; how many there were."""
+def clear(tx: Tx, caller: Caller, *, cached: bool, queued: bool) -> None:
+    """Drop all images that hosts have, or that they should fetch, or both."""
     dropped = _drop(tx, None, cached=cached, queued=queued)
     audit.record(tx, caller, "uncache", images.KIND, "all", {"images": len(dropped)})
-    return len(dropped)
 
 
 def forget(tx: Tx, image_id: str) -> None:

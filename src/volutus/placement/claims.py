@@ -46,22 +46,29 @@ class Shares:
 
 
 # The emptiest host by its scarcest resource, with some chance mixed in so that racing claims do not all
-# queue for one row. The update's own guard is evaluated on the locked row: whoever comes second sees what
-# the first has taken.
+# queue for one row; those that fit are put in order before their hosts are looked up, so that of thousands a
+# few are. The update's own guard is evaluated on the locked row: whoever comes second sees what the first has
+# taken.
 _CLAIM = text(
     """
     WITH chosen AS (
-        SELECT i.host_id FROM inventories i JOIN hosts h ON h.id = i.host_id
+        SELECT f.host_id FROM (
+            SELECT i.host_id, greatest(
+                i.mhz_used::float / greatest(i.mhz, 1), i.memory_mib_used::float / greatest(i.memory_mib, 1)
+            ) + random() * 0.1 AS use
+            FROM inventories i
+            WHERE i.mhz - i.mhz_used >= :mhz AND i.cores - i.cores_used >= :cores
+              AND i.memory_mib - i.memory_mib_used >= :memory_mib
+              AND i.disk_gib - i.disk_gib_used >= :disk_gib
+              AND (CAST(:only_hosts AS text[]) IS NULL OR i.host_id = ANY(CAST(:only_hosts AS text[])))
+              AND NOT i.host_id = ANY(CAST(:avoid_hosts AS text[]))
+              AND (CAST(:resources AS jsonb) = '{}'
+                   OR has_resources(i.resources, i.resources_used, CAST(:resources AS jsonb)))
+            ORDER BY use
+        ) f JOIN hosts h ON h.id = f.host_id
         WHERE h.enabled AND h.last_seen_at > :alive_after
-          AND i.mhz - i.mhz_used >= :mhz AND i.cores - i.cores_used >= :cores
-          AND i.memory_mib - i.memory_mib_used >= :memory_mib AND i.disk_gib - i.disk_gib_used >= :disk_gib
-          AND (CAST(:only_hosts AS text[]) IS NULL OR i.host_id = ANY(CAST(:only_hosts AS text[])))
-          AND NOT i.host_id = ANY(CAST(:avoid_hosts AS text[]))
           AND (CAST(:zone AS text) IS NULL OR h.zone = :zone)
-          AND has_resources(i.resources, i.resources_used, CAST(:resources AS jsonb))
-        ORDER BY greatest(
-            i.mhz_used::float / greatest(i.mhz, 1), i.memory_mib_used::float / greatest(i.memory_mib, 1)
-        ) + random() * 0.1 LIMIT 1
+        ORDER BY f.use LIMIT 1
     ), taken AS (
         UPDATE inventories i SET
             mhz_used = mhz_used + :mhz, cores_used = cores_used + :cores,

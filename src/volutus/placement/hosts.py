@@ -102,7 +102,7 @@ def list_(tx: Tx, page: Page) -> list[Host]:
 @dataclass(frozen=True)
 class HostQuery:
     """What hosts are wanted; None and empty mean any. `free` is by column (`mhz`, `cores` …): as much must be
-    unclaimed. `usable` is up and enabled."""
+    unclaimed. `usable` is up and enabled. `limit` is how many at most."""
 
     id: str | None = None
     hostname: str | None = None
@@ -110,10 +110,11 @@ class HostQuery:
     free: Mapping[str, int] = field(default_factory=dict)
     enabled: bool | None = None
     usable: bool = False
+    limit: int = HOSTS_MAX
 
 
 def search(tx: Tx, wanted: HostQuery) -> list[Host]:
-    """All hosts that fit, by name: as many as a cloud has."""
+    """The hosts that fit, by name: as many as a cloud has, unless fewer are wanted."""
     clauses: list[ColumnElement[bool]] = [
         inventories.c[name] - inventories.c[f"{name}_used"] >= amount for name, amount in wanted.free.items()
     ]
@@ -127,7 +128,7 @@ def search(tx: Tx, wanted: HostQuery) -> list[Host]:
         clauses.append(hosts.c.enabled.is_(wanted.enabled))
     if wanted.usable:
         clauses += [hosts.c.enabled, hosts.c.last_seen_at > tx.now - SILENT_AFTER]
-    statement = _SELECT.where(*clauses).order_by(hosts.c.hostname).limit(HOSTS_MAX)
+    statement = _SELECT.where(*clauses).order_by(hosts.c.hostname).limit(wanted.limit)
     return [_host(row, tx.now) for row in tx.rows(statement)]
 
 

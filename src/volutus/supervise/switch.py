@@ -22,6 +22,9 @@ NORTHBOUND_SCHEMA = Path("/usr/share/ovn/ovn-nb.ovsschema")
 SOUTHBOUND_SCHEMA = Path("/usr/share/ovn/ovn-sb.ovsschema")
 PHYSICAL_NETWORK = "physnet1"
 _COMMAND_TIMEOUT_S = 10
+# A controller that starts again works out its flows before it clears those that are there: cleared at once,
+# guests are cut off meanwhile.
+_FLOWS_KEPT_MS = 2000
 # Quiet on the console, which is the log file: what is normal is not worth a line.
 _LOG = ("-vconsole:info", "-vfile:off", "-vsyslog:off")
 
@@ -87,6 +90,8 @@ def switch_children(settings: Settings) -> tuple[Child, ...]:
         ),
         environment=env,
         after=("ovsdb-server",),
+        # It comes without flows: a controller that still runs has nothing to keep, and writes them at once.
+        prepare=lambda: _wait_before_clear(settings, 0),
         ready=lambda: _device_exists(names.external_bridge(settings)),
         settle=lambda: _open_external_network(settings),
         stop=lambda: _stop_switch(settings),
@@ -101,7 +106,7 @@ def switch_children(settings: Settings) -> tuple[Child, ...]:
         ),
         environment=env,
         after=("ovs-vswitchd", "ovn-southbound"),
-        prepare=lambda: _remove_controller_sockets(settings),
+        prepare=lambda: _prepare_controller(settings),
         ready=lambda: any(accepts(path) for path in _controller_sockets(settings)),
     )
     return database, switch, controller
@@ -160,9 +165,22 @@ def _controller_sockets(settings: Settings) -> list[Path]:
     return list((settings.run_dir / "ovn").glob("ovn-controller.*.ctl"))
 
 
-def _remove_controller_sockets(settings: Settings) -> None:
+def _prepare_controller(settings: Settings) -> None:
     for path in _controller_sockets(settings):
         path.unlink()
+    _wait_before_clear(settings, _FLOWS_KEPT_MS)
+
+
+def _wait_before_clear(settings: Settings, milliseconds: int) -> None:
+    """How long the controller leaves the switch's flows as it finds them when it connects."""
+    _run(
+        settings,
+        "ovs-vsctl",
+        f"--db=unix:{settings.run_dir}/ovs/db.sock",
+        f"--timeout={_COMMAND_TIMEOUT_S}",
+        "--no-wait",
+        *("set", "open_vswitch", ".", f"external-ids:ovn-ofctrl-wait-before-clear={milliseconds}"),
+    )
 
 
 def _tell_switch(settings: Settings) -> None:
@@ -182,9 +200,6 @@ def _tell_switch(settings: Settings) -> None:
         f"external-ids:hostname={socket.gethostname()}",
         # Quoted: several servers of a cluster are separated by commas.
         f'external-ids:ovn-remote="{southbound}"',
-        # A controller that starts again works out its flows before it clears those that are there: cleared at
-        # once, guests are cut off meanwhile.
-        "external-ids:ovn-ofctrl-wait-before-clear=2000",
         "external-ids:ovn-encap-type=geneve",
         "external-ids:ovn-encap-ip=127.0.0.1",
         f"external-ids:ovn-bridge={integration}",

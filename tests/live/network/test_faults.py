@@ -29,7 +29,7 @@ LOSSES_S = {
     "ovn-northd": 0.2,
     "ovn-controller": 0.3,
     "ovsdb-server": 3.0,
-    "ovs-vswitchd": 5.0,
+    "ovs-vswitchd": 3.0,
 }
 # How long the ping goes on after each is back.
 GOES_ON_S = 5.0 if os.environ.get("VOLUTUS_TEST_COSTLY") else 1.0

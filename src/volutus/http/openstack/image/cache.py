@@ -32,10 +32,6 @@ def clear(request: Request) -> Response:
     target = request.headers.get(_TARGET, "").lower()
     if target not in ("", "cache", "queue"):
         raise Invalid(f"{_TARGET} must be cache, queue or empty, not {target!r}.", field=_TARGET)
-    deleted = {}
-    for name in ("cache", "queue"):
-        if target in ("", name):
-            deleted[f"{name}_deleted"] = image.caches.clear(
-                request.tx, request.caller, cached=name == "cache", queued=name == "queue"
-            )
-    return document(deleted)
+    cached, queued = target != "queue", target != "cache"
+    image.caches.clear(request.tx, request.caller, cached=cached, queued=queued)
+    return no_content()

@@ -1,5 +1,6 @@
 """What consumers have: `/allocations`, `/usages`, and what they could have: `/allocation_candidates`."""
 
+from dataclasses import replace
 from typing import Any
 
 from starlette.responses import Response
@@ -58,7 +59,10 @@ def candidates(request: Request) -> Response:
     _since(request, CANDIDATES)
     amounts = resources.wanted(request, required=True)
     limit = _limit(request)
-    hosts = placement.hosts.search(request.tx, HostQuery(free=resources.free(request), usable=True))
+    wanted = HostQuery(free=resources.free(request), usable=True)
+    if limit is not None and "required" not in request.query:
+        wanted = replace(wanted, limit=min(limit, wanted.limit))
+    hosts = placement.hosts.search(request.tx, wanted)
     fitting = [host for host in hosts if resources.has_traits(request, host)][:limit]
     return document(
         {
