@@ -7,7 +7,15 @@ from starlette.responses import Response
 from volutus.console.api import Document, together
 from volutus.console.costs import BILLING
 from volutus.console.language import _
-from volutus.console.money import amount, kind_name, meter_name, mode_name, plain
+from volutus.console.money import (
+    amount,
+    kind_name,
+    meter_name,
+    mode_name,
+    plain,
+    standing_name,
+    unit_name,
+)
 from volutus.console.rendering import Page, Renderer
 from volutus.console.shapes import (
     CHOICES_MAX,
@@ -30,6 +38,8 @@ _PROJECTS = "/identity/v3/projects"
 _MODES = ("prepaid", "postpaid", "showback")
 # Lines of the newest ledger that an account's page shows.
 _LINES = 20
+# No list has so many prices that its place among them needs more.
+_DIGITS_MAX = 6
 
 
 async def show_accounts(renderer: Renderer, visit: Visit) -> Response:
@@ -87,7 +97,7 @@ async def show_account(renderer: Renderer, visit: Visit) -> Response:
                 _("Account"),
                 [
                     (_("Balance"), Cell(amount(balance["balance"], currency))),
-                    (_("Standing"), Cell(balance["standing"])),
+                    (_("Standing"), Cell(standing_name(balance["standing"]))),
                     (_("Kind"), Cell(mode_name(account["mode"]))),
                     (_("Credit limit"), Cell(amount(account["credit_limit"], currency))),
                     (
@@ -145,7 +155,9 @@ async def show_lists(renderer: Renderer, visit: Visit) -> Response:
         visit.form.get("edition", ""),
         _("It holds from the next five minutes on, or from when it says."),
     )
-    shown = prices[:PAGE_ROWS]
+    asked = visit.asked("since")
+    since = int(asked) if asked.isdecimal() and len(asked) <= _DIGITS_MAX else 0
+    shown, left = prices[since : since + PAGE_ROWS], prices[since + PAGE_ROWS :]
     sheet = Sheet(
         title=_("Price lists"),
         about=_("A list is never changed: a new edition takes its place."),
@@ -160,6 +172,7 @@ async def show_lists(renderer: Renderer, visit: Visit) -> Response:
                 [_price_row(one) for one in shown],
                 _("No prices."),
                 title=chosen,
+                more=visit.with_query(since=str(since + PAGE_ROWS)) if left else "",
             ),
         ],
         create=[Form("publish", _("Publish an edition"), [edition], _("Publish"), open=bool(visit.problem))],
@@ -239,7 +252,7 @@ def _price_row(one: Document) -> Row:
         Cell(meter_name(one["meter"])),
         Cell(levels.get(level, str(level))),
         Cell(plain(one["price"]), number=True),
-        Cell(one["unit"]),
+        Cell(unit_name(one["unit"])),
     )
     return Row(cells)
 

@@ -4,7 +4,7 @@ from starlette.responses import Response
 
 from volutus.console.api import Document, together
 from volutus.console.language import _
-from volutus.console.money import amount, kind_name, meter_name, mode_name, quantity
+from volutus.console.money import amount, kind_name, meter_name, mode_name, quantity, standing_name
 from volutus.console.rendering import Page, Renderer
 from volutus.console.shapes import CHOICES_MAX, Cell, Facts, Field, Form, Link, Row, Sheet, Table, moment
 from volutus.console.visits import Visit, see
@@ -110,7 +110,7 @@ def _account_facts(balance: Document, spent: Document) -> Facts:
         (_("Spent in 30 days"), Cell(amount(spent["total"], currency))),
         (_("Credit limit"), Cell(amount(balance["credit_limit"], currency))),
         (_("Kind"), Cell(mode_name(balance["mode"]))),
-        (_("Standing"), Cell(balance["standing"])),
+        (_("Standing"), Cell(standing_name(balance["standing"]))),
         (_("Account's id"), Cell(balance["account_id"], code=True)),
     ]
     return Facts(_("Account"), pairs)

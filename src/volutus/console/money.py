@@ -26,6 +26,23 @@ _NAMES = {
 # Classes that every cloud has; others are named by its operator.
 _CLASSES = {"backfill": N_("yields its place")}
 _UNITS = {"cpu_mhz": "MHz", "memory_mib": "MiB", "bandwidth_mbit": "Mbit/s", "traffic_out_bytes": "bytes"}
+# Of what prices are for: `address·month` is one for a month. What is not here is written alike everywhere.
+_UNIT_WORDS = {
+    "month": N_("month"),
+    "address": N_("address"),
+    "router": N_("router"),
+    "balancer": N_("balancer"),
+    "gateway": N_("gateway"),
+    "network": N_("network"),
+    "core": N_("core"),
+    "server": N_("server"),
+}
+_STANDINGS = {
+    "good": N_("good"),
+    "warned": N_("low, warned"),
+    "stopped": N_("overdrawn, servers are stopped"),
+    "deleted": N_("overdrawn, servers are deleted"),
+}
 KINDS = {
     "usage": N_("Use"),
     "burst": N_("Use"),
@@ -79,6 +96,16 @@ def meter_unit(key: str) -> str:
     """A meter's own unit."""
     name = key.partition(":")[0]
     return _UNITS.get(name, "GiB" if name.endswith("_gib") else "")
+
+
+def unit_name(unit: str) -> str:
+    """What a price is for, in words."""
+    return "·".join(lookup(_UNIT_WORDS[word]) if word in _UNIT_WORDS else word for word in unit.split("·"))
+
+
+def standing_name(standing: str) -> str:
+    """How an account stands, in words."""
+    return lookup(_STANDINGS[standing]) if standing in _STANDINGS else standing
 
 
 def kind_name(kind: str) -> str:
