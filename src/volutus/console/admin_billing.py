@@ -35,7 +35,7 @@ from volutus.console.visits import Visit, see
 
 _ROOT = f"{BILLING}/accounts"
 _PROJECTS = "/identity/v3/projects"
-_MODES = ("prepaid", "postpaid", "showback")
+_MODES = ("paying", "showback")
 # Lines of the newest ledger that an account's page shows.
 _LINES = 20
 # No list has so many prices that its place among them needs more.
@@ -146,13 +146,16 @@ async def show_lists(renderer: Renderer, visit: Visit) -> Response:
     lists = await visit.api.items(f"{BILLING}/price-lists", "price_lists")
     chosen = visit.asked("list") or (str(lists[0]["id"]) if lists else "")
     prices: list[Document] = []
+    text = visit.form.get("edition", "")
     if chosen:
         prices = (await visit.api.get(f"{BILLING}/price-lists/{chosen}"))["price_list"]["prices"]
+        # A new edition is usually the old one with a few changes.
+        text = text or await visit.api.text(f"{BILLING}/price-lists/{chosen}/edition")
     edition = Field(
         "edition",
         _("The list, as TOML"),
         "area",
-        visit.form.get("edition", ""),
+        text,
         _("It holds from the next five minutes on, or from when it says."),
     )
     asked = visit.asked("since")

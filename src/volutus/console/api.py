@@ -130,6 +130,10 @@ class Api:
         """A document."""
         return (await self.call("GET", path, query=query)).body
 
+    async def text(self, path: str) -> str:
+        """A file of a kind that is not JSON."""
+        return (await self._ask("GET", path, {})).text
+
     async def items(self, path: str, noun: str, **query: str | int | None) -> list[Document]:
         """The list that a document holds under a name."""
         return cast(list[Document], (await self.get(path, **query))[noun])

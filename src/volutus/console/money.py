@@ -115,5 +115,5 @@ def kind_name(kind: str) -> str:
 
 def mode_name(mode: str) -> str:
     """What an account is."""
-    names = {"prepaid": _("paid ahead"), "postpaid": _("paid by invoice"), "showback": _("shown only")}
+    names = {"paying": _("paying"), "showback": _("shown only")}
     return names.get(mode, mode)
