@@ -39,7 +39,10 @@ from volutus.errors import Conflict
 from volutus.metering import Counter, Usage, change_usage, close_usage, count_usage, end_usage, open_usage
 from volutus.reconcile import Item
 
-METERS = ("cpu_mhz", "memory_mib", "storage_gib")
+# A class that is priced, and one that is not; sometimes they have a capacity of their own, and then a level.
+CLASSES = ("storage_gib:nvme", "storage_gib:slow")
+METERS = ("cpu_mhz", "memory_mib", "storage_gib", *CLASSES)
+PRICED = (*PER, CLASSES[0])
 SERVERS = "abcdef"
 PROJECTS = ("p1", "p2", "p3", "p4")
 PORTS = {"port-1": "p1", "port-3": "p3"}
@@ -75,7 +78,7 @@ class Month:
         self.began = clock.now()
         self.first = cycle_of(self.began)
         self.prices, self.rates = {}, {}
-        self.levels = {meter: {} for meter in METERS}
+        self.levels = {}
         self.payers = {project: {} for project in PROJECTS}
         self.model = Model(self.price, self.payer)
         self.open, self.silent, self.runs, self.carried = {}, {}, Count(), Count()
@@ -103,13 +106,15 @@ class Month:
     # What the model asks.
 
     def price(self, account, meter, cycle):
-        known = self.levels.get(meter, {})
-        level = known[max(at for at in known if at <= cycle)] if any(at <= cycle for at in known) else 1
+        newest = max((at for at in self.levels if at <= cycle), default=None)
+        told = self.levels[newest] if newest is not None else {}
+        level = told.get(meter, told.get(meter.partition(":")[0], 1))
         return self.price_at(account, meter, level, cycle * CYCLE_S)
 
     def price_at(self, account, meter, level, second):
         edition = self.prices[max(at for at in self.prices if at <= second)]
-        priced = [one for of, one in edition if of == meter]
+        if not (priced := [one for of, one in edition if of == meter]):
+            return self.price_at(account, meter.partition(":")[0], level, second)
         own = edition[meter, max([one for one in priced if one <= level], default=min(priced))]
         if account != "zeta":
             return own
@@ -220,7 +225,7 @@ class Month:
         if at in self.prices:
             return
         chosen = {}
-        for meter in PER:
+        for meter in PRICED:
             levels = self.random.choice(LEVELS)
             dear = sorted(Fraction(self.random.randint(1, 10**6), 10**7) for _ in levels)
             chosen |= {(meter, level): price for level, price in zip(levels, dear, strict=True)}
@@ -243,10 +248,10 @@ class Month:
 
     def fill(self, tx):
         """The cloud is as full as the dice say; what was published for the next cycle holds then."""
-        burst.decide(tx, {meter: Decimal(self.random.randint(0, 100)) / 100 for meter in METERS})
-        following = cycle_of(self.clock.now()) + 1
-        for meter, levels in burst.levels(tx).items():
-            self.levels[meter].setdefault(following, levels.next)
+        full = [meter for meter in METERS if meter not in CLASSES or self.random.random() < 0.7]
+        burst.decide(tx, {meter: Decimal(self.random.randint(0, 100)) / 100 for meter in full})
+        told = {meter: levels.next for meter, levels in burst.levels(tx).items()}
+        self.levels.setdefault(cycle_of(self.clock.now()) + 1, told)
 
     def hand_over(self, tx):
         self.give(tx, self.random.choice(PROJECTS), self.random.choice(["acme", "zeta"]))

@@ -21,6 +21,13 @@ PER = {
     RATE: TERM_S,
     BYTES: 2**30,
 }
+
+
+def per(meter):
+    """A class is counted as its meter is."""
+    return PER[meter.partition(":")[0]]
+
+
 DISCOUNTS = {1: 0, 3: 3, 6: 10, 12: 25, 24: 35, 36: 45}
 
 
@@ -86,7 +93,7 @@ class Model:
         for key, quantity in self._sent_in(cycle).items():
             quantities[key] += quantity
         found = {
-            (account, project, meter): rounded(quantity * self.price(account, meter, cycle) / PER[meter])
+            (account, project, meter): rounded(quantity * self.price(account, meter, cycle) / per(meter))
             for (account, project, meter), quantity in quantities.items()
         }
         return {key: amount for key, amount in found.items() if amount}
@@ -140,7 +147,7 @@ class Model:
 
 def term_price(amount, meter, months, price):
     """What a term costs ahead, in units of 10^-20."""
-    full = rounded(amount * months * TERM_S * price / PER[meter])
+    full = rounded(amount * months * TERM_S * price / per(meter))
     return rounded(Fraction(full * (100 - DISCOUNTS[months]), 100 * 10**20))
 
 

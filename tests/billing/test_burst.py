@@ -17,6 +17,8 @@ from volutus.billing.cycles import CYCLES_PER_DAY
 from volutus.billing.ledger import LineFilter
 from volutus.metering import open_usage
 
+FAST, SLOW = "storage_gib:nvme", "storage_gib:slow"
+
 
 @pytest.mark.parametrize(("load", "level"), [("0", 1), ("0.5", 1), ("0.75", 5.75), ("1", 20), ("1.7", 20)])
 def test_the_curve(load, level):
@@ -109,6 +111,46 @@ def test_a_month_follows_the_load_and_does_not_swing():
     # With a quarter of the capacity gone the same use fills it: dear by day.
     assert max(days[20]) == LEVEL_MAX
     assert max(days[22]) <= 9
+
+
+def two_classes():
+    """A month in which one class fills up, while the other is given twice the disks on day 15; on day 25 the
+    pools of the first are taken away. For each cycle what was decided."""
+    chance = random.Random(11)
+    decided, rounds = {}, []
+    for cycle in range(30 * CYCLES_PER_DAY):
+        day = cycle / CYCLES_PER_DAY
+        wave = 0.03 * math.sin(day * 2 * math.pi) + chance.uniform(-0.01, 0.01)
+        loads = {"storage_gib": 0.3 + wave, SLOW: (0.9 if day < 15 else 0.45) + wave}
+        if day < 25:
+            loads[FAST] = min(0.4 + 0.03 * day, 1) + wave
+        exact = {meter: Decimal(str(round(load, 6))) for meter, load in loads.items()}
+        decided = burst.after(decided, exact)
+        rounds.append(decided)
+    return rounds
+
+
+def test_two_classes_move_apart_over_a_month():
+    rounds = two_classes()
+    levels = {
+        meter: [(one.get(meter) or one["storage_gib"]).level for one in rounds]
+        for meter in ("storage_gib", FAST, SLOW)
+    }
+    for of in levels.values():
+        assert all(abs(b - a) <= STEP_MAX for a, b in pairwise(of))
+        assert turns(of) <= 6 * 30
+    begun, middle, late, end = (day * CYCLES_PER_DAY for day in (1, 14, 24, 29))
+    assert set(levels["storage_gib"]) == {1}
+    assert (max(levels[FAST][:begun]), min(levels[SLOW][begun:middle])) == (1, 12)
+    assert min(levels[FAST][late - CYCLES_PER_DAY : late]) >= LEVEL_MAX - 1
+    assert levels[SLOW][late] <= 2
+    # Its pools are gone: step by step it comes to its meter's level, and is named no more.
+    assert levels[FAST][end] == 1
+    assert FAST not in rounds[end]
+    for meter, mean in ((FAST, 13), (SLOW, 14)):
+        day = levels[meter][mean * CYCLES_PER_DAY : (mean + 1) * CYCLES_PER_DAY]
+        load = Decimal("0.79") if meter == FAST else Decimal("0.9")
+        assert abs(sum(day) / len(day) - float(burst.curve(load))) < 1.5
 
 
 def test_a_constant_load_settles_at_the_curve():

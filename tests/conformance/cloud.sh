@@ -69,7 +69,9 @@ PYTHON
 # What the suites expect to find beside what a new cloud has.
 furnish() {
     openstack volume type create --property "multiattach=<is> True" multiattach >/dev/null
-    openstack flavor create --ram 64 --disk 1 --vcpus 1 m1.tiny >/dev/null
+    # The client's own tests name the type that a test installation of OpenStack has.
+    openstack volume type create lvmdriver-1 >/dev/null
+    openstack flavor create --ram 256 --disk 1 --vcpus 1 m1.tiny >/dev/null
     openstack image save --file "$directory/micro.qcow2" micro
     openstack image create --public --disk-format qcow2 --container-format bare \
         --file "$directory/micro.qcow2" cirros-volutus-disk >/dev/null
@@ -77,12 +79,18 @@ furnish() {
 }
 
 features() {
-    cat "$project/tests/conformance/features.ini" - >"$directory/features.ini" <<INI
+    local other
+    other=$(openstack image show -f value -c id cirros-volutus-disk)
+    # A second image, so that rebuilding and filters by image are tried with two.
+    {
+        sed "/^\[compute\]$/a image_ref_alt = $other" "$project/tests/conformance/features.ini"
+        cat <<INI
 [image]
 images_manifest_file = $directory/images/manifest.yaml
 http_qcow2_image = http://$web_address/qcow2-v3.img
 image_caching_enabled = true
 INI
+    } >"$directory/features.ini"
 }
 
 case $verb in
@@ -97,6 +105,7 @@ up)
     ;;
 run)
     export FEATURES=$directory/features.ini TEMPEST_IMAGE=${TEMPEST_IMAGE:-micro} TEMPEST_IMG_FILE=$directory/micro.raw
+    export TEMPEST_FLAVOR=${TEMPEST_FLAVOR:-c1} TEMPEST_FLAVOR_ALT=${TEMPEST_FLAVOR_ALT:-c2}
     as_admin "$@"
     ;;
 down)

@@ -3,6 +3,9 @@
 The load of each capacity is smoothed, a curve makes a level from 1 to 20 of it, and the level goes there by
 small steps, and back only once the load is clearly lower. So the price follows the load but does not swing. A
 decision made in one cycle is shown as *next* and holds from the cycle after it on.
+
+A storage class with pools of its own has a level of its own. One that has none, or none any more, moves with
+its meter: what a decision does not name has the level of its meter in the same decision.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +15,7 @@ from decimal import ROUND_HALF_UP, Decimal
 
 from sqlalchemy import text
 
-from volutus import placement
+from volutus import placement, volume
 from volutus.billing import traffic
 from volutus.billing.cycles import cycle_of, start_of
 from volutus.billing.meters import base_of
@@ -33,7 +36,8 @@ HYSTERESIS = Decimal("0.02")
 LOAD_FREE = Decimal("0.5")
 _PLACES = Decimal("0.00000001")
 # Which capacity of the cloud stands behind a meter; of bandwidth it is the uplink.
-CAPACITIES = {"cpu_mhz": "mhz", "memory_mib": "memory_mib", "storage_gib": "disk_gib"}
+_STORAGE = "disk_gib"
+CAPACITIES = {"cpu_mhz": "mhz", "memory_mib": "memory_mib", "storage_gib": _STORAGE}
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,15 @@ class Levels:
 
     current: int
     next: int
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The load that was measured, what it was smoothed to, and the level that came of it."""
+
+    load: Decimal
+    smoothed: Decimal
+    level: int
 
 
 @dataclass(frozen=True)
@@ -57,10 +70,11 @@ class Level:
 
 
 FIXED = Levels(USE, USE)
-_LATEST = text(
+# All that was decided in one round holds together, until the next.
+_ROUND = text(
     """
-    SELECT DISTINCT ON (meter) meter, cycle, load, smoothed, level FROM billing_level
-    WHERE cycle <= :cycle ORDER BY meter, cycle DESC LIMIT :limit
+    SELECT meter, load, smoothed, level FROM billing_level
+    WHERE cycle = (SELECT max(cycle) FROM billing_level WHERE cycle <= :cycle) ORDER BY meter LIMIT :limit
     """
 )
 _DECIDE = text(
@@ -77,7 +91,8 @@ _HISTORY = text(
     ORDER BY cycle DESC, meter LIMIT :limit
     """
 )
-METERS_MAX = 100
+# Capacities, with as many storage classes as there can be.
+METERS_MAX = 1100
 
 
 def curve(load: Decimal) -> Decimal:
@@ -102,14 +117,37 @@ def step(level: int, smoothed: Decimal) -> int:
 
 def decide(tx: Tx, loads: Mapping[str, Decimal]) -> None:
     """Fix the levels of the next cycle from the loads of now. Once a cycle: what is published stays."""
+    if is_decided(tx):
+        return
     now = cycle_of(tx.now)
-    latest = {row.meter: row for row in tx.rows(_LATEST, {"cycle": now, "limit": METERS_MAX})}
+    keys = {"cycle": now + 1, "decided_in": now, "now": tx.now}
+    decided = after(_round(tx, now), loads)
+    if decided:
+        tx.execute(_DECIDE, [{**keys, "meter": meter, **vars(one)} for meter, one in decided.items()])
+
+
+def after(latest: Mapping[str, Decision], loads: Mapping[str, Decimal]) -> dict[str, Decision]:
+    """What follows these decisions, with the loads of now. A class that is new begins where its meter is; one
+    that has no capacity any more goes to the level of its meter step by step, and is named no longer once it
+    is there."""
+    made: dict[str, Decision] = {}
     for meter, load in sorted(loads.items()):
         before = latest.get(meter)
         smoothed = smooth(before.smoothed if before else None, load)
-        level = step(before.level if before else USE, smoothed)
-        values = {"meter": meter, "cycle": now + 1, "decided_in": now, "now": tx.now}
-        tx.execute(_DECIDE, {**values, "load": load, "smoothed": smoothed, "level": level})
+        made[meter] = Decision(load, smoothed, step(_level(latest, meter), smoothed))
+    for meter, before in latest.items():
+        base = made.get(base_of(meter))
+        if meter not in loads and base is not None:
+            level = step(before.level, base.smoothed)
+            if level != base.level:
+                made[meter] = Decision(base.load, base.smoothed, level)
+    return made
+
+
+def _round(tx: Tx, cycle: int) -> dict[str, Decision]:
+    """What was decided for a cycle, or last before it."""
+    rows = tx.rows(_ROUND, {"cycle": cycle, "limit": METERS_MAX})
+    return {row.meter: Decision(row.load, row.smoothed, row.level) for row in rows}
 
 
 def is_decided(tx: Tx) -> bool:
@@ -118,16 +156,24 @@ def is_decided(tx: Tx) -> bool:
 
 
 def levels(tx: Tx) -> dict[str, Levels]:
-    """Each meter's level now and next."""
+    """Each meter's level now and next, and each class's that has one of its own."""
     now = cycle_of(tx.now)
-    current = {row.meter: row.level for row in tx.rows(_LATEST, {"cycle": now, "limit": METERS_MAX})}
-    following = {row.meter: row.level for row in tx.rows(_LATEST, {"cycle": now + 1, "limit": METERS_MAX})}
-    return {meter: Levels(current.get(meter, USE), level) for meter, level in following.items()}
+    current, following = _round(tx, now), _round(tx, now + 1)
+    return {
+        meter: Levels(_level(current, meter), _level(following, meter))
+        for meter in sorted({*current, *following})
+    }
+
+
+def _level(decided: Mapping[str, Decision], meter: str) -> int:
+    found = decided.get(meter) or decided.get(base_of(meter))
+    return found.level if found else USE
 
 
 def level_of(known: Mapping[str, Levels], meter: str) -> Levels:
-    """A meter's levels; a class moves with its meter, what nobody measures stays at the first."""
-    return known.get(base_of(meter), FIXED)
+    """A meter's levels; a class without its own moves with its meter, what nobody measures stays at the
+    first."""
+    return known.get(meter) or known.get(base_of(meter), FIXED)
 
 
 def history(
@@ -142,9 +188,14 @@ def history(
 
 
 def measured(tx: Tx) -> dict[str, Decimal]:
-    """How full the cloud is now: what hosts have, and what of it is claimed."""
+    """How full the cloud is now: what hosts have, and what of it is claimed. Of storage that is the first
+    pool, which servers' own disks are in, and apart from it each class with pools of its own."""
     capacities = placement.inventory.capacities(tx)
+    total, claimed = capacities[_STORAGE]
+    used = volume.classes.claimed(tx)
+    capacities[_STORAGE] = total, max(claimed - sum(used.values()), 0)
     loads = {meter: load_of(*capacities[name]) for meter, name in CAPACITIES.items()}
+    loads |= {one.meter: load_of(one.gib, one.used_gib) for one in volume.classes.list_(tx, used)}
     line = traffic.uplink(tx)
     return loads | {traffic.METER_RATE: load_of(line.mbit, line.promised)}
 

@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from volutus.billing import burst
 from volutus.billing.burst import HISTORY_MAX, Level
+from volutus.billing.meters import base_of
 from volutus.billing.prices import LEVEL_MAX, USE
 from volutus.db import Tx
 
@@ -30,11 +31,13 @@ class Moved:
 
 _PRICES = text(
     """
-    SELECT meter, valid_from, level, price, unit FROM billing_price
-    WHERE list_id = :list_id AND level > 0 AND meter = ANY(CAST(:meters AS text[])) AND valid_from <= :until
-        AND valid_from >= coalesce((SELECT max(valid_from) FROM billing_price_edition
-                                    WHERE list_id = :list_id AND valid_from <= :since), '-infinity')
-    ORDER BY meter, valid_from, level LIMIT :limit
+    SELECT e.valid_from, p.meter, p.level, p.price, p.unit
+    FROM billing_price_edition e LEFT JOIN billing_price p ON p.list_id = e.list_id
+        AND p.valid_from = e.valid_from AND p.level > 0 AND p.meter = ANY(CAST(:meters AS text[]))
+    WHERE e.list_id = :list_id AND e.valid_from <= :until
+        AND e.valid_from >= coalesce((SELECT max(valid_from) FROM billing_price_edition
+                                      WHERE list_id = :list_id AND valid_from <= :since), '-infinity')
+    ORDER BY e.valid_from, p.meter, p.level LIMIT :limit
     """
 )
 
@@ -44,16 +47,18 @@ def price_history(
 ) -> list[Moved]:
     """The levels of a span of time with their prices, newest first; two statements however long it is."""
     levels = burst.history(tx, *span, meter, limit)
-    meters = sorted({level.meter for level in levels})
+    meters = sorted({name for level in levels for name in (level.meter, base_of(level.meter))})
     oldest, newest = (levels[-1].at, levels[0].at) if levels else span
     keys = {"list_id": list_id, "meters": meters, "since": oldest, "until": newest, "limit": PRICES_MAX}
-    known: dict[str, dict[datetime, Prices]] = {name: {} for name in meters}
+    editions: dict[datetime, dict[str, Prices]] = {}
     for row in tx.rows(_PRICES, keys):
-        known[row.meter].setdefault(row.valid_from, {})[row.level] = (row.price, row.unit)
-    for editions in known.values():
-        for prices in editions.values():
+        priced = editions.setdefault(row.valid_from, {})
+        if row.meter is not None:
+            priced.setdefault(row.meter, {})[row.level] = (row.price, row.unit)
+    for priced in editions.values():
+        for prices in priced.values():
             _fill(prices)
-    return [_moved(level, known[level.meter]) for level in levels]
+    return [_moved(level, editions) for level in levels]
 
 
 def _fill(prices: Prices) -> None:
@@ -63,8 +68,10 @@ def _fill(prices: Prices) -> None:
             prices[level] = prices[level - 1]
 
 
-def _moved(level: Level, editions: Mapping[datetime, Prices]) -> Moved:
-    """By the edition that was in force then."""
+def _moved(level: Level, editions: Mapping[datetime, Mapping[str, Prices]]) -> Moved:
+    """By the edition that was in force then. A class that nobody priced costs what its meter costs."""
     begun = max((valid_from for valid_from in editions if valid_from <= level.at), default=None)
-    price, unit = editions[begun].get(level.level, NO_PRICE) if begun is not None else NO_PRICE
+    priced = editions[begun] if begun is not None else {}
+    prices = priced.get(level.meter) or priced.get(base_of(level.meter)) or {}
+    price, unit = prices.get(level.level, NO_PRICE)
     return Moved(level, price, unit)

@@ -6,7 +6,7 @@ the list it was given, else in its region's default list for its currency, else 
 region's own currency, converted by the exchange rate in force.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -289,7 +289,7 @@ def for_account(
     return {(row.meter, row.level): Quoted(**row._mapping) for row in rows}
 
 
-def at_level(known: dict[tuple[str, int], Quoted], meter: str, level: int) -> Quoted:
+def at_level(known: Mapping[tuple[str, int], Quoted], meter: str, level: int) -> Quoted:
     """The price at a level: that of the highest level priced up to it. What is bought ahead has level 0, or
     where a list has none, the lowest price of use. A class that nobody priced costs what its meter costs.
     Raises PriceMissing."""

@@ -80,24 +80,24 @@ CHARGES = (
     SELECT coalesce(p.account_id, n.project_id), n.project_id, n.meter, sum(n.quantity)
     FROM counted n LEFT JOIN payer p USING (project_id) GROUP BY 1, 2, 3
 ), level AS (
-    SELECT DISTINCT ON (meter) meter, level FROM billing_level WHERE cycle <= :cycle
-    ORDER BY meter, cycle DESC
+    SELECT meter, level FROM billing_level
+    WHERE cycle = (SELECT max(cycle) FROM billing_level WHERE cycle <= :cycle)
+), wanted AS (
+    -- A class without a level of its own moves with its meter.
+    SELECT q.meter, q.base, coalesce(own.level, v.level, 1) AS level
+    FROM (SELECT DISTINCT meter, split_part(meter, ':', 1) AS base FROM quantity) q
+    LEFT JOIN level own USING (meter) LEFT JOIN level v ON v.meter = q.base
 ), picked AS (
-    SELECT DISTINCT ON (p.list_id, p.currency, p.meter)
-        p.list_id, p.currency, p.meter, p.price, p.per, p.price_id
-    FROM priced p LEFT JOIN level v ON v.meter = split_part(p.meter, ':', 1)
-    WHERE p.level BETWEEN 1 AND coalesce(v.level, 1)
-    ORDER BY p.list_id, p.currency, p.meter, p.level DESC
+    -- A class that nobody priced costs what its meter costs.
+    SELECT DISTINCT ON (p.list_id, p.currency, w.meter)
+        p.list_id, p.currency, w.meter, p.price, p.per, p.price_id
+    FROM wanted w JOIN priced p ON p.meter IN (w.meter, w.base) AND p.level BETWEEN 1 AND w.level
+    ORDER BY p.list_id, p.currency, w.meter, p.meter <> w.meter, p.level DESC
 ), charge AS MATERIALIZED (
     SELECT *, round(quantity * price * CAST('1.' || repeat('0', 40) AS numeric) / per, 20) AS amount FROM (
-        SELECT q.account_id, q.project_id, q.meter, q.quantity, l.currency,
-            coalesce(k.price, b.price) AS price, coalesce(k.per, b.per) AS per,
-            coalesce(k.price_id, b.price_id) AS price_id
+        SELECT q.account_id, q.project_id, q.meter, q.quantity, l.currency, k.price, k.per, k.price_id
         FROM quantity q LEFT JOIN account_list l USING (account_id)
         LEFT JOIN picked k ON k.list_id = l.list_id AND k.currency = l.currency AND k.meter = q.meter
-        -- A class that nobody priced costs what its meter costs.
-        LEFT JOIN picked b ON k.price_id IS NULL AND b.list_id = l.list_id AND b.currency = l.currency
-            AND b.meter = split_part(q.meter, ':', 1)
         WHERE q.quantity > 0) found
 )
 """

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
 
-from volutus import compute, network, quota
+from volutus import compute, network, quota, volume
 from volutus.billing import accounts, admission, money, notices, quotes
 from volutus.billing.meters import ordered
 from volutus.billing.quotes import QuoteItem, QuoteOrder
@@ -52,11 +52,13 @@ STARTS = frozenset(
 CREATES = "compute:servers:create"
 RESIZES = "compute:servers:act:resize"
 # A quota's name to the meter that will be charged by it, once it is there.
-METERS = {"gigabytes": "storage_gib", "backup_gigabytes": "backup_gib"}
+METERS = {"backup_gigabytes": "backup_gib"}
+# Disks count in all and within their type, which is what they will be charged as.
+STORAGE = "gigabytes"
 SIZES = {"mhz": "cpu_mhz", "ram": "memory_mib"}
 # What is in use from its order on is among what the account uses by then.
 WATCHED = (
-    *(*METERS, *SIZES, "instances", "volumes", "snapshots", "images"),
+    *(*METERS, *SIZES, STORAGE, "instances", "volumes", "snapshots", "images"),
     *("floatingip", "router", "load_balancer"),
 )
 
@@ -86,7 +88,19 @@ def _admit_growth(tx: Tx, project_id: str, before: Mapping[str, int], *, resizes
     if grown:
         charged = METERS | SIZES if resizes else METERS
         more = {meter: Decimal(grown[name]) for name, meter in charged.items() if name in grown}
+        if STORAGE in grown:
+            more |= _storage(tx, before, after)
         admission.admit(tx, project_id, _sum(more, compute.projects.pending(tx, project_id)))
+
+
+def _storage(tx: Tx, before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, Decimal]:
+    prefix = f"{STORAGE}_"
+    by_type = {
+        name.removeprefix(prefix): more
+        for name, used in after.items()
+        if name.startswith(prefix) and (more := used - before.get(name, 0)) > 0
+    }
+    return {meter: Decimal(gib) for meter, gib in volume.classes.by_meter(tx, by_type).items()}
 
 
 def _admit_start(tx: Tx, project_id: str) -> None:

@@ -1,4 +1,5 @@
-"""The networks that every cloud has from the start: `public`, and `private` behind a router for demo."""
+"""The networks that every cloud has from the start: `public`, `private` behind a router for demo, and the
+pools that other projects' first networks are cut from."""
 
 import ipaddress
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from volutus.network import (
     routers,
     security_group_rules,
     security_groups,
+    subnet_pools,
     subnets,
 )
 from volutus.network.listing import Query
@@ -20,6 +22,7 @@ from volutus.network.networks import NetworkOrder
 from volutus.network.router_gateways import GatewayOrder
 from volutus.network.routers import RouterOrder
 from volutus.network.security_group_rules import RuleOrder
+from volutus.network.subnet_pools import SubnetPoolOrder
 from volutus.network.subnets import SubnetOrder
 
 PUBLIC = "public"
@@ -28,6 +31,9 @@ ROUTER = "router"
 # Which bridge this is on a host is written in its `ovn-bridge-mappings`.
 PHYSICAL_NETWORK = "physnet1"
 PRIVATE_CIDR = "10.0.0.0/24"
+# Apart from what people take for networks of their own. 65,536 first networks of 61 servers each.
+POOL_CIDR = "10.64.0.0/10"
+POOL_LENGTHS = {4: 26, 6: 64}
 
 
 @dataclass(frozen=True)
@@ -44,12 +50,15 @@ def bootstrap(tx: Tx, order: FirstNetworks) -> None:
     public_id = _named(tx, order.admin_project_id, PUBLIC) or _make_public(tx, order)
     if _named(tx, order.demo_project_id, PRIVATE) is None:
         _make_private(tx, order.demo_project_id, public_id)
+    for version, cidr in ((4, POOL_CIDR), (6, unique_local_prefix(public_id, 48))):
+        if subnet_pools.default_of(tx, version) is None:
+            _make_pool(tx, order.admin_project_id, version, cidr)
 
 
-def unique_local_prefix(network_id: str) -> str:
-    """A /64 that nobody else is likely to have (RFC 4193: fd, and 40 bits that are as good as random)."""
+def unique_local_prefix(network_id: str, length: int = 64) -> str:
+    """A prefix that nobody else is likely to have (RFC 4193: fd, and 40 bits that are as good as random)."""
     digest = blake2b(network_id.encode(), digest_size=5).digest()
-    return str(ipaddress.IPv6Network((b"\xfd" + digest + bytes(10), 64)))
+    return str(ipaddress.IPv6Network((b"\xfd" + digest + bytes(10), length)))
 
 
 def _named(tx: Tx, project_id: str, name: str) -> str | None:
@@ -101,6 +110,18 @@ def _make_private(tx: Tx, project_id: str, public_id: str) -> None:
         subnet = subnets.create(tx, demo, order)
         router_interfaces.add_by_subnet(tx, demo, router.id, subnet.id)
     _admit_log_in(tx, demo, project_id)
+
+
+def _make_pool(tx: Tx, project_id: str, version: int, cidr: str) -> None:
+    """An operator who wants none makes this one no default: it is not made again while its name is there."""
+    name = f"default-pool-v{version}"
+    if subnet_pools.list_(tx, CLOUD, Query({"project_id": [project_id], "name": [name]})):
+        return
+    length = POOL_LENGTHS[version]
+    pool = SubnetPoolOrder(
+        project_id, name, (cidr,), default_prefix_length=length, shared=True, is_default=True
+    )
+    subnet_pools.create(tx, CLOUD, pool)
 
 
 def _admit_log_in(tx: Tx, demo: Caller, project_id: str) -> None:

@@ -1,6 +1,7 @@
 """The network's own port, through which every host serves metadata to the guests of the network.
 
-One per network, made with the first subnet that has DHCP. In IPv4 subnets it has an address, to which the
+One per network, made with the first subnet that has DHCP; one that a tenant deleted is made anew with the
+next such subnet, or when DHCP is turned off and on. In IPv4 subnets it has an address, to which the
 lease's routes lead for 169.254.169.254; IPv6 guests find fe80::a9fe:a9fe on their link.
 """
 
@@ -26,6 +27,12 @@ _OF_NETWORKS = text(
     LIMIT :limit
     """
 )
+_OTHERS = text(
+    """
+    SELECT coalesce(array_agg(id), '{}') FROM subnets
+    WHERE network_id = :network_id AND id <> :subnet_id AND enable_dhcp
+    """
+)
 _SERVED = text(
     """
     SELECT 1 FROM subnets WHERE network_id = :network_id AND id <> :subnet_id AND enable_dhcp LIMIT 1
@@ -34,9 +41,12 @@ _SERVED = text(
 
 
 def add_subnet(tx: Tx, caller: Caller, network: Network, space: Space) -> None:
-    """Have the network's metadata port, and give it an address in this subnet if that is of IPv4."""
+    """Have the network's metadata port, and give it an address in this subnet if that is of IPv4; a new port
+    gets one in every such subnet."""
     port_id = tx.value(_own_port(network.id))
+    served = [space]
     if port_id is None:
+        served += _others_served(tx, network.id, space.subnet_id)
         order = PortOrder(
             network_id=network.id,
             project_id=network.project_id,
@@ -48,8 +58,9 @@ def add_subnet(tx: Tx, caller: Caller, network: Network, space: Space) -> None:
         port_id = ports.create_on(tx, caller, network, order).id
     elif space.cidr.version == 4:
         units.touch(tx, Kind.PORT, [port_id])
-    if space.cidr.version == 4:
-        allocation.take_lowest(tx, Claimant(port_id, network.id, "", METADATA), space)
+    for one in served:
+        if one.cidr.version == 4:
+            allocation.take_lowest(tx, Claimant(port_id, network.id, "", METADATA), one)
 
 
 def remove_subnet(tx: Tx, caller: Caller, network_id: str, subnet_id: str) -> None:
@@ -73,6 +84,12 @@ def of_networks(tx: Tx, network_ids: list[str]) -> dict[str, MetadataPort]:
         row.network_id: MetadataPort(port_id=row.port_id, mac=row.mac, addresses=list(row.addresses))
         for row in rows
     }
+
+
+def _others_served(tx: Tx, network_id: str, subnet_id: str) -> list[Space]:
+    """The other subnets with DHCP: there are some when the network's port was deleted by hand."""
+    found = tx.value(_OTHERS, {"network_id": network_id, "subnet_id": subnet_id})
+    return [one for one in allocation.spaces(tx, network_id) if one.subnet_id in found] if found else []
 
 
 def _own_port(network_id: str) -> Select[tuple[str]]:

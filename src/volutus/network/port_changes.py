@@ -42,7 +42,7 @@ from volutus.network.tables import floating_ips, port_security_groups, router_in
 from volutus.network.tables import port_forwardings as forwarding_rows
 from volutus.network.tables import ports as port_rows
 
-# What a router, floating IP or the network itself holds goes by their own verbs.
+# What a router, floating IP or the network itself holds: nobody takes these names for his own ports.
 HELD = (
     ports.ROUTER_INTERFACE,
     ports.ROUTER_GATEWAY,
@@ -136,16 +136,19 @@ def change(
 
 
 def remove(tx: Tx, caller: Caller, port_id: str, if_revision: int | None = None) -> None:
-    """Delete a port. Raises ServicePortInUse for one that a router or floating IP holds."""
+    """Delete a port. Raises ServicePortInUse for one that a router or floating IP holds; those go by their
+    own verbs. A network's metadata port may go, as in Neutron: people clear a network that way."""
     port = ports.get(tx, caller, port_id, lock=True)
     check_revision(port.revision, if_revision)
-    if port.device_owner in HELD:
+    if port.device_owner in HELD and port.device_owner != ports.METADATA:
         raise ServicePortInUse(
             f"Port {port_id} cannot be deleted directly via the port API: has device owner "
             f"{port.device_owner}."
         )
     refuse_in_trunk(tx, port_id)
     ports.erase(tx, caller, [port])
+    if port.device_owner == ports.METADATA:
+        units.touch(tx, Kind.NETWORK, [port.network_id])
 
 
 def _check_rights(caller: Caller, network: Network, port: Port, changes: PortChanges) -> None:

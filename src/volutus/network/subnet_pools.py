@@ -109,6 +109,8 @@ def create(tx: Tx, caller: Caller, order: SubnetPoolOrder) -> SubnetPool:
     usual = order.default_prefix_length or shortest
     _check_lengths(version, shortest, usual, longest)
     _check_scope(tx, caller, order.address_scope_id, version, prefixes)
+    if order.is_default:
+        _refuse_second_default(tx, version)
     quota.charge(tx, order.project_id, {"subnetpool": 1})
     values = given(order) | {
         "id": tx.ids.uuid(),
@@ -158,6 +160,8 @@ def change(
     scope_id = values.get("address_scope_id", before.address_scope_id)
     prefixes = [ipaddress.ip_network(prefix) for prefix in values.get("prefixes", before.prefixes)]
     _check_scope(tx, caller, scope_id, before.ip_version, prefixes, pool_id)
+    if changes.is_default is True and not before.is_default:
+        _refuse_second_default(tx, before.ip_version)
     tx.execute(
         update(subnet_pools)
         .where(subnet_pools.c.id == pool_id)
@@ -179,6 +183,14 @@ def remove(tx: Tx, caller: Caller, pool_id: str, if_revision: int | None = None)
     sharing.forget(tx, "subnetpool", pool_id)
     quota.release(tx, pool.project_id, {"subnetpool": 1})
     audit.record(tx, caller, "delete", "network.subnetpool", pool_id)
+
+
+def default_of(tx: Tx, version: int) -> str | None:
+    """The pool that subnets of this IP version are cut from when a project asks for a network without saying
+    how it should be."""
+    default = select(subnet_pools.c.id).where(subnet_pools.c.is_default, subnet_pools.c.ip_version == version)
+    found: str | None = tx.value(default)
+    return found
 
 
 def cut(tx: Tx, caller: Caller, pool_id: str, project_id: str, wanted: str | int | None) -> Cidr:
@@ -247,6 +259,15 @@ def _check_quota(pool: SubnetPool, used: Sequence[Cidr]) -> None:
     unit = 0 if pool.ip_version == 4 else 64
     if sum(cidr.num_addresses >> unit for cidr in used) > pool.default_quota:
         raise SubnetPoolQuotaExceeded("Per-tenant subnet pool prefix quota exceeded.")
+
+
+def _refuse_second_default(tx: Tx, version: int) -> None:
+    if default_of(tx, version) is not None:
+        raise InvalidInput(
+            "A default subnetpool for this IP family has already been set. Only one default may exist per IP "
+            "family.",
+            field="is_default",
+        )
 
 
 def _own(tx: Tx, caller: Caller, pool_id: str) -> SubnetPool:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, text, update
 
 from volutus.db import Tx
 from volutus.placement.tables import inventories
@@ -14,6 +14,15 @@ VIRTUAL_CORES_PER_CORE = 16
 # What the host's own processes and QEMU's overhead need, kept back from guests.
 HOST_MEMORY_MIB = 1024
 HOST_MEMORY_SHARE = 0.1
+# More kinds of pools than this are not told apart.
+POOLS_MAX = 1000
+_POOLS = text(
+    """
+    SELECT p.key AS name, sum(CAST(p.value AS bigint)) AS gib
+    FROM hosts h CROSS JOIN LATERAL jsonb_each_text(coalesce(h.facts -> 'pools', '{}')) p
+    GROUP BY p.key ORDER BY p.key LIMIT :limit
+    """
+)
 
 
 @dataclass(frozen=True)
@@ -50,3 +59,9 @@ def capacities(tx: Tx) -> dict[str, tuple[int, int]]:
     ]
     row = tx.execute(select(*columns)).one()
     return {name: (int(row[2 * at]), int(row[2 * at + 1])) for at, name in enumerate(names)}
+
+
+def pools(tx: Tx) -> dict[str, int]:
+    """How many GiB all hosts together have in their pools of each name. A host that names none has its first
+    alone, which is in `capacities`."""
+    return {row.name: int(row.gib) for row in tx.rows(_POOLS, {"limit": POOLS_MAX})}

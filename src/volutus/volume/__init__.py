@@ -8,6 +8,7 @@ is said by assignments; how a host keeps a disk, only its agent knows.
 from volutus.volume import (
     attachments,
     backups,
+    classes,
     group_snapshots,
     group_types,
     groups,
@@ -85,6 +86,7 @@ __all__ = [
     "backups",
     "begin_attach",
     "begin_detach",
+    "classes",
     "discard",
     "get_snapshot",
     "get_volume",

@@ -15,7 +15,7 @@ from volutus.db import Page, Tx, paged
 from volutus.errors import Invalid
 from volutus.identity import Caller
 from volutus.volume import disks as disk_orders
-from volutus.volume.faults import WrongStatus
+from volutus.volume.faults import AlreadyExists, WrongStatus
 from volutus.volume.records import SELECT_SNAPSHOTS, Snapshot, get_snapshot, lock_volume, snapshot_of
 from volutus.volume.status import Status, snapshot_status_sql
 from volutus.volume.tables import disks, snapshots
@@ -28,7 +28,8 @@ FORCEABLE = (Status.CREATING, Status.AVAILABLE, Status.DELETING, Status.ERROR, S
 
 @dataclass(frozen=True)
 class SnapshotOrder:
-    """A snapshot to be made; `in_use` also of a volume that a server writes to."""
+    """A snapshot to be made; `in_use` also of a volume that a server writes to. Its `id` may be chosen by who
+    is trusted to."""
 
     volume_id: str
     name: str | None = None
@@ -36,6 +37,7 @@ class SnapshotOrder:
     metadata: Mapping[str, str] = field(default_factory=dict)
     in_use: bool = False
     group_snapshot_id: str | None = None
+    id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ _SORTABLE = {
 
 
 def create(tx: Tx, caller: Caller, order: SnapshotOrder) -> Snapshot:
-    """Order a snapshot. Raises WrongStatus, QuotaExceeded."""
+    """Order a snapshot. Raises WrongStatus, QuotaExceeded, AlreadyExists for an id that is taken."""
     volume = lock_volume(tx, caller, order.volume_id)
     allowed = (Status.AVAILABLE, *((Status.IN_USE,) if order.in_use else ()))
     if volume.status not in allowed:
@@ -72,9 +74,11 @@ def create(tx: Tx, caller: Caller, order: SnapshotOrder) -> Snapshot:
             f"Invalid volume: Volume {volume.id} status must be {' or '.join(allowed)}, but current status "
             f"is: {volume.status}."
         )
+    if order.id is not None and tx.value(select(disks.c.id).where(disks.c.id == order.id)) is not None:
+        raise AlreadyExists(f"There is a disk {order.id} already.")
     amounts = {"snapshots": 1, "gigabytes": volume.size_gib}
     quota.charge(tx, volume.project_id, disk_orders.by_type(volume.type_id, amounts))
-    snapshot_id, user_id = tx.ids.uuid(), caller.user_id or ""
+    snapshot_id, user_id = order.id or tx.ids.uuid(), caller.user_id or ""
     source = DiskSource(disk_id=volume.id)
     disk_orders.order(
         tx,

@@ -68,3 +68,22 @@ def test_the_class_of_quotas_is_the_default_of_all(operator, nova):
     assert nova.get(f"{ROOT}/limits").json()["limits"]["absolute"]["maxTotalCores"] == 77
     other = operator.put(f"{ROOT}/os-quota-class-sets/gold", {"quota_class_set": {"cores": 1}})
     assert other.status_code == 404
+
+
+def test_assisted_snapshots_are_snapshots_under_the_askers_id(nova, operator, plane):
+    made = nova.post(f"{ROOT}/os-volumes", {"volume": {"size": 1}}).json()["volume"]
+    kept_id = "0f0e0d0c-0000-4000-8000-000000000001"
+    info = {"snapshot_id": kept_id, "type": "qcow2", "new_file": "any"}
+    body = {"snapshot": {"volume_id": made["id"], "create_info": info}}
+    url = f"{ROOT}/os-assisted-volume-snapshots"
+    assert operator.post(url, body).status_code == 400
+    plane.settle()
+    assert nova.post(url, body).status_code == 403
+    wrong = {"snapshot": {"volume_id": made["id"], "create_info": info | {"snapshot_id": "1/2"}}}
+    assert operator.post(url, wrong).status_code == 400
+    assert operator.post(url, body).json() == {"snapshot": {"id": kept_id, "volumeId": made["id"]}}
+    assert operator.post(url, body).status_code == 409
+    for asked in ("", "{}", '{"volume_id": "other"}'):
+        assert operator.delete(f"{url}/{kept_id}?delete_info={asked}").status_code == 400
+    named = f'{url}/{kept_id}?delete_info={{"volume_id":"{made["id"]}"}}'
+    assert operator.delete(named).status_code == 204

@@ -157,6 +157,23 @@ def test_a_subnet_in_use_stays(net):
     net.delete(f"networks/{network['id']}")
 
 
+def test_a_network_is_cleared_by_deleting_its_ports(net):
+    network = net.make("network")
+    first = net.subnet(network)
+    (metadata,) = net.show(f"ports?network_id={network['id']}")
+    assert metadata["device_owner"] == "network:distributed"
+    net.delete(f"ports/{metadata['id']}")
+    assert net.show(f"ports?network_id={network['id']}") == []
+    # The next subnet with DHCP brings it back, for the others too.
+    added = net.subnet(network, "10.9.0.0/24")
+    (again,) = net.show(f"ports?network_id={network['id']}")
+    assert {fixed["subnet_id"] for fixed in again["fixed_ips"]} == {first["id"], added["id"]}
+    net.delete(f"ports/{again['id']}")
+    for subnet in (first, added):
+        net.delete(f"subnets/{subnet['id']}")
+    net.delete(f"networks/{network['id']}")
+
+
 def test_a_subnet_is_changed(net):
     subnet = net.subnet(net.make("network"))
     changes = {

@@ -41,3 +41,17 @@ def test_a_pool_may_ration_what_a_project_takes(net):
     net.make("subnet", network_id=net.make("network")["id"], **order)
     body = {"network_id": net.make("network")["id"], **order}
     net.refused("POST", "subnets", 409, "SubnetPoolQuotaExceeded", {"subnet": body})
+
+
+def test_there_is_one_default_of_each_ip_version(admin):
+    pools = [
+        admin.make("subnetpool", prefixes=[prefix], is_default=True)
+        for prefix in ("10.8.0.0/16", "fd00::/48")
+    ]
+    second = {"prefixes": ["10.9.0.0/16"], "is_default": True}
+    admin.refused("POST", "subnetpools", 400, "InvalidInput", {"subnetpool": second})
+    other = admin.make("subnetpool", prefixes=["10.9.0.0/16"])
+    path = f"subnetpools/{other['id']}"
+    admin.refused("PUT", path, 400, "InvalidInput", {"subnetpool": {"is_default": True}})
+    admin.put(f"subnetpools/{pools[0]['id']}", {"subnetpool": {"is_default": False}})
+    assert admin.put(path, {"subnetpool": {"is_default": True}})["subnetpool"]["is_default"]

@@ -1,5 +1,6 @@
 """Prices: what is in force, what comes next, and what was. Public."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -8,6 +9,7 @@ from starlette.responses import Response
 from volutus.billing import accounts, burst, price_history, prices
 from volutus.billing.burst import HISTORY_MAX, Levels
 from volutus.billing.cycles import cycle_of, end_of
+from volutus.billing.meters import base_of, meter_of
 from volutus.billing.prices import AHEAD, Quoted
 from volutus.errors import NotFound
 from volutus.http.kernel import Request, document
@@ -18,14 +20,14 @@ _DAY = timedelta(days=1)
 
 
 def index(request: Request) -> Response:
-    """Each meter's price ahead, in use now, and in use in the next cycle, of a public list."""
+    """Each meter's price ahead, in use now, and in use in the next cycle, of a public list; and of each class
+    that has a price or a level of its own."""
     chosen = _chosen(request)
-    found = prices.in_force(request.tx, chosen.id)
+    known = {(price.meter, price.level): price for price in prices.in_force(request.tx, chosen.id)}
     levels = burst.levels(request.tx)
-    by_meter: dict[str, dict[int, Quoted]] = {}
-    for price in found:
-        by_meter.setdefault(price.meter, {})[price.level] = price
-    lines = [_line(meter, own, burst.level_of(levels, meter)) for meter, own in sorted(by_meter.items())]
+    priced = {meter for meter, _ in known}
+    shown = priced | {meter for meter in levels if base_of(meter) in priced}
+    lines = [_line(known, meter, burst.level_of(levels, meter)) for meter in sorted(shown)]
     if views.wants_csv(request):
         return views.table(lines, "prices")
     changes = end_of(cycle_of(request.tx.now))
@@ -89,19 +91,19 @@ def _chosen(request: Request) -> prices.ListInfo:
     return found[0]
 
 
-def _line(meter: str, own: dict[int, Quoted], level: Levels) -> dict[str, Any]:
-    known = {(meter, number): price for number, price in own.items()}
-    some = next(iter(own.values()))
+def _line(known: Mapping[tuple[str, int], Quoted], meter: str, level: Levels) -> dict[str, Any]:
+    own = {number for name, number in known if name == meter}
+    base = {number for name, number in known if name == base_of(meter)}
 
     def at(number: int) -> str:
         return f"{prices.at_level(known, meter, number).price:f}"
 
-    in_use = any(number >= prices.USE for number in own)
+    in_use = any(number >= prices.USE for number in own | base)
     return {
         "meter": meter,
-        "unit": some.unit,
-        "multiplier": f"{some.per:f}",
-        "ahead": at(AHEAD) if AHEAD in own else None,
+        "unit": meter_of(meter).unit,
+        "multiplier": f"{meter_of(meter).per:f}",
+        "ahead": at(AHEAD) if AHEAD in (own or base) else None,
         "level": level.current,
         "current": at(level.current) if in_use else None,
         "next_level": level.next,

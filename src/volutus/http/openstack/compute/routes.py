@@ -3,6 +3,7 @@
 from volutus.http.kernel import Route
 from volutus.http.openstack.compute import (
     aggregates,
+    assisted_snapshots,
     diagnostics,
     extensions,
     external_events,
@@ -190,6 +191,13 @@ PASSED_ON = (
 
 OPERATORS = (
     Route("POST", "/os-server-external-events", external_events.create, "compute:external_events"),
+    Route("POST", "/os-assisted-volume-snapshots", assisted_snapshots.create, "compute:assisted_snapshots"),
+    Route(
+        "DELETE",
+        "/os-assisted-volume-snapshots/{id}",
+        assisted_snapshots.delete,
+        "compute:assisted_snapshots",
+    ),
     Route("GET", "/os-instance_usage_audit_log", usage_audits.index, "compute:usages:index"),
     Route("GET", "/os-instance_usage_audit_log/{before}", usage_audits.show, "compute:usages:index"),
     Route("GET", "/os-hosts", hosts.index, "compute:hypervisors"),
