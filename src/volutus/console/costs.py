@@ -4,7 +4,15 @@ from starlette.responses import Response
 
 from volutus.console.api import Document, together
 from volutus.console.language import _
-from volutus.console.money import amount, kind_name, meter_name, mode_name, quantity, standing_name
+from volutus.console.money import (
+    amount,
+    kind_name,
+    meter_name,
+    mode_name,
+    notice_name,
+    quantity,
+    standing_name,
+)
 from volutus.console.rendering import Page, Renderer
 from volutus.console.shapes import CHOICES_MAX, Cell, Facts, Field, Form, Link, Row, Sheet, Table, moment
 from volutus.console.visits import Visit, see
@@ -38,7 +46,7 @@ async def show(renderer: Renderer, visit: Visit) -> Response:
             _payments_table(payments),
             Table(
                 (_("When"), _("What")),
-                [Row((moment(one["at"]), Cell(one["kind"].replace("_", " ")))) for one in notices],
+                [Row((moment(one["at"]), Cell(notice_name(one["kind"])))) for one in notices],
                 _("Nothing was announced."),
                 title=_("Announcements"),
             ),

@@ -43,6 +43,20 @@ _STANDINGS = {
     "stopped": N_("overdrawn, servers are stopped"),
     "deleted": N_("overdrawn, servers are deleted"),
 }
+_NOTICES = {
+    "out_of_money_soon": N_("The balance will soon be used up"),
+    "stop_servers": N_("The balance is used up: servers stop"),
+    "drives_deleted": N_("The account stayed overdrawn: servers and volumes are deleted"),
+    "servers_may_run": N_("The balance is covered: servers may run again"),
+    "budget_reached": N_("A budget is reached"),
+    "budget_stops_servers": N_("A budget is spent: servers stop"),
+    "credit_expired": N_("A credit ended"),
+    "invoice": N_("An invoice"),
+    "payment": N_("A payment came in"),
+    "payment_failed": N_("A payment failed"),
+    "package_renewal_failed": N_("A prepaid server could not be renewed"),
+    "subscription_renewal_failed": N_("A subscription could not be renewed"),
+}
 KINDS = {
     "usage": N_("Use"),
     "burst": N_("Use"),
@@ -111,6 +125,11 @@ def standing_name(standing: str) -> str:
 def kind_name(kind: str) -> str:
     """A kind of ledger line, in words."""
     return lookup(KINDS[kind]) if kind in KINDS else kind.replace("_", " ")
+
+
+def notice_name(kind: str) -> str:
+    """What was announced, in words."""
+    return lookup(_NOTICES[kind]) if kind in _NOTICES else kind.replace("_", " ")
 
 
 def mode_name(mode: str) -> str:
