@@ -5,6 +5,9 @@ import html
 import re
 
 from tests.console.test_nouns import key_of, table
+from tests.console.test_servers import token
+from volutus import billing, compute
+from volutus.reconcile import Item
 
 
 def test_a_subscription_is_calculated_bought_renewed_and_over(visitor, clock):
@@ -73,3 +76,37 @@ def test_an_edition_of_prices_is_published_and_replaced(visitor, clock):
         assert visitor.send("/admin/price-lists", act="publish", edition=text).status_code == 200
         clock.advance(600)
         assert f">{price}<" in table(visitor.get("/prices").text), price
+
+
+def test_a_voucher_is_redeemed_and_an_invoice_is_read(visitor, clock, database):
+    visitor.sign_in()
+    account = re.search(r"Account&#39;s id</dt><dd><code>([^<]+)", visitor.get("/costs").text)
+    assert account
+    admin = token(visitor, "admin")
+    ends = "2027-01-01T00:00:00Z"
+    voucher = {"code": "WELCOME-5", "amount": "5", "currency": "USD", "expires_at": ends}
+    made = visitor.http.post("/billing/v1/vouchers", json={"voucher": voucher}, headers=admin)
+    assert made.status_code == 204, made.text
+    assert visitor.send("/costs", act="redeem", code="WRONG").status_code in (400, 404)
+    assert "5.00" in visitor.send("/costs", act="redeem", code="WELCOME-5").text
+    assert visitor.send("/costs", act="redeem", code="WELCOME-5").status_code >= 400, "once"
+    cycles = billing.CycleReconciler(database, compute.end_usage_of_silent)
+    for _ in range(4):
+        clock.advance(300)
+        cycles.step([Item("billing_cycle", "region", 1, 1, 1, expired=False)])
+    period = {"period_from": "2026-11-21T12:00:00Z", "period_to": "2026-11-21T12:10:00Z"}
+    path = f"/billing/v1/accounts/{account[1]}"
+    admin = token(visitor, "admin")
+    paying = visitor.http.patch(path, json={"account": {"mode": "paying"}}, headers=admin)
+    assert paying.status_code == 200, paying.text
+    made = visitor.http.post(f"{path}/invoices", json={"invoice": period}, headers=admin)
+    assert made.status_code in (200, 201), made.text
+    visitor.sign_in()
+    link = re.search(r'href="(/invoices/\d+)"', visitor.get("/invoices").text)
+    assert link
+    page = visitor.get(link[1]).text
+    assert "Download as PDF" in page
+    paper = visitor.get(f"{link[1]}/pdf")
+    assert paper.content.startswith(b"%PDF") and "attachment" in paper.headers["content-disposition"]
+    missing = visitor.get("/invoices/999/pdf")
+    assert missing.status_code == 404 and "That did not work" in missing.text and "req-" in missing.text

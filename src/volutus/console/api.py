@@ -198,7 +198,7 @@ class Api:
             answer = await client.request(method, address, headers=named, **sent)
         if answer.is_success:
             return answer
-        raise _problem(answer)
+        raise problem_of(answer)
 
     async def _ask_far(
         self, method: str, address: str, headers: Mapping[str, str], **sent: Any
@@ -235,7 +235,7 @@ class Api:
                 request_id,
                 name,
             )
-        return _problem(answer, request_id)
+        return problem_of(answer, request_id)
 
     @property
     def _region_name(self) -> str:
@@ -256,7 +256,8 @@ def _document(answer: httpx.Response) -> Document:
     return cast(Document, answer.json())
 
 
-def _problem(answer: httpx.Response, request_id: str = "") -> ApiProblem:
+def problem_of(answer: httpx.Response, request_id: str = "") -> ApiProblem:
+    """What an answer that is no success says."""
     named = answer.headers.get(_REQUEST_ID, request_id)
     return ApiProblem(answer.status_code, _message(answer)[:_MESSAGE_MAX], named)
 
