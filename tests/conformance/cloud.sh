@@ -75,7 +75,6 @@ furnish() {
     openstack image save --file "$directory/micro.qcow2" micro
     openstack image create --public --disk-format qcow2 --container-format bare \
         --file "$directory/micro.qcow2" cirros-volutus-disk >/dev/null
-    qemu-img convert -O raw "$directory/micro.qcow2" "$directory/micro.raw"
 }
 
 features() {
@@ -104,7 +103,7 @@ up)
     features
     ;;
 run)
-    export FEATURES=$directory/features.ini TEMPEST_IMAGE=${TEMPEST_IMAGE:-micro} TEMPEST_IMG_FILE=$directory/micro.raw
+    export FEATURES=$directory/features.ini TEMPEST_IMAGE=${TEMPEST_IMAGE:-micro} TEMPEST_IMG_FILE=$directory/micro.qcow2
     export TEMPEST_FLAVOR=${TEMPEST_FLAVOR:-c1} TEMPEST_FLAVOR_ALT=${TEMPEST_FLAVOR_ALT:-c2}
     as_admin "$@"
     ;;

@@ -173,28 +173,18 @@ def _prepare_controller(settings: Settings) -> None:
 
 def _wait_before_clear(settings: Settings, milliseconds: int) -> None:
     """How long the controller leaves the switch's flows as it finds them when it connects."""
-    _run(
-        settings,
-        "ovs-vsctl",
-        f"--db=unix:{settings.run_dir}/ovs/db.sock",
-        f"--timeout={_COMMAND_TIMEOUT_S}",
-        "--no-wait",
-        *("set", "open_vswitch", ".", f"external-ids:ovn-ofctrl-wait-before-clear={milliseconds}"),
-    )
+    setting = f"external-ids:ovn-ofctrl-wait-before-clear={milliseconds}"
+    _write_switch(settings, "set", "open_vswitch", ".", setting)
 
 
 def _tell_switch(settings: Settings) -> None:
-    """Bridges and OVN's settings of this host. The switch is not running yet, so nothing waits for it."""
+    """Bridges and OVN's settings of this host."""
     integration, external = names.integration_bridge(settings), names.external_bridge(settings)
     kind = settings.datapath_type
     chassis = names.chassis(settings.state_dir).read_text().strip()
     southbound = settings.southbound or f"unix:{settings.run_dir}/ovn/ovnsb_db.sock"
-    _run(
+    _write_switch(
         settings,
-        "ovs-vsctl",
-        f"--db=unix:{settings.run_dir}/ovs/db.sock",
-        f"--timeout={_COMMAND_TIMEOUT_S}",
-        "--no-wait",
         *("init",),
         *("--", "set", "open_vswitch", ".", f"external-ids:system-id={chassis}"),
         f"external-ids:hostname={socket.gethostname()}",
@@ -267,6 +257,12 @@ def _ip(*words: str) -> None:
 
 def _nft(text: str) -> None:
     _checked(["nft", "-f", "-"], {}, text)
+
+
+def _write_switch(settings: Settings, *words: str) -> None:
+    """Change the switch's database; the switch itself may be away."""
+    database = f"--db=unix:{settings.run_dir}/ovs/db.sock"
+    _run(settings, "ovs-vsctl", database, f"--timeout={_COMMAND_TIMEOUT_S}", "--no-wait", *words)
 
 
 def _run(settings: Settings, *argv: str) -> str:
