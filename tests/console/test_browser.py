@@ -67,6 +67,7 @@ def test_a_server_is_watched_becoming_active_and_deleted(served):
         before = browser.text("#price .number")
         browser.run_script("document.querySelector('#free').click()")
         browser.wait_for(lambda: browser.text("#price .number") not in ("", before), "the price follows")
+        assert "mhz-1c-512m-2g" in browser.run_script("return document.querySelector('#command').textContent")
         browser.run_script("document.querySelector('#preset').click()")
         browser.wait_for(lambda: browser.text("#price .number") == before, "the price is back")
         browser.click(".order button")

@@ -38,6 +38,10 @@ def test_empty_pages_say_what_to_do(browser):
 
 
 def test_a_server_is_ordered_becomes_active_and_is_listed(browser, plane):
+    chosen = browser.send("/servers/price", **order(browser, name="web 1", size="free", mhz="1500")).text
+    assert (
+        "--flavor 1500mhz-0c-0m --network private --security-group default &#39;web 1&#39;</code>" in chosen
+    )
     page = browser.send("/servers/new", **order(browser))
     assert re.search(r"/servers/[0-9a-f-]{36}$", page.url.path)
     plane.settle()
