@@ -111,6 +111,7 @@ def plane(
         "image_imports": import_rules(settings),
         "providers": payment_providers(settings),
         "tracer": Tracer(settings.southbound),
+        "volume_keys": keys_of_volumes.Sealer(settings.secrets_dir),
     }
     asked = authenticator or identity.tokens
     return Plane(settings, database, clock, ids, policy(settings), asked, parts, PaidGate())
@@ -228,7 +229,6 @@ def run_agents_api(settings: Settings, fd: int) -> None:
     clock, ids = SystemClock(), Ids()
     served = plane(settings, database, clock, ids, agent.HostAuthenticator())
     served.parts["authority"] = agent.Authority.load(settings.secrets_dir, clock)
-    served.parts["volume_keys"] = keys_of_volumes.Sealer.load(settings.secrets_dir)
     served.parts["heartbeats"] = agent.Heartbeats(database)
     served.parts["bell"] = agent.HostBell(settings.database)
     dialect = agent.dialect(trust_host_header=settings.trust_host_header)

@@ -13,6 +13,7 @@ from volutus.agent.converge import DISK, GUEST, UPLOAD
 from volutus.agent.faults import HostFault
 from volutus.agent.host import Drivers, Host
 from volutus.agent.hypervisor.simulated import SimulatedHypervisor
+from volutus.agent.iscsi.simulated import SimulatedExports
 from volutus.agent.network.simulated import SimulatedNetwork
 from volutus.agent.records import MemoryRecords
 from volutus.agent.reporting import CACHE, Item
@@ -23,6 +24,7 @@ from volutus.wire import (
     Desired,
     DiskObserved,
     DiskSpec,
+    ExportSpec,
     Gone,
     GuestDisk,
     GuestNic,
@@ -82,6 +84,7 @@ class World:
         self.hypervisor = SimulatedHypervisor(trouble=self._trouble)
         self.storage = SimulatedStorage(trouble=self._trouble)
         self.network = SimulatedNetwork(trouble=self._trouble)
+        self.exports = SimulatedExports(trouble=self._trouble)
         self.records = MemoryRecords()
         self.now = 1000.0
         self.boot = "boot-0"
@@ -103,7 +106,9 @@ class World:
     # What happens to the host
 
     def restart_agent(self) -> None:
-        drivers = Drivers(self.hypervisor, self.storage, self.network, self.records, no_image, self.send)
+        drivers = Drivers(
+            self.hypervisor, self.storage, self.network, self.exports, self.records, no_image, self.send
+        )
         self.host = Host(drivers, self.boot, lambda: EPOCH)
         self.deliver(full=True)
 
@@ -113,6 +118,7 @@ class World:
             self.hypervisor.stop_inside(guest_id)
         self.network._ports.clear()
         self.network._metadata.clear()
+        self.exports.end()
         self.restart_agent()
 
     # What the control plane does
@@ -122,7 +128,12 @@ class World:
         return self.count
 
     def order(
-        self, kind: str, key: str, spec: GuestSpec | DiskSpec | UploadSpec | None, *, tombstone: bool = False
+        self,
+        kind: str,
+        key: str,
+        spec: GuestSpec | DiskSpec | UploadSpec | ExportSpec | None,
+        *,
+        tombstone: bool = False,
     ) -> None:
         self.generation += 1
         self.orders[(kind, key)] = Assignment(

@@ -69,8 +69,8 @@ PYTHON
 # What the suites expect to find beside what a new cloud has.
 furnish() {
     openstack volume type create --property "multiattach=<is> True" multiattach >/dev/null
-    # The client's own tests name the type that a test installation of OpenStack has.
-    openstack volume type create lvmdriver-1 >/dev/null
+    # What the client's own tests take the default type to be called.
+    openstack volume type set --name lvmdriver-1 standard
     openstack flavor create --ram 256 --disk 1 --vcpus 1 m1.tiny >/dev/null
     openstack image save --file "$directory/micro.qcow2" micro
     openstack image create --public --disk-format qcow2 --container-format bare \
@@ -92,30 +92,34 @@ INI
     } >"$directory/features.ini"
 }
 
-case $verb in
-up)
-    mkdir -p "$directory"
-    spaces_up
-    web_up
-    cloud_up
-    credentials
-    furnish
-    features
-    ;;
-run)
-    export FEATURES=$directory/features.ini TEMPEST_IMAGE=${TEMPEST_IMAGE:-micro} TEMPEST_IMG_FILE=$directory/micro.qcow2
-    export TEMPEST_FLAVOR=${TEMPEST_FLAVOR:-c1} TEMPEST_FLAVOR_ALT=${TEMPEST_FLAVOR_ALT:-c2}
-    as_admin "$@"
-    ;;
-down)
-    inside "$project/volutus" destroy --yes --state-dir "$state" || true
-    kill "$(cat "$directory/web.pid")" || true
-    ip netns del "$space-web"
-    ip netns del "$space"
-    rm -r "$directory"
-    ;;
-*)
-    sed -n '2,/^set/s/^# \?//p' "$0"
-    exit 2
-    ;;
-esac
+# Read as a whole before it runs, so that an edit during a long suite does no harm.
+main() {
+    case $verb in
+    up)
+        mkdir -p "$directory"
+        spaces_up
+        web_up
+        cloud_up
+        credentials
+        furnish
+        features
+        ;;
+    run)
+        export FEATURES=$directory/features.ini TEMPEST_IMAGE=${TEMPEST_IMAGE:-micro} TEMPEST_IMG_FILE=$directory/micro.qcow2
+        export TEMPEST_FLAVOR=${TEMPEST_FLAVOR:-c1} TEMPEST_FLAVOR_ALT=${TEMPEST_FLAVOR_ALT:-c2} TEMPEST_SSH_USER=volutus
+        as_admin "$@"
+        ;;
+    down)
+        inside "$project/volutus" destroy --yes --state-dir "$state" || true
+        kill "$(cat "$directory/web.pid")" || true
+        ip netns del "$space-web"
+        ip netns del "$space"
+        rm -r "$directory"
+        ;;
+    *)
+        sed -n '2,/^set/s/^# \?//p' "$0"
+        exit 2
+        ;;
+    esac
+}
+main "$@"; exit

@@ -19,6 +19,7 @@ from volutus import compute, placement, quota, volume
 from volutus.agent.faults import HostFault
 from volutus.agent.host import Drivers, Host
 from volutus.agent.hypervisor.simulated import SimulatedHypervisor
+from volutus.agent.iscsi.simulated import SimulatedExports
 from volutus.agent.network.simulated import SimulatedNetwork
 from volutus.agent.records import MemoryRecords
 from volutus.agent.storage.simulated import SimulatedStorage
@@ -95,6 +96,7 @@ class SimulatedMachine:
         self.hypervisor = SimulatedHypervisor(trouble=world.trouble)
         self.storage = SimulatedStorage(trouble=world.trouble)
         self.network = SimulatedNetwork(trouble=world.trouble)
+        self.exports = SimulatedExports(trouble=world.trouble)
         self.records = MemoryRecords()
         self.boots = 0
         self.deaf_until = 0.0
@@ -103,7 +105,9 @@ class SimulatedMachine:
         self.restart_agent()
 
     def restart_agent(self) -> None:
-        drivers = Drivers(self.hypervisor, self.storage, self.network, self.records, _no_image, self.send)
+        drivers = Drivers(
+            self.hypervisor, self.storage, self.network, self.exports, self.records, _no_image, self.send
+        )
         self.host = Host(drivers, f"boot-{self.boots}", lambda: EPOCH)
         self.seen = 0
         self.told = False
@@ -123,6 +127,7 @@ class SimulatedMachine:
             self.hypervisor.stop_inside(guest_id)
         self.network._ports.clear()
         self.network._metadata.clear()
+        self.exports.end()
         self.restart_agent()
 
     def turn(self) -> None:

@@ -26,6 +26,7 @@ VOLUME = DISK | dict.fromkeys(
         "offered",
         "uploading",
         "backing_up",
+        "exported",
     ),
     False,
 )
@@ -46,6 +47,8 @@ VOLUMES = [
     ("downloading plugged", "downloading"),
     ("backing_up", "backing-up"),
     ("backing_up plugged", "in-use"),
+    ("exported", "in-use"),
+    ("exported removed", "deleting"),
     ("small", "extending"),
     ("small failed", "error_extending"),
     ("small plugged", "extending"),

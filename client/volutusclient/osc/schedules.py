@@ -2,34 +2,12 @@
 
 from typing import Any
 
-from osc_lib import exceptions
 from osc_lib.command import command
 
-from volutusclient.osc import base
+from volutusclient.osc import base, volumes
 
 _FIELDS = ("id", "name", "volume_id", "action", "every_hours", "keep", "next_at")
 _RUN_FIELDS = ("due_at", "made_id", "incremental", "fault", "removed_at")
-
-
-def _ask(manager: Any, method: str, path: str, body: Any = None) -> Any:
-    """The answer of the volume service. A refusal is raised in its own words."""
-    where = {"service_type": "block-storage", "region_name": manager.region_name}
-    where["interface"] = manager.interface
-    headers = {"OpenStack-API-Version": "volume 3.60"}
-    answer = manager.session.request(
-        path, method, json=body, headers=headers, endpoint_filter=where, raise_exc=False
-    )
-    if answer.status_code >= 400:
-        raise exceptions.CommandError(_words(answer))
-    return answer.json() if answer.content else None
-
-
-def _words(answer: Any) -> str:
-    try:
-        (told,) = answer.json().values()
-        return f"{told['message']} (HTTP {answer.status_code})"
-    except (ValueError, KeyError, TypeError):
-        return f"HTTP {answer.status_code}"
 
 
 def _add_terms(parser: Any, *, required: bool) -> None:
@@ -55,13 +33,6 @@ def _terms(parsed: Any) -> dict[str, Any]:
     return {name: value for name, value in asked.items() if value is not None}
 
 
-def _volume_id(manager: Any, name: str) -> str:
-    found = _ask(manager, "GET", f"/volumes?name={name}")["volumes"]
-    if len(found) > 1:
-        raise exceptions.CommandError(f"More than one volume is named {name}.")
-    return str(found[0]["id"]) if found else name
-
-
 class CreateSchedule(command.ShowOne):
     """Have snapshots or backups of a volume made every so many hours"""
 
@@ -75,16 +46,16 @@ class CreateSchedule(command.ShowOne):
 
     def take_action(self, parsed: Any) -> Any:
         manager = self.app.client_manager
-        wanted = {"volume_id": _volume_id(manager, parsed.volume), **_terms(parsed)}
+        wanted = {"volume_id": volumes.volume_id(manager, parsed.volume), **_terms(parsed)}
         wanted["action"] = "backup" if parsed.backup else "snapshot"
-        return base.shown(_ask(manager, "POST", "/schedules", {"schedule": wanted})["schedule"])
+        return base.shown(volumes.ask(manager, "POST", "/schedules", {"schedule": wanted})["schedule"])
 
 
 class ListSchedules(command.Lister):
     """Schedules of the project's volumes"""
 
     def take_action(self, parsed: Any) -> Any:
-        return base.table(_ask(self.app.client_manager, "GET", "/schedules")["schedules"], _FIELDS)
+        return base.table(volumes.ask(self.app.client_manager, "GET", "/schedules")["schedules"], _FIELDS)
 
 
 class ShowSchedule(command.ShowOne):
@@ -94,7 +65,7 @@ class ShowSchedule(command.ShowOne):
         return _with_id(super().get_parser(prog_name))
 
     def take_action(self, parsed: Any) -> Any:
-        found = _ask(self.app.client_manager, "GET", f"/schedules/{parsed.id}")["schedule"]
+        found = volumes.ask(self.app.client_manager, "GET", f"/schedules/{parsed.id}")["schedule"]
         found.pop("runs")
         return base.shown(found)
 
@@ -106,7 +77,7 @@ class ListRuns(command.Lister):
         return _with_id(super().get_parser(prog_name))
 
     def take_action(self, parsed: Any) -> Any:
-        found = _ask(self.app.client_manager, "GET", f"/schedules/{parsed.id}")["schedule"]
+        found = volumes.ask(self.app.client_manager, "GET", f"/schedules/{parsed.id}")["schedule"]
         return base.table(found["runs"], _RUN_FIELDS)
 
 
@@ -126,7 +97,7 @@ class SetSchedule(command.ShowOne):
         wanted = _terms(parsed)
         if parsed.enable or parsed.disable:
             wanted["enabled"] = bool(parsed.enable)
-        answer = _ask(self.app.client_manager, "PUT", f"/schedules/{parsed.id}", {"schedule": wanted})
+        answer = volumes.ask(self.app.client_manager, "PUT", f"/schedules/{parsed.id}", {"schedule": wanted})
         return base.shown(answer["schedule"])
 
 
@@ -137,7 +108,7 @@ class DeleteSchedule(command.Command):
         return _with_id(super().get_parser(prog_name))
 
     def take_action(self, parsed: Any) -> None:
-        _ask(self.app.client_manager, "DELETE", f"/schedules/{parsed.id}")
+        volumes.ask(self.app.client_manager, "DELETE", f"/schedules/{parsed.id}")
 
 
 def _with_id(parser: Any) -> Any:

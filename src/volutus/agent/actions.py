@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from volutus.wire import (
     BackupSpec,
     DiskSpec,
+    ExportSpec,
     GuestDisk,
     GuestNic,
     GuestSpec,
@@ -149,6 +150,22 @@ class DropVpn:
 
 
 @dataclass(frozen=True)
+class ServeExport:
+    """Serve a disk by iSCSI."""
+
+    spec: ExportSpec
+
+    @property
+    def key(self) -> str:
+        return self.spec.id
+
+
+@dataclass(frozen=True)
+class DropExport:
+    key: str
+
+
+@dataclass(frozen=True)
 class StartGuest:
     """Also catches up with all reboots asked for."""
 
@@ -264,6 +281,8 @@ Action = (
     | DropMetadata
     | ServeVpn
     | DropVpn
+    | ServeExport
+    | DropExport
     | StartGuest
     | AskShutdown
     | AskReboot

@@ -32,7 +32,8 @@ class AgentConfig:
     plane's certificate says if that is not the address. `starting_at_once` bounds guests being started, 0
     chooses by accelerator. `pools` names, with commas between, directories below `state_dir` that are
     storage classes besides the first. `backup_dir` is the backup target. `pci_devices` are those that guests
-    get for themselves, by class: `gpu=10de:2204, fpga=10ee:5000`.
+    get for themselves, by class: `gpu=10de:2204, fpga=10ee:5000`. Disks are served by iSCSI at `iscsi_listen`
+    (ADDR:PORT); without it they are not.
     """
 
     control_plane: str
@@ -58,6 +59,7 @@ class AgentConfig:
     pools: str = "bulk"
     backup_dir: Path = Path("backups")
     pci_devices: str = ""
+    iscsi_listen: str = ""
     heartbeat_s: float = 10.0
     log_level: str = "info"
 
@@ -70,6 +72,14 @@ class AgentConfig:
     def pool_names(self) -> tuple[str, ...]:
         """Names of the pools besides the first."""
         return tuple(name.strip() for name in self.pools.split(",") if name.strip())
+
+    @property
+    def iscsi_portal(self) -> str:
+        """Where initiators connect to: a service that listens on all addresses is reached at the host's."""
+        host, _, port = self.iscsi_listen.rpartition(":")
+        anywhere = host in ("0.0.0.0", "[::]")  # noqa: S104 compared with, not bound to
+        address = f"[{self.address}]" if ":" in self.address else self.address
+        return f"{address}:{port}" if anywhere else self.iscsi_listen
 
     @property
     def pid_dir(self) -> Path:

@@ -121,12 +121,13 @@ class Channel:
 
     def key(self, disk_id: str) -> bytes:
         """The key of an encrypted disk of this host. Raises HostFault."""
-        try:
-            return self.call(Request("GET", f"{PREFIX}/disks/{disk_id}/key"))
-        except ConnectionTrouble as error:
-            raise HostFault("The disk's key is not to be had.", str(error)) from error
-        finally:
-            self.close()
+        return self._secret(f"disks/{disk_id}/key", "The disk's key is not to be had.")
+
+    def export_secret(self, export_id: str) -> str:
+        """The password with which initiators log in to an export of this host. Raises HostFault."""
+        return self._secret(
+            f"exports/{export_id}/password", "The export's password is not to be had."
+        ).decode()
 
     def send_image(self, image_id: str, path: Path) -> None:
         """Send a file as an image's bytes; memory stays flat whatever its size."""
@@ -136,6 +137,14 @@ class Channel:
             with path.open("rb") as file:
                 self._exchange(replace(request, body=file, length=os.fstat(file.fileno()).st_size))
         except (OSError, http.client.HTTPException, ConnectionTrouble) as error:
+            raise HostFault(message, str(error)) from error
+        finally:
+            self.close()
+
+    def _secret(self, path: str, message: str) -> bytes:
+        try:
+            return self.call(Request("GET", f"{PREFIX}/{path}"))
+        except ConnectionTrouble as error:
             raise HostFault(message, str(error)) from error
         finally:
             self.close()

@@ -35,6 +35,7 @@ from volutus.agent.actions import (
     DetachNic,
     DropBackup,
     DropCapture,
+    DropExport,
     DropImage,
     DropMetadata,
     DropSaved,
@@ -49,6 +50,7 @@ from volutus.agent.actions import (
     ResumeGuest,
     SaveGuest,
     SendCapture,
+    ServeExport,
     ServeMetadata,
     ServeVpn,
     SetCpu,
@@ -61,6 +63,7 @@ from volutus.wire import (
     BackupSpec,
     CheckSpec,
     DiskSpec,
+    ExportSpec,
     Gone,
     GuestDisk,
     GuestSpec,
@@ -79,6 +82,7 @@ BACKUP = "backup"
 IMAGE = "image"
 CHECK = "check"
 VPN = "vpn"
+EXPORT = "export"
 
 # A guest shut down on request within this long stopped because of us; later it was its own doing.
 REQUEST_FORGOTTEN_S = 120.0
@@ -136,6 +140,7 @@ def converge(orders: Orders, seen: HostSeen, records: Records, moment: Moment) -
     planner.plan_ports()
     planner.plan_checks()
     planner.plan_gateways()
+    planner.plan_exports()
     planner.plan_metadata()
     return planner.result()
 
@@ -185,6 +190,11 @@ class _Planner:
             if guest.alive
             for disk_id in guest.disks
         }
+        # A disk that is served is open too, but not in a guest that could copy or grow it.
+        exported = (
+            order.spec for (kind, key), order in orders.items() if kind == EXPORT and key in seen.exports
+        )
+        self.opened |= {spec.disk_id: spec.id for spec in exported if isinstance(spec, ExportSpec)}
 
     def result(self) -> Plan:
         known = {key for kind, key in self.orders if kind == GUEST}
@@ -438,6 +448,21 @@ class _Planner:
                     self.settled.add((VPN, order.key))
                 else:
                     self.actions.append(ServeVpn(order.spec))
+
+    def plan_exports(self) -> None:
+        for order in self._orders(EXPORT):
+            here = order.key in self.seen.exports
+            if order.tombstone:
+                if here:
+                    self.actions.append(DropExport(order.key))
+                else:
+                    self.gone.append(Gone(what=EXPORT, id=order.key))
+            elif isinstance(order.spec, ExportSpec):
+                disk_id = order.spec.disk_id
+                if self.seen.exports.get(order.key) == order.spec:
+                    self.settled.add((EXPORT, order.key))
+                elif here or (self._is_whole(disk_id) and disk_id not in self.opened):
+                    self.actions.append(ServeExport(order.spec))
 
     def plan_metadata(self) -> None:
         for network_id, port in sorted(self.metadata_wanted.items()):

@@ -90,6 +90,7 @@ def host_facts(config: AgentConfig, known: Processor, changing: Changing) -> Hos
         agent_version=AGENT_VERSION,
         chassis=changing.chassis,
         address=config.address,
+        iscsi_portal=config.iscsi_portal,
     )
 
 

@@ -26,6 +26,7 @@ from volutus.agent.actions import (
     DestroyDisk,
     DropBackup,
     DropCapture,
+    DropExport,
     DropImage,
     DropMetadata,
     DropSaved,
@@ -39,6 +40,7 @@ from volutus.agent.actions import (
     ResumeGuest,
     SaveGuest,
     SendCapture,
+    ServeExport,
     ServeMetadata,
     ServeVpn,
     StartGuest,
@@ -49,9 +51,11 @@ from volutus.agent.commands import Commands
 from volutus.agent.converge import GUEST, Moment, Plan
 from volutus.agent.faults import HostFault
 from volutus.agent.hypervisor import Hypervisor, StartOrder
+from volutus.agent.iscsi import Exports
 from volutus.agent.network import Network
 from volutus.agent.records import RecordStore
 from volutus.agent.reporting import Failure, Item, Key, Reporter, Sight, items
+from volutus.agent.serving import serve
 from volutus.agent.state import HostSeen, PortCounted, Record
 from volutus.agent.storage import DiskLocation, Fetch, Fill, Send, StorageBackend
 from volutus.wire import (
@@ -59,6 +63,7 @@ from volutus.wire import (
     CheckSpec,
     Desired,
     DiskSpec,
+    ExportSpec,
     Gone,
     GuestObserved,
     GuestSpec,
@@ -85,6 +90,7 @@ class Drivers:
     hypervisor: Hypervisor
     storage: StorageBackend
     network: Network
+    exports: Exports
     records: RecordStore
     fetch: Fetch
     send: Send
@@ -158,7 +164,10 @@ class Host:
         images = storage.images()
         files, gateways = hypervisor.files(), network.gateways()
         guests = hypervisor.guests()
-        self._seen = HostSeen(guests, disks, ports, metadata, files, captures, backups, gateways, images)
+        exports = self._drivers.exports.exports()
+        self._seen = HostSeen(
+            guests, disks, ports, metadata, files, captures, backups, gateways, images, exports
+        )
         if not self.informed:
             return Plan()
         moment = Moment(now, self._boot)
@@ -266,7 +275,11 @@ class Host:
             case DropImage(image_id):
                 self._drivers.storage.drop_image(image_id)
             case PlugPort() | UnplugPort() | ServeMetadata() | DropMetadata() | ServeVpn() | DropVpn():
-                self._act_on_network(action)
+                serve(action, self._drivers.network)
+            case ServeExport(export):
+                self._serve_export(export)
+            case DropExport(export_id):
+                self._drivers.exports.drop(export_id)
             case StartGuest(spec):
                 self._start(spec)
             case AskShutdown(guest_id):
@@ -341,23 +354,10 @@ class Host:
             return None
         return functools.partial(self._drivers.hypervisor.copy_disk, guest_id, disk_id)
 
-    def _act_on_network(
-        self, action: PlugPort | UnplugPort | ServeMetadata | DropMetadata | ServeVpn | DropVpn
-    ) -> None:
-        network = self._drivers.network
-        match action:
-            case PlugPort(guest_id, nic):
-                network.plug(guest_id, nic)
-            case UnplugPort(port_id):
-                network.unplug(port_id)
-            case ServeMetadata(network_id, port):
-                network.serve_metadata(network_id, port)
-            case DropMetadata(network_id):
-                network.drop_metadata(network_id)
-            case ServeVpn(spec):
-                network.serve_gateway(spec)
-            case DropVpn(gateway_id):
-                network.drop_gateway(gateway_id)
+    def _serve_export(self, spec: ExportSpec) -> None:
+        location = self._drivers.storage.location(spec.disk_id)
+        key = self._drivers.storage.key(spec.disk_id) if location.encrypted else None
+        self._drivers.exports.serve(spec, location, key)
 
     def _start(self, spec: GuestSpec) -> None:
         storage, network = self._drivers.storage, self._drivers.network
@@ -431,6 +431,7 @@ class Host:
             failures=dict(self._failures),
             checks=self._drivers.network.checked(),
             handshakes=self._handshakes,
+            exports=self._seen.exports,
         )
         return {key: self._with_sockets(item) for key, item in items(sight).items()}
 

@@ -1,12 +1,13 @@
 """Builds the agent from its configuration and runs it; and what the supervisor asks of a host besides.
 
 `run` is one real host until SIGTERM. `stop_guests` is for the end of a cloud's run, `clean_up` for its very
-end. `run_simulated` pretends to be many hosts.
+end. `run_simulated` pretends to be many hosts, `serve_iscsi` becomes what serves disks to the outside.
 """
 
 import contextlib
 import functools
 import logging
+import os
 import resource
 import signal
 import sys
@@ -15,6 +16,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import volutus.agent
 from volutus.agent import config as configuration
 from volutus.agent import devices, enrolment, facts
 from volutus.agent.config import AgentConfig
@@ -25,6 +27,8 @@ from volutus.agent.hypervisor.domain_xml import Machine
 from volutus.agent.hypervisor.guest_files import GuestFiles
 from volutus.agent.hypervisor.libvirt_driver import LibvirtAccess, LibvirtHypervisor
 from volutus.agent.hypervisor.pidwatch import PidWatch
+from volutus.agent.iscsi import service
+from volutus.agent.iscsi.exports import TgtExports
 from volutus.agent.network.ovs import OvsAccess, OvsNetwork
 from volutus.agent.records import FileRecords
 from volutus.agent.runner import Parts, Runner
@@ -92,6 +96,9 @@ def build(config: AgentConfig) -> Runner:
         hypervisor=hypervisor,
         storage=storage,
         network=network,
+        exports=TgtExports(
+            config.state_dir, config.qemu_user, lambda export_id: Channel(config).export_secret(export_id)
+        ),
         records=_records(config),
         fetch=lambda image_id: Channel(config).image(image_id),
         send=lambda image_id, path: Channel(config, SEND_TIMEOUT_S).send_image(image_id, path),
@@ -137,6 +144,13 @@ def clean_up(path: Path) -> None:
     network = OvsNetwork(OvsAccess(config.ovs_database, config.bridge, config.instance))
     network.remove_all()
     network.close()
+
+
+def serve_iscsi(path: Path) -> None:
+    """Become this host's iSCSI service."""
+    found = str(Path(volutus.agent.__file__).parent.parent.parent)
+    command = service.command(path)
+    os.execvpe(command[0], command, os.environ | {"PYTHONPATH": found})  # noqa: S606 (no shell is wanted)
 
 
 def _hypervisor(config: AgentConfig, known: facts.Processor, watch: PidWatch | None) -> LibvirtHypervisor:

@@ -8,7 +8,19 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from volutus.agent.converge import BACKUP, CHECK, DISK, GUEST, IMAGE, UPLOAD, VPN, Plan, Records, should_run
+from volutus.agent.converge import (
+    BACKUP,
+    CHECK,
+    DISK,
+    EXPORT,
+    GUEST,
+    IMAGE,
+    UPLOAD,
+    VPN,
+    Plan,
+    Records,
+    should_run,
+)
 from volutus.agent.state import BackupSeen, CaptureState, DiskSeen, GuestSeen, ImageSeen, Record
 from volutus.wire import (
     Assignment,
@@ -18,6 +30,8 @@ from volutus.wire import (
     CheckObserved,
     DiskObserved,
     DiskSpec,
+    ExportObserved,
+    ExportSpec,
     Gone,
     GuestObserved,
     GuestSpec,
@@ -36,6 +50,7 @@ Item = (
     | CacheObserved
     | CheckObserved
     | VpnObserved
+    | ExportObserved
     | Gone
 )
 Key = tuple[str, str]
@@ -75,6 +90,7 @@ class Sight:
     failures: Mapping[str, Failure]
     checks: Mapping[str, bool] = field(default_factory=dict)
     handshakes: Mapping[str, dict[str, int]] = field(default_factory=dict)
+    exports: Mapping[str, ExportSpec | None] = field(default_factory=dict)
 
 
 def items(sight: Sight) -> dict[Key, Item]:
@@ -226,12 +242,24 @@ def _gateway(sight: Sight, order: Assignment) -> VpnObserved:
     )
 
 
+def _export(sight: Sight, order: Assignment) -> ExportObserved:
+    failure = _failure(sight, order)
+    return ExportObserved(
+        id=order.key,
+        generation=sight.applied.get((EXPORT, order.key), 0),
+        ready=sight.exports.get(order.key) == order.spec,
+        fault=failure.message if failure else None,
+        fault_detail=failure.detail if failure else None,
+    )
+
+
 _SAID_OF: Mapping[str, Callable[[Sight, Assignment], Item]] = {
     DISK: _disk,
     UPLOAD: _upload,
     BACKUP: _backup,
     CHECK: _check,
     VPN: _gateway,
+    EXPORT: _export,
 }
 
 

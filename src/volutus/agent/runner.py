@@ -22,6 +22,7 @@ from volutus.agent.actions import (
     CreateDisk,
     GrowDisk,
     PlugPort,
+    ServeExport,
     StartGuest,
 )
 from volutus.agent.config import AgentConfig
@@ -339,6 +340,8 @@ def touches(action: Action) -> frozenset[str]:
             keys.add(guest_id)
         case AttachDisk(_, disk):
             keys.add(disk.disk_id)
+        case ServeExport(export):
+            keys.add(export.disk_id)
         case PlugPort(guest_id, _):
             # Not the guest: its ports are made at once.
             pass

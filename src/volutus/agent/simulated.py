@@ -24,6 +24,7 @@ from volutus.agent.facts import AGENT_VERSION
 from volutus.agent.faults import HostFault
 from volutus.agent.host import Drivers, Host
 from volutus.agent.hypervisor.simulated import SimulatedHypervisor
+from volutus.agent.iscsi.simulated import SimulatedExports
 from volutus.agent.network.simulated import SimulatedNetwork
 from volutus.agent.polling import Polling
 from volutus.agent.records import MemoryRecords
@@ -80,7 +81,16 @@ class SimulatedHost:
         self.hypervisor = SimulatedHypervisor()
         self.storage = SimulatedStorage(capacity_bytes=simulation.machine.disk_gib << 30)
         self.network = SimulatedNetwork()
-        drivers = Drivers(self.hypervisor, self.storage, self.network, MemoryRecords(), _no_image, self._send)
+        self.exports = SimulatedExports()
+        drivers = Drivers(
+            self.hypervisor,
+            self.storage,
+            self.network,
+            self.exports,
+            MemoryRecords(),
+            _no_image,
+            self._send,
+        )
         self.host = Host(drivers, "simulated", lambda: datetime.now(UTC))
         self._sending: set[asyncio.Task[None]] = set()
         self._facts_told = False
@@ -204,6 +214,7 @@ class SimulatedHost:
             agent_version=AGENT_VERSION,
             chassis=self.identity.host_id,
             address="127.0.0.1",
+            iscsi_portal="127.0.0.1:3260",
         )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-from volutus.wire import GuestState, MetadataPort, VpnSpec
+from volutus.wire import ExportSpec, GuestState, MetadataPort, VpnSpec
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,8 @@ class HostSeen:
     """Everything seen at one look. `files` names guests that have a directory, defined or not;
     `captures` are copies made for uploads, by image; `backups` the whole ones in the host's target; `images`
     are those in the cache;
-    `gateways` are VPN gateways as this process made them, None for one that it has only found."""
+    `gateways` are VPN gateways as this process made them, None for one that it has only found; so are
+    `exports`."""
 
     guests: Mapping[str, GuestSeen] = field(default_factory=dict)
     disks: Mapping[str, DiskSeen] = field(default_factory=dict)
@@ -105,6 +106,7 @@ class HostSeen:
     backups: Mapping[str, BackupSeen] = field(default_factory=dict)
     gateways: Mapping[str, VpnSpec | None] = field(default_factory=dict)
     images: Mapping[str, ImageSeen] = field(default_factory=dict)
+    exports: Mapping[str, ExportSpec | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -82,6 +82,8 @@ def agent(arguments: argparse.Namespace) -> int:
         agent_main.stop_guests(config)
     elif arguments.clean_up:
         agent_main.clean_up(config)
+    elif arguments.iscsi:
+        agent_main.serve_iscsi(config)
     else:
         agent_main.run(config)
     return 0

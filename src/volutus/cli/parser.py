@@ -144,6 +144,11 @@ def _add_parts(commands: Commands) -> None:
     agent.add_argument(
         "--clean-up", action="store_true", help="only remove all taps, ports and namespaces of guests"
     )
+    agent.add_argument(
+        "--iscsi",
+        action="store_true",
+        help="only run the iSCSI service that the agent beside it tells what to serve",
+    )
     _command(commands, "join-token", control.join_token, "a one-time token by which a host joins the cloud")
 
 

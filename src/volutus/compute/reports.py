@@ -25,6 +25,7 @@ from volutus.wire import (
     CacheObserved,
     CheckObserved,
     DiskObserved,
+    ExportObserved,
     Gone,
     GuestObserved,
     Observed,
@@ -151,6 +152,7 @@ def report(
     _record_disks(tx, host_id, observed)
     _record_uploads(tx, host_id, observed)
     _record_backups(tx, host_id, observed)
+    _record_exports(tx, host_id, observed)
     _record_caches(tx, host_id, observed)
     _record_checks(tx, host_id, observed)
     _record_gateways(tx, host_id, observed)
@@ -201,6 +203,13 @@ def _record_backups(tx: Tx, host_id: str, observed: Observed) -> None:
     gone = [item.id for item in observed.items if isinstance(item, Gone) and item.what == volume.backups.KIND]
     if items or gone:
         volume.backups.record_observed(tx, host_id, items, gone)
+
+
+def _record_exports(tx: Tx, host_id: str, observed: Observed) -> None:
+    items = [item for item in observed.items if isinstance(item, ExportObserved)]
+    gone = [item.id for item in observed.items if isinstance(item, Gone) and item.what == volume.exports.KIND]
+    if items or gone:
+        volume.exports.record_observed(tx, host_id, items, gone)
 
 
 def _record_caches(tx: Tx, host_id: str, observed: Observed) -> None:

@@ -25,6 +25,7 @@ def configure(settings: Settings) -> None:
         "bridge": names.integration_bridge(settings),
         "datapath_type": settings.datapath_type,
         "pci_devices": settings.pci_devices,
+        "iscsi_listen": settings.iscsi_listen,
         "log_level": settings.log_level,
     }
     lines = ["# Written by `volutus up` from the cloud's settings."]

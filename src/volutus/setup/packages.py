@@ -28,6 +28,7 @@ NEEDED = {
     "libvirt-daemon-system": "the hypervisor's daemon",
     "qemu-system-x86": "the hypervisor",
     "qemu-utils": "disks and images",
+    "tgt": "volumes by iSCSI",
     "ovmf": "UEFI for guests",
     "swtpm-tools": "trusted modules for guests",
     "swtpm": "trusted modules for guests",
@@ -48,6 +49,8 @@ NEEDED = {
 NEEDED_BY_TESTS = {
     "openssh-client": "logging in to guests",
     "make": "the tests' entry",
+    "qemu-block-extra": "volumes by iSCSI, as their users see them",
+    "libiscsi-bin": "which volumes are offered by iSCSI",
     "tcpdump": "packets as the wire has them",
     "iputils-ping": "packets from the outside",
     "chromium": "the console's pages",
@@ -71,6 +74,7 @@ SERVICES = (
     "virtlogd.socket",
     "virtlockd.socket",
     "libvirt-guests",
+    "tgt",
 )
 _POLICY = Path("/usr/sbin/policy-rc.d")
 _CREATE_CLUSTER = Path("/etc/postgresql-common/createcluster.conf")

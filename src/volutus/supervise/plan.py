@@ -7,7 +7,7 @@ from pathlib import Path
 
 import volutus
 from volutus.settings import Settings
-from volutus.supervise import libvirt, postgres, switch
+from volutus.supervise import iscsi, libvirt, postgres, switch
 from volutus.supervise.child import Child, Plan
 from volutus.supervise.sockets import accepts, answers_http
 
@@ -26,6 +26,8 @@ def plan(settings: Settings) -> Plan:
     if real_host:
         children.extend(switch.switch_children(settings))
         children.append(libvirt.child(settings))
+        if settings.iscsi_listen:
+            children.append(iscsi.child(settings, _python_environment()))
     children.extend(_control_plane(settings))
     children.append(_agent(settings))
     present = {child.name for child in children}
@@ -90,7 +92,7 @@ def _agent(settings: Settings) -> Child:
         name="agent",
         argv=(*_volutus(settings), "agent", "--config", f"{settings.state_dir}/agent/agent.toml", *simulated),
         environment=_python_environment() | switch.environment(settings),
-        after=("agents", "libvirtd", "ovn-controller"),
+        after=("agents", "libvirtd", "iscsi", "ovn-controller"),
         prepare=lambda: told.unlink(missing_ok=True),
         ready=told.exists if not settings.simulated_hosts else lambda: True,
     )

@@ -17,7 +17,7 @@ from volutus.supervise import record, switch
 _END_WITHIN_S = 5.0
 _DATABASE_WITHIN_S = 10.0
 # Those that run in mount namespaces of their own.
-_PROGRAMS = ("postgres", "libvirtd", "qemu-system", "virtlogd")
+_PROGRAMS = ("postgres", "libvirtd", "qemu-system", "virtlogd", "tgtd", "qemu-storage")
 
 
 def left_running(settings: Settings) -> bool:

@@ -47,6 +47,10 @@ class ScheduleNotFound(NotFound):
     code = "volume.schedule.not_found"
 
 
+class ExportNotFound(NotFound):
+    code = "volume.export.not_found"
+
+
 class ReleasedNotFound(NotFound):
     """No disk of that name was put aside."""
 
@@ -74,6 +78,18 @@ class HeldByServer(Conflict):
     the guest still uses it."""
 
     code = "volume.held_by_server"
+
+
+class VolumeExported(Conflict):
+    """The volume is served outside the cloud: nothing else may use or change it meanwhile."""
+
+    code = "volume.exported"
+
+
+class ExportRefused(Conflict):
+    """The volume's present state or place forbids that it is exported."""
+
+    code = "volume.export.refused"
 
 
 class OtherHost(Conflict):

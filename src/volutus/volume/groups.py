@@ -14,7 +14,7 @@ from volutus.identity import Caller
 from volutus.volume import disks as disk_orders
 from volutus.volume import group_types, types
 from volutus.volume.faults import GroupNotFound, WrongStatus
-from volutus.volume.records import Volume, lock_volume, volumes_where
+from volutus.volume.records import Volume, lock_volume, require_not_exported, volumes_where
 from volutus.volume.status import Status
 from volutus.volume.tables import disks, group_snapshots, groups, volumes
 
@@ -161,6 +161,7 @@ def remove(tx: Tx, caller: Caller, group_id: str, *, with_volumes: bool) -> None
     if inside and not with_volumes:
         raise WrongStatus(f"Invalid group: Group {group_id} still contains volumes.")
     for volume in inside:
+        require_not_exported(volume)
         if volume.attachments:
             raise WrongStatus(f"Invalid volume: Volume {volume.id} is attached: detach it first.")
     tx.execute(update(groups).where(groups.c.id == group_id).values(removed_at=tx.now, forced_status=None))

@@ -4,6 +4,7 @@ the host that has the disk. They are in no document, no record and no log."""
 import base64
 import secrets
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -23,15 +24,15 @@ class KeyNotFound(NotFound):
 
 
 class Sealer:
-    """Seals and opens keys with the cloud's own, which is in a file that only the control plane reads."""
+    """Seals and opens keys, and other secrets, with the cloud's own, which is in a file that only the control
+    plane reads: when there is something to seal."""
 
-    def __init__(self, secret: bytes) -> None:
-        self._cipher = AESGCM(secret)
+    def __init__(self, secrets_dir: Path) -> None:
+        self._path = secrets_dir / FILE_NAME
 
-    @classmethod
-    def load(cls, secrets_dir: Path) -> "Sealer":
-        """Read what set-up made."""
-        return cls(base64.urlsafe_b64decode((secrets_dir / FILE_NAME).read_bytes()))
+    @cached_property
+    def _cipher(self) -> AESGCM:
+        return AESGCM(base64.urlsafe_b64decode(self._path.read_bytes()))
 
     def seal(self, key_id: str, key: bytes) -> bytes:
         """Only as the key of this id it can be opened again."""

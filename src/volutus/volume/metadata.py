@@ -59,7 +59,7 @@ def _lock(tx: Tx, caller: Caller, notes: Notes, object_id: str) -> None:
     if notes is Notes.SNAPSHOT:
         get_snapshot(tx, caller, object_id, lock=True)
     else:
-        lock_volume(tx, caller, object_id)
+        lock_volume(tx, caller, object_id, exported=True)
 
 
 def _write(tx: Tx, caller: Caller, notes: Notes, object_id: str, pairs: dict[str, str]) -> None:

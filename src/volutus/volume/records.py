@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from volutus.db import Tx
 from volutus.identity import Caller
-from volutus.volume.faults import SnapshotNotFound, VolumeNotFound
+from volutus.volume.faults import SnapshotNotFound, VolumeExported, VolumeNotFound
 from volutus.volume.status import (
     GIB,
     DiskFlags,
@@ -69,7 +69,8 @@ class Attachment:
 class Volume:
     """`fault` is why the status is an error, in words a tenant can read. `server_id` is set for a server's
     own disk, which no API of volumes shows. `pool` is the storage class where it is or goes; `migrated` tells
-    that it came from another one. Only a `multiattach` volume has more than one attachment."""
+    that it came from another one. Only a `multiattach` volume has more than one attachment. One that is
+    `exported` has none."""
 
     id: str
     project_id: str
@@ -102,6 +103,7 @@ class Volume:
     migrated: bool
     group_id: str | None
     backup_id: str | None
+    exported: bool
 
     @property
     def held_by_server(self) -> bool:
@@ -202,9 +204,21 @@ def get_volume(tx: Tx, caller: Caller, volume_id: str) -> Volume:
     return _seen(tx, caller, volume_id, SELECT_VOLUMES)
 
 
-def lock_volume(tx: Tx, caller: Caller, volume_id: str) -> Volume:
-    """The same, and nobody else changes it before this transaction ends."""
-    return _seen(tx, caller, volume_id, SELECT_VOLUMES.with_for_update(of=volumes))
+def lock_volume(tx: Tx, caller: Caller, volume_id: str, *, exported: bool = False) -> Volume:
+    """The same, and nobody else changes it before this transaction ends. Raises VolumeExported while it is
+    exported, unless that is fine with the caller."""
+    volume = _seen(tx, caller, volume_id, SELECT_VOLUMES.with_for_update(of=volumes))
+    if not exported:
+        require_not_exported(volume)
+    return volume
+
+
+def require_not_exported(volume: Volume) -> None:
+    """Raise VolumeExported while it is exported."""
+    if volume.exported:
+        raise VolumeExported(
+            f"Volume {volume.id} is exported by iSCSI: revoke the export first, and wait until it is gone."
+        )
 
 
 def get_snapshot(tx: Tx, caller: Caller, snapshot_id: str, *, lock: bool = False) -> Snapshot:
@@ -257,6 +271,7 @@ def volume_of(row: Row[Any]) -> Volume:
         migrated=row.migrated,
         group_id=row.group_id,
         backup_id=row.backup_id,
+        exported=row.exported_at is not None,
     )
 
 
@@ -343,4 +358,5 @@ def _volume_flags(row: Row[Any], held: Sequence[Attachment]) -> VolumeFlags:
         offered=row.offered,
         uploading=row.uploading,
         backing_up=row.backing_up,
+        exported=row.exported_at is not None,
     )

@@ -17,7 +17,7 @@ from volutus.identity import Caller
 from volutus.reconcile import Again, Done, Item, Outcome, each_alone
 from volutus.volume import backups, messages, snapshots
 from volutus.volume.backups import Backup
-from volutus.volume.faults import VolumeNotFound, WrongStatus
+from volutus.volume.faults import VolumeExported, VolumeNotFound, WrongStatus
 from volutus.volume.records import Snapshot
 from volutus.volume.schedules import KIND, RUNS_SHOWN, following, latest
 from volutus.volume.status import Status
@@ -85,7 +85,7 @@ def _run(tx: Tx, caller: Caller, row: Row[Any]) -> Outcome:
         # What fails half way leaves nothing, and is told.
         with tx.savepoint():
             made_id = _make(tx, caller, row, incremental=incremental)
-    except WrongStatus as error:
+    except (WrongStatus, VolumeExported) as error:
         if tx.now - due_at < BUSY_FOR:
             return Again(BUSY_LOOK_S, error.message)
         fault = error.message

@@ -89,7 +89,7 @@ _SORTABLE = {"id": schedules.c.id, "created_at": schedules.c.created_at, "name":
 
 def create(tx: Tx, caller: Caller, order: ScheduleOrder) -> Schedule:
     """Make a schedule. Raises Invalid, VolumeNotFound, TooManySchedules."""
-    volume = lock_volume(tx, caller, order.volume_id)
+    volume = lock_volume(tx, caller, order.volume_id, exported=True)
     if order.action not in ACTIONS:
         raise Invalid(f"A schedule's action is {' or '.join(ACTIONS)}.", field="action")
     values = {

@@ -65,10 +65,10 @@ class DiskFlags:
 @dataclass(frozen=True, kw_only=True)
 class VolumeFlags(DiskFlags):
     """`retyping`, `reverting`, `restoring`, `downloading` (from an image): it is made anew for that; `small`:
-    below the wanted size;
-    `claimed`: somebody announced to attach it; `reserved`, `plugging`, `plugged`, `unplugging`: where its
-    attachment stands; `offered`: a transfer waits to be accepted; `uploading`: an image is made of it;
-    `backing_up`: a backup. The stand of several attachments is that of the one that is furthest."""
+    below the wanted size; `claimed`: somebody announced to attach it; `reserved`, `plugging`, `plugged`,
+    `unplugging`: where its attachment stands; `offered`: a transfer waits to be accepted; `uploading`: an
+    image is made of it; `backing_up`: a backup; `exported`: it is served outside the cloud. The stand of
+    several attachments is that of the one that is furthest."""
 
     retyping: Flag
     reverting: Flag
@@ -83,6 +83,7 @@ class VolumeFlags(DiskFlags):
     offered: Flag
     uploading: Flag
     backing_up: Flag
+    exported: Flag
 
 
 _DISK_RULES: Sequence[tuple[Status, Callable[[Any], Flag]]] = (
@@ -101,7 +102,7 @@ _VOLUME_RULES = (
     (Status.EXTENDING, lambda f: f.small),
     (Status.UPLOADING, lambda f: f.uploading),
     (Status.DETACHING, lambda f: f.unplugging),
-    (Status.IN_USE, lambda f: f.plugged),
+    (Status.IN_USE, lambda f: f.plugged | f.exported),
     (Status.BACKING_UP, lambda f: f.backing_up),
     (Status.ATTACHING, lambda f: f.plugging | f.claimed),
     (Status.RESERVED, lambda f: f.reserved),
@@ -147,6 +148,7 @@ def volume_status_sql(elsewhere: Elsewhere) -> ColumnElement[str]:
         offered=elsewhere.offered,
         uploading=elsewhere.uploading,
         backing_up=elsewhere.backing_up,
+        exported=volumes.c.exported_at.isnot(None),
     )
     return func.coalesce(volumes.c.forced_status, _case(_VOLUME_RULES, flags))
 

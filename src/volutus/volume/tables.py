@@ -1,4 +1,4 @@
-"""The domain's tables; see migrations 0007, 0020, 0055, 0085 and 0130 for their constraints."""
+"""The domain's tables; see migrations 0007, 0020, 0055, 0085, 0130 and 0145 for their constraints."""
 
 from sqlalchemy import (
     BigInteger,
@@ -124,6 +124,7 @@ volumes = Table(
     Column("new_type_id", Text),
     Column("group_id", Text, ForeignKey("volume_groups.id")),
     Column("backup_id", Text),
+    Column("exported_at", _moment),
 )
 snapshots = Table(
     "volume_snapshots",
@@ -341,4 +342,26 @@ schedule_runs = Table(
     Column("incremental", Boolean),
     Column("fault", Text),
     Column("removed_at", _moment),
+)
+exports = Table(
+    "volume_exports",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("volume_id", Text, ForeignKey("volumes.id")),
+    Column("project_id", Text),
+    Column("user_id", Text),
+    Column("host_id", Text),
+    Column("target", Text),
+    Column("portal", Text),
+    Column("chap_user", Text),
+    Column("sealed", LargeBinary),
+    Column("read_only", Boolean),
+    Column("created_at", _moment),
+    Column("removed_at", _moment),
+    Column("assigned_generation", BigInteger),
+    Column("ready", Boolean),
+    Column("observed_generation", BigInteger),
+    Column("observed_at", _moment),
+    Column("fault", Text),
+    Column("fault_detail", Text),
 )

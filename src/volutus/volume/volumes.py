@@ -14,8 +14,8 @@ from volutus.image import Image, ImageFields
 from volutus.quota import UNLIMITED
 from volutus.volume import backups as backup_orders
 from volutus.volume import disks as disk_orders
+from volutus.volume import exports, types, uploads
 from volutus.volume import groups as group_orders
-from volutus.volume import types, uploads
 from volutus.volume.faults import HeldByServer, SizeOverQuota, SizeRefused, WrongStatus
 from volutus.volume.records import (
     ELSEWHERE,
@@ -208,9 +208,12 @@ def count(tx: Tx, caller: Caller, wanted: VolumeFilter) -> int:
 
 
 def remove(tx: Tx, caller: Caller, volume_id: str, *, cascade: bool = False, force: bool = False) -> None:
-    """Order a volume's end; with `cascade` its snapshots' too. `force` disregards the status. Raises
-    WrongStatus while it is used, or has snapshots and is not to cascade."""
-    volume = lock_volume(tx, caller, volume_id)
+    """Order a volume's end; with `cascade` its snapshots' too. `force` disregards the status, and revokes
+    what export there is. Raises VolumeExported, and WrongStatus while it is used, or has snapshots and is not
+    to cascade."""
+    volume = lock_volume(tx, caller, volume_id, exported=force)
+    if volume.exported:
+        exports.revoke_of(tx, caller, volume_id)
     if volume.held_by_server:
         raise WrongStatus(f"Volume {volume_id} is attached to a server: detach it first.")
     if volume.removed and not force:
@@ -293,7 +296,7 @@ def to_image(
 def force_status(tx: Tx, caller: Caller, volume_id: str, status: str | None, *, detached: bool) -> None:
     """For operators: show this status whatever is known, until the next change; or, with the true status,
     no longer. `detached` also ends an attachment that no server holds."""
-    volume = lock_volume(tx, caller, volume_id)
+    volume = lock_volume(tx, caller, volume_id, exported=True)
     if status is not None and status not in FORCEABLE:
         raise Invalid(f"There is no volume status {status!r}.", field="status")
     if detached and volume.attachments:

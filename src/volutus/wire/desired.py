@@ -210,7 +210,20 @@ class VpnSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag
     peers: list[VpnPeerSpec] = []
 
 
-Spec = GuestSpec | DiskSpec | UploadSpec | BackupSpec | ImageSpec | CheckSpec | VpnSpec
+class ExportSpec(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="export"
+):
+    """A disk to be served by iSCSI, and to nothing else: `target` is its name there, which ends with `:` and
+    the `id`. Who logs in is `user`, whose password is asked for at `/agent/v1/exports/{id}/password`."""
+
+    id: str
+    disk_id: str
+    target: str
+    user: str
+    read_only: bool = False
+
+
+Spec = GuestSpec | DiskSpec | UploadSpec | BackupSpec | ImageSpec | CheckSpec | VpnSpec | ExportSpec
 
 
 class Assignment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

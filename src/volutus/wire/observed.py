@@ -26,7 +26,8 @@ class HostFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What the machine has. `mhz_per_core` is measured, not the label's; `chassis` is OVN's name of it;
     `pools` are the sizes in GiB of those that disks can be kept in, the first being `disk_gib`. `resources`
     count what else guests can have for themselves: `pages:2048` pages of 2,048 KiB, whose memory is not in
-    `memory_mib`; `pci:NAME` devices of a class."""
+    `memory_mib`; `pci:NAME` devices of a class. `iscsi_portal` is ADDR:PORT at which it serves disks by
+    iSCSI, empty where it does not."""
 
     hostname: str
     cores: int
@@ -40,6 +41,7 @@ class HostFacts(msgspec.Struct, frozen=True, kw_only=True):
     address: str
     pools: dict[str, int] = {}
     resources: dict[str, int] = {}
+    iscsi_portal: str = ""
 
 
 class NicCounters(msgspec.Struct, frozen=True, kw_only=True):
@@ -163,6 +165,18 @@ class VpnObserved(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
     fault: str | None = None
 
 
+class ExportObserved(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="export"
+):
+    """One export: whether initiators can log in, as ordered in that generation."""
+
+    id: str
+    generation: int
+    ready: bool
+    fault: str | None = None
+    fault_detail: str | None = None
+
+
 class Gone(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="gone"):
     """A tombstone was carried out: no process, tap, port or file of it is left."""
 
@@ -185,6 +199,7 @@ Item = (
     | CacheObserved
     | CheckObserved
     | VpnObserved
+    | ExportObserved
     | Gone
 )
 

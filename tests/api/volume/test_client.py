@@ -8,6 +8,7 @@ import pytest
 import uvicorn
 
 from tests.api.billing.test_client import CLIENT, plugin  # noqa: F401 fixture
+from tests.api.volume.test_exports import exports  # noqa: F401 fixture
 
 
 @pytest.fixture
@@ -56,3 +57,18 @@ def test_schedules_by_command(openstack, cinder, made):
     assert '"enabled": false' in told and '"keep": 3' in told
     (one,) = cinder.get("/schedules")["schedules"]
     assert (one["volume_id"], one["next_at"]) == (volume_id, "2026-12-01T03:00:00.000000")
+
+
+def test_exports_by_command(openstack, exports, made):  # noqa: F811
+    volume_id = made(name="data")
+    told = openstack(
+        "volume export create data -f json",
+        "volume export create data",
+        "volume export list",
+    )
+    (export_id,) = exports.orders()
+    shown = json.loads(told[told.index("{\n") : told.index("}\n") + 1])
+    assert (shown["volume_id"], shown["chap_password"]) == (volume_id, exports.password(export_id))
+    assert f"Volume {volume_id} is exported by iSCSI" in told and "(HTTP 409)" in told
+    told = openstack(f"volume export delete {export_id}", f"volume export show {export_id}")
+    assert "revoking" in told and shown["chap_password"] not in told

@@ -83,6 +83,14 @@ def disk_key(request: Request) -> Response:
     return Response(key, media_type="application/octet-stream")
 
 
+def export_password(request: Request) -> Response:
+    """The password with which initiators log in to an export of this host."""
+    sealer: volume.keys.Sealer = request.plane.parts["volume_keys"]
+    host_id, export_id = request.caller.user_name, request.params["export_id"]
+    password = volume.exports.password_of(request.tx, sealer, host_id, export_id)
+    return Response(password, media_type="application/octet-stream")
+
+
 async def image_file(request: StreamRequest) -> Response:
     """An image's bytes, for the cache of a host that was told of a disk or a guest made from it."""
     image_id = request.params["image_id"]

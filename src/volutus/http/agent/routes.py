@@ -14,6 +14,7 @@ def dialect(*, trust_host_header: bool) -> Dialect:
         Route("POST", "/enrol", calls.enrol, open=True),
         Route("GET", "/desired", calls.desired, "agent:desired", streams=True),
         Route("GET", "/disks/{disk_id}/key", calls.disk_key, "agent:disk_key", writes=True),
+        Route("GET", "/exports/{export_id}/password", calls.export_password, "agent:export_password"),
         Route("POST", "/observed", calls.observed, "agent:observed", streams=True),
         Route("GET", "/images/{image_id}/file", calls.image_file, "agent:image", streams=True),
         Route("PUT", "/images/{image_id}/file", calls.send_image, "agent:send_image", streams=True),

@@ -9,6 +9,7 @@ from volutus.http.openstack.volume import (
     backups,
     default_types,
     downloads,
+    exports,
     group_types,
     groups,
     managing,
@@ -196,6 +197,12 @@ _SCHEDULES = (
     _route("PUT", "/schedules/{schedule_id}", schedules.update, "schedules:manage"),
     _route("DELETE", "/schedules/{schedule_id}", schedules.delete, "schedules:manage"),
 )
+_EXPORTS = (
+    _route("POST", "/exports", exports.create, "exports:manage"),
+    _route("GET", "/exports", exports.list_, "exports:list"),
+    _route("GET", "/exports/{export_id}", exports.show, "exports:list"),
+    _route("DELETE", "/exports/{export_id}", exports.delete, "exports:manage"),
+)
 _ONE_GROUP_SNAPSHOT = "/group_snapshots/{group_snapshot_id}"
 _GROUPS = (
     _route("POST", "/groups", groups.create, "groups:create"),
@@ -260,6 +267,7 @@ ROUTES = (
     *_MESSAGES,
     *_BACKUPS,
     *_SCHEDULES,
+    *_EXPORTS,
     *_GROUPS,
     *_GROUP_TYPES,
     *_MANAGING,

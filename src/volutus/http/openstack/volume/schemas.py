@@ -354,6 +354,12 @@ class TransferAccept(msgspec.Struct):
     auth_key: str
 
 
+class ExportCreate(msgspec.Struct, forbid_unknown_fields=True):
+    """`POST /exports`, an extension of ours."""
+
+    volume_id: str
+
+
 class ScheduleCreate(msgspec.Struct, forbid_unknown_fields=True):
     """`POST /schedules`, an extension of ours."""
 
