@@ -116,7 +116,7 @@ async def show_account(renderer: Renderer, visit: Visit) -> Response:
                 title=_("Newest lines of the ledger"),
             )
         ],
-        create=_account_forms(visit, account),
+        create=_account_forms(visit, account, names),
         command=f"openstack billing account pay --reference THEIRS {key} 50\n"
         f"openstack billing account set --credit-limit 100 {key}",
         crumb=("/admin/accounts", _("Accounts")),
@@ -190,7 +190,9 @@ async def act_lists(_renderer: Renderer, visit: Visit) -> Response:
     return see("/admin/price-lists", "changed")
 
 
-def _account_forms(visit: Visit, account: Document) -> list[Form]:
+def _account_forms(visit: Visit, account: Document, projects: Mapping[str, str]) -> list[Form]:
+    # A project's own account is called by the project's id until somebody names it.
+    name = projects.get(account["name"], str(account["name"]))
     money = Field("amount", _("Amount"), "text", visit.sent("amount"), hint=account["currency"])
     modes = [(mode, mode_name(mode)) for mode in _MODES]
     reference = Field("reference", _("Reference"), hint=_("The same one again changes nothing."))
@@ -202,22 +204,26 @@ def _account_forms(visit: Visit, account: Document) -> list[Form]:
             [money, Field("expires", _("Ends on"), "date"), Field("note", _("Note"), required=False)],
             _("Give it"),
         ),
-        Form("project", _("Pay for a project"), [Field("project", _("Project's id"))], _("Pay for it")),
+        Form(
+            "project",
+            _("Pay for a project"),
+            [Field("project", _("Project"), "select", options=list(projects.items()))],
+            _("Pay for it"),
+        ),
         Form(
             "change",
             _("Change"),
             [
-                Field("name", _("Name"), value=account["name"]),
+                Field("name", _("Name"), value=name),
                 Field("mode", _("Kind"), "select", account["mode"], options=modes),
                 Field("credit_limit", _("Credit limit"), value=plain(account["credit_limit"])),
             ],
-            _("Change %(name)s", name=account["name"]),
+            _("Change %(name)s", name=name),
         ),
     ]
 
 
 def _account_row(one: Document, projects: Mapping[str, str]) -> Row:
-    # A project's own account is called by the project's id until somebody names it.
     cells = (
         Cell(projects.get(one["name"], one["name"]), f"/admin/accounts/{one['id']}"),
         Cell(mode_name(one["mode"])),
