@@ -7,6 +7,7 @@ import re
 from tests.console.test_nouns import key_of, table
 from tests.console.test_servers import token
 from volutus import billing, compute
+from volutus.billing.providers.bank import BankTransfer
 from volutus.reconcile import Item
 
 
@@ -76,6 +77,21 @@ def test_an_edition_of_prices_is_published_and_replaced(visitor, clock):
         assert visitor.send("/admin/price-lists", act="publish", edition=text).status_code == 200
         clock.advance(600)
         assert f">{price}<" in table(visitor.get("/prices").text), price
+
+
+def test_an_account_tops_itself_up_with_a_card_that_was_used(visitor, served):
+    visitor.sign_in()
+    assert "Top up" not in visitor.get("/costs").text, "nobody takes money here"
+    served.parts["providers"] = {"bank": BankTransfer("To the account 12-345")}
+    page = visitor.get("/costs").text
+    assert "Top up by itself" in page and "pay once by hand first" in page
+    rule = {"amount": "50", "threshold": "10", "provider": "bank"}
+    refused = visitor.send("/costs", act="top-up", enabled="yes", **rule)
+    assert refused.status_code == 409 and "req-" in refused.text
+    assert visitor.send("/costs", act="top-up", **rule).status_code == 200, "switched off it may be kept"
+    assert visitor.send("/costs", act="top-up", **{**rule, "amount": "-1"}).status_code == 400
+    visitor.send("/costs", act="pay", amount="25", provider="bank")
+    assert "25.00 USD" in table(visitor.get("/costs").text.partition("Payments")[2])
 
 
 def test_a_voucher_is_redeemed_and_an_invoice_is_read(visitor, clock, database):
