@@ -12,7 +12,7 @@ _STATEMENTS = (
     CREATE TEMPORARY TABLE copies ON COMMIT DROP AS
     SELECT n, gen_random_uuid()::text AS server_id, gen_random_uuid()::text AS port_id,
         lpad(to_hex(n), 6, '0') AS digits
-    FROM generate_series(1, :count) n
+    FROM (SELECT count(*) AS before FROM ports) p, generate_series(before + 1, before + :count) n
     """,
     """
     INSERT INTO servers SELECT copy.* FROM copies, servers s, jsonb_populate_record(s, jsonb_build_object(

@@ -5,7 +5,7 @@ import html
 import re
 
 from tests.console.test_nouns import key_of, table
-from tests.console.test_servers import token
+from tests.console.test_servers import create, token
 from volutus import billing, compute
 from volutus.billing.providers.bank import BankTransfer
 from volutus.reconcile import Item
@@ -77,6 +77,23 @@ def test_an_edition_of_prices_is_published_and_replaced(visitor, clock):
         assert visitor.send("/admin/price-lists", act="publish", edition=text).status_code == 200
         clock.advance(600)
         assert f">{price}<" in table(visitor.get("/prices").text), price
+
+
+def test_a_server_is_paid_ahead_and_by_use_again(visitor, plane):
+    visitor.sign_in()
+    path = create(visitor, plane)
+    account = re.search(r"Account&#39;s id</dt><dd><code>([^<]+)", visitor.get("/costs").text)
+    assert account
+    root, admin = f"/billing/v1/accounts/{account[1]}", token(visitor, "admin")
+    visitor.http.patch(root, json={"account": {"mode": "paying"}}, headers=admin)
+    assert visitor.send(path, act="prepay", months="1").status_code == 402, "nothing is paid in"
+    payment = {"amount": "100", "reference": "cash 2"}
+    visitor.http.post(f"{root}/payments", json={"payment": payment}, headers=admin)
+    page = visitor.send(path, act="prepay", months="1").text
+    assert "Pay web-1 by use" in page and "Paid until 2026-12-21" in page
+    term = re.search(r'name="term" value="([^"]+)"', page)
+    assert term
+    assert "Pay web-1 ahead" in visitor.send(path, act="end-term", term=term[1]).text
 
 
 def test_an_account_tops_itself_up_with_a_card_that_was_used(visitor, served):

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from starlette.responses import JSONResponse, Response
 
-from volutus.console import quotes, traffic
+from volutus.console import packages, quotes, traffic
 from volutus.console.api import ApiProblem, Document, together
 from volutus.console.language import _
 from volutus.console.money import amount, meter_name
@@ -41,6 +41,8 @@ async def show(renderer: Renderer, visit: Visit) -> Response:
         )
     )
     state = shown_state(server)
+    # Below the part that changes by itself: not asked for again and again.
+    term = None if visit.live_only else await packages.of_server(visit.api, server_id)
     values: dict[str, Any] = {
         "server": server,
         "state": state,
@@ -51,6 +53,7 @@ async def show(renderer: Renderer, visit: Visit) -> Response:
         "others": [
             *_other_forms(server, state, volumes, ports),
             traffic.form(caps, visit, ports),
+            packages.form(visit, server, term),
             _delete_form(server),
         ],
         "price": await _price(visit, server),
@@ -76,6 +79,8 @@ async def act(renderer: Renderer, visit: Visit) -> Response:
         await visit.api.post(f"{path}/action", {"resize": {"flavorRef": spelled_flavor(visit)}})
     elif wanted == "traffic":
         await traffic.order(visit, server_id, new=False)
+    elif wanted in packages.ACTS:
+        await packages.act(visit, server_id)
     elif wanted == "trace":
         return await _show_trace(renderer, visit)
     elif wanted == "image":
