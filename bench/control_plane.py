@@ -34,11 +34,11 @@ SMALL: dict[str, Callable[[Bench], None]] = {
     "listing": measures.listing,
     "network": measures.network,
     "images": images,
+    "console": console,
 }
 LARGE: dict[str, Callable[[Bench], None]] = {
     "placing": measures.placing,
     "idle-many": measures.idle,
-    "console": console,
 }
 
 

@@ -12,8 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from sqlalchemy import create_engine, text
-
+from bench import copies
 from bench.client import Answer, Burst, burst, median_ms
 from bench.cloud import Cloud, eventually
 from bench.tenant import Tenant
@@ -211,32 +210,10 @@ def reading(bench: Bench) -> None:
     bench.told(Figure("  … SQL statements for 2 servers", few, ""))
 
 
-# Copies of one server and its guest: what a list of many costs does not depend on how they came to be.
-_COPIES = text(
-    """
-    WITH pattern AS (
-        SELECT s AS server FROM servers s WHERE s.deleted_at IS NULL AND s.name LIKE 'alone-%' LIMIT 1
-    ), made AS (
-        INSERT INTO servers SELECT copy.* FROM pattern, generate_series(1, :count) n,
-            jsonb_populate_record(server, jsonb_build_object(
-                'id', gen_random_uuid()::text, 'name', 'many-' || n, 'created_at', now())) AS copy
-        RETURNING id
-    )
-    INSERT INTO guests SELECT copy.* FROM made, pattern JOIN guests g ON g.server_id = (pattern.server).id,
-        jsonb_populate_record(g, jsonb_build_object('server_id', made.id)) AS copy
-    """
-)
-
-
 def listing(bench: Bench) -> None:
     """All of ten thousand servers, page by page as clients do it."""
     client, count = bench.tenant.client, bench.scaled(10_000, 1000)
-    bench.tenant.create("alone-pattern")
-    eventually(lambda: not bench.tenant.any_with_status("BUILD"), "the pattern is built")
-    engine = create_engine(bench.cloud.settings.database)
-    with engine.begin() as connection:
-        connection.execute(_COPIES, {"count": count})
-    engine.dispose()
+    copies.many(bench.cloud, bench.tenant, count, "many")
     for path in ("/compute/v2.1/servers", "/compute/v2.1/servers/detail"):
         began, pages, found = time.perf_counter(), [], 0
         url: str | None = f"{path}?limit=1000"

@@ -143,6 +143,7 @@ def front(settings: Settings, served: Plane) -> ASGIApp:
         Kernel(served, dialects(), relay.routes()),
         settings.secrets_dir / "fernet",
         console_assets.directory(settings),
+        settings.region,
         IdentityProvider.listed(settings.sign_in_providers, settings.url),
     )
 

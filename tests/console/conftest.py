@@ -59,7 +59,8 @@ class Browser:
 
 
 @pytest.fixture
-def app(settings: Settings, database: Database, clock: FakeClock, ids: Ids, tmp_path: Path):
+def served(settings: Settings, database: Database, clock: FakeClock, ids: Ids):
+    """What the API is served from."""
     identity = open_identity(settings, HashCost.least())
     with database.begin() as tx:
         made = bootstrap(tx, identity, BEGINNINGS)
@@ -71,7 +72,13 @@ def app(settings: Settings, database: Database, clock: FakeClock, ids: Ids, tmp_
         billing.bootstrap(tx, settings.region)
     plane = main.plane(settings, database, clock, ids, identity.tokens)
     plane.parts["identity"] = identity
-    return mount(Kernel(plane, main.dialects()), settings.secrets_dir / "fernet", tmp_path / "console")
+    return plane
+
+
+@pytest.fixture
+def app(settings: Settings, served, tmp_path: Path):
+    assets = tmp_path / "console"
+    return mount(Kernel(served, main.dialects()), settings.secrets_dir / "fernet", assets, settings.region)
 
 
 @pytest.fixture

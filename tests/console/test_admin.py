@@ -1,5 +1,7 @@
 """What operators see: work that does not get on, and who changed what."""
 
+import re
+
 from tests.console.test_servers import create
 from volutus import reconcile
 from volutus.reconcile import Again
@@ -32,6 +34,20 @@ def test_changes_are_found_by_object_user_and_request(browser, visitor, plane):
     assert "No record fits" in visitor.get(f"/admin/audit?q={server_id}&user_id=nobody").text
     for nonsense in ("marker=x", "marker=" + "9" * 40, "q=%00", "user_id=%FF"):
         assert visitor.get(f"/admin/audit?{nonsense}").status_code in (200, 400), nonsense
+
+
+def test_a_host_is_shown_with_its_servers_and_gets_no_more(browser, visitor, plane):
+    create(browser, plane)
+    visitor.sign_in("admin", project="admin")
+    page = visitor.get("/admin/hosts").text
+    key = page.partition('href="/admin/hosts/')[2].partition('"')[0]
+    shown = visitor.get(f"/admin/hosts/{key}").text
+    assert "web-1" in shown and ">demo</a>" in shown, "projects by their names"
+    (service,) = set(re.findall(r'name="id" value="([^"]+)"', page))
+    refused = visitor.send("/admin/hosts", act="disable", id=service, why="new disks").text
+    assert "Enable" in refused
+    assert "No host has so much room" in visitor.get("/admin/placement").text
+    assert "Disable host-1" in visitor.send("/admin/hosts", act="enable", id=service).text
 
 
 def test_placement_says_where_a_size_fits_and_groups_hosts(visitor, plane):

@@ -67,6 +67,7 @@ def test_a_server_is_watched_becoming_active_and_deleted(served):
         before = browser.text("#price .number")
         browser.run_script("document.querySelector('#free').click()")
         browser.wait_for(lambda: browser.text("#price .number") not in ("", before), "the price follows")
+        assert "mhz-1c-512m-2g" in browser.run_script("return document.querySelector('#command').textContent")
         browser.run_script("document.querySelector('#preset').click()")
         browser.wait_for(lambda: browser.text("#price .number") == before, "the price is back")
         browser.click(".order button")
@@ -109,6 +110,41 @@ def test_an_image_is_uploaded_with_its_progress(served, tmp_path):
     (made,) = tenant.client.call("GET", "/image/v2/images?name=brought").json()["images"]
     assert (made["status"], made["size"]) == ("active", len(content))
     assert made["os_hash_value"] == hashlib.sha256(content).hexdigest()
+
+
+def test_the_keyboard_does_all(served):
+    cloud, _ = served
+    enter, escape = "\ue007", "\ue00c"
+    with Chromium.run() as browser:
+        tour.sign_in(browser, cloud)
+        browser.open(f"{cloud.url}/security-groups")
+        browser.tab_to(".skip", within=1)
+        browser.press(enter)
+        browser.tab_to("#make-1 > summary", within=1)
+        browser.press(enter)
+        browser.tab_to("#make-1 [name=name]", within=1)
+        browser.press("typed")
+        browser.tab_to("#make-1 button")
+        browser.press(enter)
+        browser.wait_for(lambda: browser.text("h1") == "typed", "the page of the group")
+        browser.tab_to(".menu a[href='/security-groups']")
+        browser.press(enter)
+        browser.wait_for(lambda: browser.text("h1") == "Security groups", "the list")
+        browser.tab_to("[id^=do-delete] > summary")
+        browser.press(enter)
+        browser.tab_to("[id^=do-delete] button", within=1)
+        assert "Delete typed" in browser.run_script("return document.activeElement.innerText")
+        browser.press(enter)
+        browser.wait_for(lambda: "Deletion ordered" in browser.text(), "the order")
+        browser.resize(PHONE)
+        browser.tab_to(".fold")
+        browser.press(enter)
+        opened = "return document.querySelector('#menu').matches(':popover-open')"
+        assert browser.run_script(opened)
+        browser.tab_to("#menu a[href='/volumes']")
+        browser.press(escape)
+        assert not browser.run_script(opened)
+        assert browser.run_script("return document.activeElement.matches('.fold')"), "back where it was"
 
 
 @pytest.mark.parametrize("lost", ["*.js*", "*idiomorph*"])

@@ -14,9 +14,9 @@ _PLACEHOLDER = re.compile(r"%\(\w+\)s|%%")
 # What is data: names of objects, units, the product, words of the API.
 _DATA = re.compile(
     r"[0-9a-f]{1,4}(?::[0-9a-f]{0,4})+|Volutus|English|中文|demo|admin|default|private|public|router|micro|https?|GiB|MiB|MHz|qcow2|raw|iso|vmdk"
-    r"|vdi|vhd|TCP|UDP|SCTP|ICMP|IPv[46]|USD|GHz|RegionOne|Mbit|month|core|server|address|balancer|gateway|network"
+    r"|vdi|vhd|TCP|UDP|SCTP|ICMP|IPv[46]|USD|GHz|RegionOne|Mbit"
     r"|VLAN|test|member|reader|manager|load-balancer|First|first|project|The|For|the|cloud|operators|UTC|showback"
-    r"|Bootstrap|good|image|Ctrl|Alt|Del|nova|nvme|standard|compute|host|openstack|regionone|usd|Default|group|security|\w*-\w*"
+    r"|Bootstrap|image|Ctrl|Alt|Del|nova|nvme|standard|compute|host|openstack|regionone|usd|Default|group|security|\w*-\w*"
 )
 
 

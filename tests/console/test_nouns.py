@@ -75,6 +75,22 @@ def test_a_volume_is_made_attached_detached_and_deleted(browser, plane):
     assert "No volume yet" in browser.get("/volumes").text
 
 
+def test_a_snapshot_is_taken_becomes_a_volume_and_is_deleted(browser, plane):
+    browser.send("/volumes", act="create", name="data-1", size="3")
+    plane.settle()
+    key = key_of(browser.get("/volumes").text, "snapshot", "Take a snapshot of data-1")
+    assert "monday" in table(browser.send("/volumes", act="snapshot", id=key, name="monday").text)
+    plane.settle()
+    page = browser.get("/snapshots").text
+    assert ">data-1<" in table(page) and "available" in table(page)
+    key = key_of(page, "volume", "Make a volume of monday")
+    assert "copy" in table(browser.send("/snapshots", act="volume", id=key, name="copy").text)
+    plane.settle()
+    delete(browser, "/snapshots", "Delete monday")
+    plane.settle()
+    assert "No snapshot yet" in browser.get("/snapshots").text
+
+
 def store_backups(plane) -> None:
     """The host does with backups what it was told, which its simple twin does not."""
     host, worker = plane.hosts[0], Worker(plane.database, [volume.BackupReconciler(plane.database)])

@@ -38,6 +38,10 @@ def test_empty_pages_say_what_to_do(browser):
 
 
 def test_a_server_is_ordered_becomes_active_and_is_listed(browser, plane):
+    chosen = browser.send("/servers/price", **order(browser, name="web 1", size="free", mhz="1500")).text
+    assert (
+        "--flavor 1500mhz-0c-0m --network private --security-group default &#39;web 1&#39;</code>" in chosen
+    )
     page = browser.send("/servers/new", **order(browser))
     assert re.search(r"/servers/[0-9a-f-]{36}$", page.url.path)
     plane.settle()
@@ -169,7 +173,7 @@ def test_the_console_log_is_shown(browser, plane):
 
 
 def test_traffic_is_paid_by_volume_below_a_cap_or_by_a_committed_rate(browser, plane):
-    http, admin = browser.http, _token(browser, "admin")
+    http, admin = browser.http, token(browser, "admin")
     made = http.post(
         "/network/v2.0/qos/policies", json={"policy": {"name": "calm", "shared": True}}, headers=admin
     )
@@ -181,7 +185,7 @@ def test_traffic_is_paid_by_volume_below_a_cap_or_by_a_committed_rate(browser, p
     assert "At the highest level of prices" in price
     assert "for each GB" in price
     path = create(browser, plane, traffic="volume", cap=policy, mbit="10")
-    demo = _token(browser, "demo")
+    demo = token(browser, "demo")
     ports = f"/network/v2.0/ports?device_id={path.rpartition('/')[2]}"
     assert http.get(ports, headers=demo).json()["ports"][0]["qos_policy_id"] == policy
     assert "at most 20 Mbit/s (calm)" in browser.get(path).text
@@ -201,7 +205,7 @@ def test_traffic_is_paid_by_volume_below_a_cap_or_by_a_committed_rate(browser, p
 def test_what_the_form_says_is_the_quote_and_the_first_charge(browser, plane, database):
     size = {"size": "free", "mhz": "2000", "cores": "1", "memory": "256", "disk": "2"}
     form = browser.send("/servers/price", **order(browser, **size)).text
-    demo = _token(browser, "demo")
+    demo = token(browser, "demo")
     amounts = {"cpu_mhz": "2000", "memory_mib": "256", "storage_gib": "2"}
     items = [{"meter": meter, "amount": amount} for meter, amount in amounts.items()]
     asked = {"quote": {"items": items}}
@@ -227,14 +231,14 @@ def test_what_the_form_says_is_the_quote_and_the_first_charge(browser, plane, da
     assert abs(Decimal(cost["total"]) - Decimal(spent["total"])) < Decimal("1e-15")
     assert {line["meter"] for line in cost["lines"]} == set(amounts)
     assert "Cost in the last 30 days" in browser.get(f"/servers/{server['id']}").text
-    others = _token(browser, "admin")
+    others = token(browser, "admin")
     nothing = browser.http.get(f"/billing/v1/usage/server/{server['id']}", headers=others).json()["cost"]
     assert nothing["lines"] == []
     long_ago = f"/billing/v1/usage/server/{server['id']}?since=2020-01-01T00:00:00Z"
     assert browser.http.get(long_ago, headers=demo).status_code == 400
 
 
-def _token(browser, user: str) -> dict[str, str]:
+def token(browser, user: str) -> dict[str, str]:
     who = {"name": user, "domain": {"id": "default"}, "password": PASSWORDS[user]}
     scope = {"project": {"name": user, "domain": {"id": "default"}}}
     auth = {"identity": {"methods": ["password"], "password": {"user": who}}, "scope": scope}

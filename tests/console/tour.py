@@ -37,6 +37,7 @@ PAGES = {
     "account": "/account",
     "application-credentials": "/application-credentials",
     "projects": "/projects",
+    "regions": "/regions",
     "trouble": "/servers/none/of/ours",
     "serial": "/console/serial?token=none",
 }
@@ -100,6 +101,8 @@ def fill(tenant: Tenant) -> list[Stop]:
     call("POST", "/compute/v2.1/os-keypairs", {"keypair": {"name": "laptop"}})
     group = {"security_group": {"name": "web", "description": "What the web servers let in"}}
     group_id = call("POST", f"{_NETWORK}/security-groups", group).json()["security_group"]["id"]
+    balancer = _balancer(tenant)
+    _announce(tenant, "East")
     call("POST", "/billing/v1/budgets", {"budget": {"name": "This month", "amount": "100"}})
     eventually(lambda: _status(tenant, f"/compute/v2.1/servers/{server_id}", "server") == "ACTIVE", "active")
     eventually(lambda: _status(tenant, f"{volumes}/volumes/{volume['id']}", "volume") == "available", "there")
@@ -109,6 +112,7 @@ def fill(tenant: Tenant) -> list[Stop]:
         Stop("demo", "server", f"/servers/{server_id}"),
         Stop("demo", "server-log", f"/servers/{server_id}/log"),
         Stop("demo", "security-group", f"/security-groups/{group_id}"),
+        Stop("demo", "load-balancer", f"/load-balancers/{balancer}"),
     ]
     admin = [Stop("admin", name, path) for name, path in ADMIN_PAGES.items()]
     admin.append(Stop("admin", "admin-project", f"/admin/projects/{tenant.project_id}"))
@@ -117,6 +121,30 @@ def fill(tenant: Tenant) -> list[Stop]:
     account = call("GET", "/billing/v1/balance").json()["balance"]["account_id"]
     admin.append(Stop("admin", "admin-account", f"/admin/accounts/{account}"))
     return [*(Stop("", name, path) for name, path in OPEN_PAGES.items()), *user, *admin]
+
+
+def _balancer(tenant: Tenant) -> str:
+    """A load balancer that listens, with nothing behind it yet; its id."""
+    root, call = "/load-balancer/v2.0/lbaas", tenant.client.call
+    path = f"{_NETWORK}/subnets?network_id={tenant.network_id}"
+    (subnet,) = call("GET", path).json()["subnets"]
+    order = {"loadbalancer": {"name": "front", "vip_subnet_id": subnet["id"]}}
+    key = str(call("POST", f"{root}/loadbalancers", order).json()["loadbalancer"]["id"])
+    listener = {"protocol": "TCP", "protocol_port": 80, "loadbalancer_id": key, "name": "tcp-80"}
+    made = call("POST", f"{root}/listeners", {"listener": listener}).json()["listener"]
+    pool = {"protocol": "TCP", "lb_algorithm": "SOURCE_IP_PORT", "listener_id": made["id"], "name": "tcp-80"}
+    call("POST", f"{root}/pools", {"pool": pool}).json()
+    return key
+
+
+def _announce(tenant: Tenant, region: str) -> None:
+    """A second region in the catalogue, so that there is one to choose."""
+    call = tenant.admin.call
+    (service,) = call("GET", "/identity/v3/services?type=compute").json()["services"]
+    host, port = tenant.admin.address
+    endpoint = {"service_id": service["id"], "interface": "public", "region_id": region}
+    endpoint["url"] = f"http://{host}:{port}/compute/v2.1"
+    call("POST", "/identity/v3/endpoints", {"endpoint": endpoint}).json()
 
 
 def _status(tenant: Tenant, path: str, noun: str) -> str:

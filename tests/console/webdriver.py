@@ -28,6 +28,11 @@ _FLAGS = (
 
 
 CLICKS = 5
+# Whether the focus is where it should be, and whether people see where it is.
+_FOCUS = """
+const at = document.activeElement, style = getComputedStyle(at);
+return [at.matches({selector}), at === document.body || style.outlineStyle !== 'none'];
+"""
 
 
 class Replaced(Exception):
@@ -97,6 +102,16 @@ class Chromium:
         """Keys to whatever has the focus."""
         actions = [{"type": kind, "value": key} for key in keys for kind in ("keyDown", "keyUp")]
         self._call("POST", "/actions", {"actions": [{"type": "key", "id": "keys", "actions": actions}]})
+
+    def tab_to(self, selector: str, within: int = 80) -> None:
+        """The focus to an element by the keyboard alone, each on the way being shown as focused."""
+        for _ in range(within):
+            self.press("\ue004")
+            here, shown = self.run_script(_FOCUS.format(selector=json.dumps(selector)))
+            assert shown, "what has the focus does not show it"
+            if here:
+                return
+        raise AssertionError(f"the keyboard does not get to {selector}")
 
     def run_script(self, script: str) -> Any:
         return self._call("POST", "/execute/sync", {"script": script, "args": []})

@@ -91,7 +91,8 @@ def build(config: AgentConfig) -> Runner:
     hypervisor = _hypervisor(config, processor, watch)
     options = Options(config.pool_names, lambda disk_id: Channel(config).key(disk_id), config.backup_dir)
     storage = DirectoryStorage(config.state_dir, config.qemu_user, options)
-    network = OvsNetwork(OvsAccess(config.ovs_database, config.bridge, config.instance), hint)
+    access = OvsAccess(config.ovs_database, config.bridge, config.instance)
+    network = OvsNetwork(access, hint, lambda guest_id, told: Channel(config).guest_password(guest_id, told))
     drivers = Drivers(
         hypervisor=hypervisor,
         storage=storage,

@@ -7,7 +7,15 @@ from starlette.responses import Response
 from volutus.console.api import Document, together
 from volutus.console.costs import BILLING
 from volutus.console.language import _
-from volutus.console.money import amount, kind_name, meter_name, mode_name, plain
+from volutus.console.money import (
+    amount,
+    kind_name,
+    meter_name,
+    mode_name,
+    plain,
+    standing_name,
+    unit_name,
+)
 from volutus.console.rendering import Page, Renderer
 from volutus.console.shapes import (
     CHOICES_MAX,
@@ -27,9 +35,11 @@ from volutus.console.visits import Visit, see
 
 _ROOT = f"{BILLING}/accounts"
 _PROJECTS = "/identity/v3/projects"
-_MODES = ("prepaid", "postpaid", "showback")
+_MODES = ("paying", "showback")
 # Lines of the newest ledger that an account's page shows.
 _LINES = 20
+# No list has so many prices that its place among them needs more.
+_DIGITS_MAX = 6
 
 
 async def show_accounts(renderer: Renderer, visit: Visit) -> Response:
@@ -87,7 +97,7 @@ async def show_account(renderer: Renderer, visit: Visit) -> Response:
                 _("Account"),
                 [
                     (_("Balance"), Cell(amount(balance["balance"], currency))),
-                    (_("Standing"), Cell(balance["standing"])),
+                    (_("Standing"), Cell(standing_name(balance["standing"]))),
                     (_("Kind"), Cell(mode_name(account["mode"]))),
                     (_("Credit limit"), Cell(amount(account["credit_limit"], currency))),
                     (
@@ -106,7 +116,7 @@ async def show_account(renderer: Renderer, visit: Visit) -> Response:
                 title=_("Newest lines of the ledger"),
             )
         ],
-        create=_account_forms(visit, account),
+        create=_account_forms(visit, account, names),
         command=f"openstack billing account pay --reference THEIRS {key} 50\n"
         f"openstack billing account set --credit-limit 100 {key}",
         crumb=("/admin/accounts", _("Accounts")),
@@ -136,16 +146,21 @@ async def show_lists(renderer: Renderer, visit: Visit) -> Response:
     lists = await visit.api.items(f"{BILLING}/price-lists", "price_lists")
     chosen = visit.asked("list") or (str(lists[0]["id"]) if lists else "")
     prices: list[Document] = []
+    text = visit.form.get("edition", "")
     if chosen:
         prices = (await visit.api.get(f"{BILLING}/price-lists/{chosen}"))["price_list"]["prices"]
+        # A new edition is usually the old one with a few changes.
+        text = text or await visit.api.text(f"{BILLING}/price-lists/{chosen}/edition")
     edition = Field(
         "edition",
         _("The list, as TOML"),
         "area",
-        visit.form.get("edition", ""),
+        text,
         _("It holds from the next five minutes on, or from when it says."),
     )
-    shown = prices[:PAGE_ROWS]
+    asked = visit.asked("since")
+    since = int(asked) if asked.isdecimal() and len(asked) <= _DIGITS_MAX else 0
+    shown, left = prices[since : since + PAGE_ROWS], prices[since + PAGE_ROWS :]
     sheet = Sheet(
         title=_("Price lists"),
         about=_("A list is never changed: a new edition takes its place."),
@@ -160,6 +175,7 @@ async def show_lists(renderer: Renderer, visit: Visit) -> Response:
                 [_price_row(one) for one in shown],
                 _("No prices."),
                 title=chosen,
+                more=visit.with_query(since=str(since + PAGE_ROWS)) if left else "",
             ),
         ],
         create=[Form("publish", _("Publish an edition"), [edition], _("Publish"), open=bool(visit.problem))],
@@ -174,7 +190,9 @@ async def act_lists(_renderer: Renderer, visit: Visit) -> Response:
     return see("/admin/price-lists", "changed")
 
 
-def _account_forms(visit: Visit, account: Document) -> list[Form]:
+def _account_forms(visit: Visit, account: Document, projects: Mapping[str, str]) -> list[Form]:
+    # A project's own account is called by the project's id until somebody names it.
+    name = projects.get(account["name"], str(account["name"]))
     money = Field("amount", _("Amount"), "text", visit.sent("amount"), hint=account["currency"])
     modes = [(mode, mode_name(mode)) for mode in _MODES]
     reference = Field("reference", _("Reference"), hint=_("The same one again changes nothing."))
@@ -186,22 +204,26 @@ def _account_forms(visit: Visit, account: Document) -> list[Form]:
             [money, Field("expires", _("Ends on"), "date"), Field("note", _("Note"), required=False)],
             _("Give it"),
         ),
-        Form("project", _("Pay for a project"), [Field("project", _("Project's id"))], _("Pay for it")),
+        Form(
+            "project",
+            _("Pay for a project"),
+            [Field("project", _("Project"), "select", options=list(projects.items()))],
+            _("Pay for it"),
+        ),
         Form(
             "change",
             _("Change"),
             [
-                Field("name", _("Name"), value=account["name"]),
+                Field("name", _("Name"), value=name),
                 Field("mode", _("Kind"), "select", account["mode"], options=modes),
                 Field("credit_limit", _("Credit limit"), value=plain(account["credit_limit"])),
             ],
-            _("Change %(name)s", name=account["name"]),
+            _("Change %(name)s", name=name),
         ),
     ]
 
 
 def _account_row(one: Document, projects: Mapping[str, str]) -> Row:
-    # A project's own account is called by the project's id until somebody names it.
     cells = (
         Cell(projects.get(one["name"], one["name"]), f"/admin/accounts/{one['id']}"),
         Cell(mode_name(one["mode"])),
@@ -239,7 +261,7 @@ def _price_row(one: Document) -> Row:
         Cell(meter_name(one["meter"])),
         Cell(levels.get(level, str(level))),
         Cell(plain(one["price"]), number=True),
-        Cell(one["unit"]),
+        Cell(unit_name(one["unit"])),
     )
     return Row(cells)
 

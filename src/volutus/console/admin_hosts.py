@@ -1,13 +1,28 @@
 """Hosts and capacity, for operators: what there is, what is claimed, and which servers are where."""
 
+from collections.abc import Mapping
+
 from starlette.responses import Response
 
+from volutus.console.admin_projects import ROOT as PROJECTS
 from volutus.console.api import Document, together
 from volutus.console.language import _
 from volutus.console.rendering import Page, Renderer
 from volutus.console.servers import ROOT as SERVERS
 from volutus.console.servers import shown_state
-from volutus.console.shapes import Cell, Field, Form, Row, Sheet, Table, hidden, moment, page_of
+from volutus.console.shapes import (
+    CHOICES_MAX,
+    Cell,
+    Field,
+    Form,
+    Row,
+    Sheet,
+    Table,
+    choices,
+    hidden,
+    moment,
+    page_of,
+)
 from volutus.console.visits import Visit, see
 
 _HYPERVISORS = "/compute/v2.1/os-hypervisors"
@@ -71,7 +86,11 @@ async def show(renderer: Renderer, visit: Visit) -> Response:
     key = visit.param("id")
     host = (await visit.api.get(f"{_HYPERVISORS}/{key}"))["hypervisor"]
     name = str(host["hypervisor_hostname"])
-    servers, more = await page_of(visit, f"{SERVERS}/detail", "servers", all_tenants="1", host=name)
+    (servers, more), projects = await together(
+        page_of(visit, f"{SERVERS}/detail", "servers", all_tenants="1", host=name),
+        visit.api.items(PROJECTS, "projects", limit=CHOICES_MAX),
+    )
+    names = dict(choices(projects))
     sheet = Sheet(
         title=name,
         about="",
@@ -83,7 +102,7 @@ async def show(renderer: Renderer, visit: Visit) -> Response:
                         (
                             Cell(one["name"]),
                             Cell(shown_state(one), state=True),
-                            Cell(one["tenant_id"], code=True),
+                            _project(one["tenant_id"], names),
                             Cell(one["flavor"]["original_name"]),
                         ),
                         key=one["id"],
@@ -98,6 +117,10 @@ async def show(renderer: Renderer, visit: Visit) -> Response:
         crumb=("/admin/hosts", _("Hosts and capacity")),
     )
     return renderer.sheet(visit, sheet)
+
+
+def _project(key: str, names: Mapping[str, str]) -> Cell:
+    return Cell(names[key], f"/admin/projects/{key}") if key in names else Cell(key, code=True)
 
 
 async def _share(visit: Visit, key: str) -> dict[str, str]:

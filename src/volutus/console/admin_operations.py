@@ -1,13 +1,29 @@
 """For operators: work that does not get on, with what each waits for; and who changed what."""
 
+from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 from starlette.responses import Response
 
-from volutus.console.api import Document
+from volutus.console.admin_projects import ROOT as PROJECTS
+from volutus.console.admin_projects import USERS
+from volutus.console.api import Document, together
 from volutus.console.language import _
 from volutus.console.rendering import Page, Renderer
-from volutus.console.shapes import Cell, Field, Row, Search, Sheet, Table, moment, page_of, short
+from volutus.console.shapes import (
+    CHOICES_MAX,
+    Cell,
+    Field,
+    Row,
+    Search,
+    Sheet,
+    Table,
+    choices,
+    moment,
+    page_of,
+    short,
+)
 from volutus.console.visits import Visit
 
 _ROOT = "/operations/v1"
@@ -41,7 +57,12 @@ async def show_audit(renderer: Renderer, visit: Visit) -> Response:
     names = ("object_id", "object_kind", "user_id", "project_id", "request_id", "action")
     query: dict[str, Any] = {"object_id": visit.asked("q")}
     query |= {name: visit.asked(name) for name in names if visit.asked(name)}
-    found, more = await page_of(visit, f"{_ROOT}/audit", "audit", **query)
+    (found, more), users, projects = await together(
+        page_of(visit, f"{_ROOT}/audit", "audit", **query),
+        visit.api.items(USERS, "users", limit=CHOICES_MAX),
+        visit.api.items(PROJECTS, "projects", limit=CHOICES_MAX),
+    )
+    known = dict(choices([*users, *projects]))
     fields = [
         Field("object_kind", _("Kind")),
         Field("user_id", _("User's id")),
@@ -54,7 +75,7 @@ async def show_audit(renderer: Renderer, visit: Visit) -> Response:
         tables=[
             Table(
                 (_("When"), _("Change"), _("Object"), _("Who"), _("Request"), _("Detail")),
-                [_audit_row(one) for one in found],
+                [_audit_row(one, known) for one in found],
                 _("No record fits."),
                 more=more,
                 search=Search(_("Object's id"), fields),
@@ -66,8 +87,8 @@ async def show_audit(renderer: Renderer, visit: Visit) -> Response:
 
 
 def _command(visit: Visit, path: str) -> str:
-    origin = f"{visit.request.url.scheme}://{visit.request.url.netloc}"
-    return f"curl -H \"X-Auth-Token: $(openstack token issue -f value -c id)\" '{origin}{_ROOT}/{path}'"
+    address = visit.address(f"{_ROOT}/{path}")
+    return f"curl -H \"X-Auth-Token: $(openstack token issue -f value -c id)\" '{address}'"
 
 
 def _work_row(one: Document) -> Row:
@@ -82,25 +103,27 @@ def _work_row(one: Document) -> Row:
     return Row(cells, key=f"{one['kind']}-{one['key']}")
 
 
-def _audit_row(one: Document) -> Row:
+def _audit_row(one: Document, names: Mapping[str, str]) -> Row:
     kind, key = str(one["object_kind"]), str(one["object_id"])
     detail = ", ".join(f"{name}: {value}" for name, value in one["detail"].items())
     cells = (
         moment(one["at"]),
         Cell(f"{kind}: {one['action']}", code=True),
         Cell(key, f"{_PAGES[kind]}/{key}") if kind in _PAGES else Cell(key, code=True),
-        _who(one),
+        _who(one, names),
         Cell(one["request_id"], code=True),
         Cell(detail, code=True),
     )
     return Row(cells, key=str(one["id"]))
 
 
-def _who(one: Document) -> Cell:
-    """User and project, or nobody but the cloud itself."""
-    if not one["user_id"]:
+def _who(one: Document, names: Mapping[str, str]) -> Cell:
+    """User and project, or nobody but the cloud itself; all that the user did is one click away."""
+    if not (user := one["user_id"]):
         return Cell(_("the cloud"))
-    return Cell(f"{short(one['user_id'])} / {short(one['project_id'] or '–')}", code=True)
+    project = one["project_id"]
+    where = f" / {names.get(project, short(project))}" if project else ""
+    return Cell(f"{names.get(user, short(user))}{where}", f"/admin/audit?{urlencode({'user_id': user})}")
 
 
 PAGES = (Page("/admin/work", show_work), Page("/admin/audit", show_audit))

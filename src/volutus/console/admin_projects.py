@@ -174,7 +174,8 @@ def _quota_form(visit: Visit, limits: dict[str, int]) -> Form:
         for _service, quota, label in _QUOTAS
     ]
     opened = bool(visit.problem and visit.sent("act") == "quotas")
-    return Form("quotas", _("Change the quotas"), fields, _("Change"), open=opened)
+    about = _("A quota is a whole number; -1 is none.")
+    return Form("quotas", _("Change the quotas"), fields, _("Change"), about=about, open=opened)
 
 
 def _row(one: Document) -> Row:

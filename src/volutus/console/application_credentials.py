@@ -1,6 +1,7 @@
 """Application credentials: how programs sign in as their user in one project, without the password. A new one
 comes with a `clouds.yaml` that is ready to use."""
 
+import json
 from typing import Any
 
 from starlette.responses import Response
@@ -69,13 +70,14 @@ def _row(one: Document) -> Row:
 
 
 def _clouds(visit: Visit, made: Document) -> str:
-    """A client's file; what is in it needs no quoting."""
+    """A client's file; of what is in it a region's name alone may need quoting, which JSON's is."""
     url = visit.request.url
     return (
         "clouds:\n  volutus:\n    auth_type: v3applicationcredential\n    auth:\n"
         f"      auth_url: {url.scheme}://{url.netloc}/identity/v3\n"
         f'      application_credential_id: "{made["id"]}"\n'
         f'      application_credential_secret: "{made["secret"]}"\n'
+        f"    region_name: {json.dumps(visit.region)}\n"
     )
 
 

@@ -4,7 +4,16 @@ from starlette.responses import Response
 
 from volutus.console.api import Document, together
 from volutus.console.language import _
-from volutus.console.money import amount, kind_name, meter_name, mode_name, quantity
+from volutus.console.money import (
+    amount,
+    kind_name,
+    meter_name,
+    mode_name,
+    notice_name,
+    plain,
+    quantity,
+    standing_name,
+)
 from volutus.console.rendering import Page, Renderer
 from volutus.console.shapes import CHOICES_MAX, Cell, Facts, Field, Form, Link, Row, Sheet, Table, moment
 from volutus.console.visits import Visit, see
@@ -15,7 +24,7 @@ BILLING = "/billing/v1"
 async def show(renderer: Renderer, visit: Visit) -> Response:
     """Everything about the account at a glance."""
     api = visit.api
-    found, usage, statement, credits, notices, payments, providers = await together(
+    found, usage, statement, credits, notices, payments, providers, top_up = await together(
         api.get(f"{BILLING}/balance"),
         api.items(f"{BILLING}/usage", "usage"),
         api.get(f"{BILLING}/statement"),
@@ -23,6 +32,7 @@ async def show(renderer: Renderer, visit: Visit) -> Response:
         api.items(f"{BILLING}/notices", "notices", limit=CHOICES_MAX),
         api.items(f"{BILLING}/payments", "payments"),
         api.get(f"{BILLING}/providers"),
+        api.get(f"{BILLING}/top-up"),
     )
     balance, spent = found["balance"], statement["statement"]
     currency = balance["currency"]
@@ -38,27 +48,33 @@ async def show(renderer: Renderer, visit: Visit) -> Response:
             _payments_table(payments),
             Table(
                 (_("When"), _("What")),
-                [Row((moment(one["at"]), Cell(one["kind"].replace("_", " ")))) for one in notices],
+                [Row((moment(one["at"]), Cell(notice_name(one["kind"])))) for one in notices],
                 _("Nothing was announced."),
                 title=_("Announcements"),
             ),
         ],
         create=[
             *_pay_forms(visit, providers["providers"], currency),
+            *_top_up_forms(visit, providers["providers"], top_up["top_up"] or {}),
             Form("redeem", _("Redeem a voucher"), [voucher], _("Redeem"), open=bool(visit.problem)),
         ],
         command="openstack balance show\nopenstack billing usage list\nopenstack statement show\n"
-        "openstack payment create 50\nopenstack voucher redeem CODE",
+        "openstack payment create 50\nopenstack top up set --below 10 50\nopenstack voucher redeem CODE",
     )
     return renderer.sheet(visit, sheet)
 
 
 async def act(_renderer: Renderer, visit: Visit) -> Response:
-    """Begin a payment, or redeem a voucher."""
+    """Begin a payment, have the account top itself up, or redeem a voucher."""
     if visit.sent("act") == "pay":
         order = visit.chosen("amount", "provider")
         await visit.api.post(f"{BILLING}/payments", {"payment": order})
         return see("/costs", "created")
+    if visit.sent("act") == "top-up":
+        rule = visit.chosen("amount", "threshold", "provider")
+        enabled = visit.sent("enabled") == "yes"
+        await visit.api.put(f"{BILLING}/top-up", {"top_up": {**rule, "enabled": enabled}})
+        return see("/costs", "changed")
     await visit.api.post(f"{BILLING}/vouchers/redeem", {"voucher": {"code": visit.sent("code")}})
     return see("/costs", "changed")
 
@@ -74,6 +90,24 @@ def _pay_forms(visit: Visit, providers: list[str], currency: str) -> list[Form]:
     ]
     opened = bool(visit.problem and visit.sent("act") == "pay")
     return [Form("pay", _("Top up"), fields, _("Go on to pay"), open=opened)]
+
+
+def _top_up_forms(visit: Visit, providers: list[str], now: Document) -> list[Form]:
+    """None where nobody takes money here; `now` is the rule that there is."""
+    if not providers:
+        return []
+    choice = [(name, name.capitalize()) for name in providers]
+    below, money = plain(now.get("threshold", "10")), plain(now.get("amount", "50"))
+    enabled = "yes" if now.get("enabled", True) else ""
+    fields = [
+        Field("threshold", _("When the balance is below"), value=visit.sent("threshold") or below),
+        Field("amount", _("Pay"), value=visit.sent("amount") or money),
+        Field("provider", _("By"), "select", str(now.get("provider", "")), options=choice),
+        Field("enabled", _("Switched on"), "checkbox", enabled, required=False),
+    ]
+    about = _("By the card that you paid with last: pay once by hand first.")
+    opened = bool(visit.problem and visit.sent("act") == "top-up")
+    return [Form("top-up", _("Top up by itself"), fields, _("Keep"), about=about, open=opened)]
 
 
 def _payments_table(payments: list[Document]) -> Table:
@@ -110,7 +144,7 @@ def _account_facts(balance: Document, spent: Document) -> Facts:
         (_("Spent in 30 days"), Cell(amount(spent["total"], currency))),
         (_("Credit limit"), Cell(amount(balance["credit_limit"], currency))),
         (_("Kind"), Cell(mode_name(balance["mode"]))),
-        (_("Standing"), Cell(balance["standing"])),
+        (_("Standing"), Cell(standing_name(balance["standing"]))),
         (_("Account's id"), Cell(balance["account_id"], code=True)),
     ]
     return Facts(_("Account"), pairs)

@@ -17,6 +17,7 @@ from volutus.console.desk import Desk
 from volutus.console.live import Live
 from volutus.console.look import look_of
 from volutus.console.pages import PAGES
+from volutus.console.regions import Regions
 from volutus.console.rendering import Renderer
 from volutus.console.sessions import Sealer
 from volutus.console.sign_in import RETURN_PATH, IdentityProvider
@@ -55,12 +56,16 @@ class Front:
 
 
 def mount(
-    api: ASGIApp, key_directory: Path, assets: Path, providers: tuple[IdentityProvider, ...] = ()
+    api: ASGIApp,
+    key_directory: Path,
+    assets: Path,
+    region: str,
+    providers: tuple[IdentityProvider, ...] = (),
 ) -> ASGIApp:
     """The API with the console before it. Sessions are sealed by the keys of that directory; `assets` has
-    what set-up brought from npm (without it, pages work and do not refresh by themselves); `providers` are
-    those by whom people can sign in besides."""
-    desk = Desk(api, Sealer(key_directory), Renderer(Assets(assets)), providers)
+    what set-up brought from npm (without it, pages work and do not refresh by themselves); `region` is the
+    API's own; `providers` are those by whom people can sign in besides."""
+    desk = Desk(api, Sealer(key_directory), Renderer(Assets(assets)), Regions(region), providers)
     live = Live(desk)
     routes = [
         Route("/sign-in", desk.sign_in, methods=["GET", "POST"]),

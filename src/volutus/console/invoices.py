@@ -4,10 +4,11 @@ from starlette.responses import Response
 
 from volutus.console.api import Document
 from volutus.console.costs import BILLING
+from volutus.console.files import passed_on
 from volutus.console.language import _
 from volutus.console.money import amount, kind_name, meter_name, plain
 from volutus.console.rendering import Page, Renderer
-from volutus.console.shapes import Cell, Facts, Row, Sheet, Table, moment
+from volutus.console.shapes import Cell, Facts, Link, Row, Sheet, Table, moment
 from volutus.console.visits import Visit
 
 
@@ -55,9 +56,17 @@ async def show(renderer: Renderer, visit: Visit) -> Response:
             )
         ],
         command=f"openstack invoice show {number}\nopenstack invoice save --file invoice.pdf {number}",
+        links=[Link(f"/invoices/{number}/pdf", _("Download as PDF"), download=f"invoice-{number}.pdf")],
         crumb=("/invoices", _("Invoices")),
     )
     return renderer.sheet(visit, sheet)
+
+
+async def show_pdf(_renderer: Renderer, visit: Visit) -> Response:
+    """One invoice on paper."""
+    number = visit.param("number")
+    name = f"invoice-{number}.pdf"
+    return passed_on(visit.api, f"{BILLING}/invoices/{number}", name, accept="application/pdf")
 
 
 def _row(one: Document) -> Row:
@@ -76,4 +85,8 @@ def _line_row(line: Document, currency: str) -> Row:
     return Row((Cell(what), Cell(amount(str(line.get("amount", "")), currency), number=True)))
 
 
-PAGES = (Page("/invoices", show_list), Page("/invoices/{number}", show))
+PAGES = (
+    Page("/invoices", show_list),
+    Page("/invoices/{number}", show),
+    Page("/invoices/{number}/pdf", show_pdf),
+)

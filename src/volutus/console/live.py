@@ -58,12 +58,12 @@ class Live:
         try:
             ends, shown = asyncio.get_running_loop().time() + LIFETIME_S, b""
             while asyncio.get_running_loop().time() < ends:
-                visit = self._desk.visit(request, session)
-                visit.live_only = True
-                if not await self._desk.records.holds(visit.api, session):
+                if not await self._desk.records.holds(self._desk.api(request, session.token), session):
                     yield _event("gone", "401")
                     return
                 try:
+                    visit = await self._desk.visit(request, session)
+                    visit.live_only = True
                     content = bytes((await page.show(self._desk.renderer, visit)).body)
                 except ApiProblem as problem:
                     yield _event("gone", str(problem.status))

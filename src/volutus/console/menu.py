@@ -110,5 +110,11 @@ def shown_menu(visit: Visit) -> list[Shown]:
     ]
 
 
+def place_of(visit: Visit) -> str:
+    """The menu's page that a visit is at or below: where one looks at the same in another region."""
+    hrefs = [entry.href for group in _GROUPS for entry in group.entries]
+    return next((href for href in hrefs if _is_at(visit.path, href)), "/")
+
+
 def _is_at(here: str, href: str) -> bool:
     return here == href or (href != "/" and here.startswith(f"{href}/"))

@@ -26,6 +26,37 @@ _NAMES = {
 # Classes that every cloud has; others are named by its operator.
 _CLASSES = {"backfill": N_("yields its place")}
 _UNITS = {"cpu_mhz": "MHz", "memory_mib": "MiB", "bandwidth_mbit": "Mbit/s", "traffic_out_bytes": "bytes"}
+# Of what prices are for: `address·month` is one for a month. What is not here is written alike everywhere.
+_UNIT_WORDS = {
+    "month": N_("month"),
+    "address": N_("address"),
+    "router": N_("router"),
+    "balancer": N_("balancer"),
+    "gateway": N_("gateway"),
+    "network": N_("network"),
+    "core": N_("core"),
+    "server": N_("server"),
+}
+_STANDINGS = {
+    "good": N_("good"),
+    "warned": N_("low, warned"),
+    "stopped": N_("overdrawn, servers are stopped"),
+    "deleted": N_("overdrawn, servers are deleted"),
+}
+_NOTICES = {
+    "out_of_money_soon": N_("The balance will soon be used up"),
+    "stop_servers": N_("The balance is used up: servers stop"),
+    "drives_deleted": N_("The account stayed overdrawn: servers and volumes are deleted"),
+    "servers_may_run": N_("The balance is covered: servers may run again"),
+    "budget_reached": N_("A budget is reached"),
+    "budget_stops_servers": N_("A budget is spent: servers stop"),
+    "credit_expired": N_("A credit ended"),
+    "invoice": N_("An invoice"),
+    "payment": N_("A payment came in"),
+    "payment_failed": N_("A payment failed"),
+    "package_renewal_failed": N_("A prepaid server could not be renewed"),
+    "subscription_renewal_failed": N_("A subscription could not be renewed"),
+}
 KINDS = {
     "usage": N_("Use"),
     "burst": N_("Use"),
@@ -81,12 +112,27 @@ def meter_unit(key: str) -> str:
     return _UNITS.get(name, "GiB" if name.endswith("_gib") else "")
 
 
+def unit_name(unit: str) -> str:
+    """What a price is for, in words."""
+    return "·".join(lookup(_UNIT_WORDS[word]) if word in _UNIT_WORDS else word for word in unit.split("·"))
+
+
+def standing_name(standing: str) -> str:
+    """How an account stands, in words."""
+    return lookup(_STANDINGS[standing]) if standing in _STANDINGS else standing
+
+
 def kind_name(kind: str) -> str:
     """A kind of ledger line, in words."""
     return lookup(KINDS[kind]) if kind in KINDS else kind.replace("_", " ")
 
 
+def notice_name(kind: str) -> str:
+    """What was announced, in words."""
+    return lookup(_NOTICES[kind]) if kind in _NOTICES else kind.replace("_", " ")
+
+
 def mode_name(mode: str) -> str:
     """What an account is."""
-    names = {"prepaid": _("paid ahead"), "postpaid": _("paid by invoice"), "showback": _("shown only")}
+    names = {"paying": _("paying"), "showback": _("shown only")}
     return names.get(mode, mode)

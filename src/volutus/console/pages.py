@@ -22,6 +22,7 @@ from volutus.console import (
     networks,
     overview,
     prices,
+    regions,
     routers,
     screens,
     security_groups,
@@ -38,6 +39,7 @@ from volutus.console import (
 PAGES = (
     overview.PAGE,
     sign_in.PROJECTS,
+    regions.PAGE,
     servers.PAGE,
     *server_create.PAGES,
     *server.PAGES,

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from volutus.console.api import Document, together
 from volutus.console.costs import BILLING
 from volutus.console.language import _
-from volutus.console.money import meter_name, plain
+from volutus.console.money import meter_name, plain, unit_name
 from volutus.console.rendering import Page, Renderer
 from volutus.console.shapes import Cell, Row, Sheet, Table, when
 from volutus.console.visits import Visit
@@ -47,7 +47,7 @@ async def show(renderer: Renderer, visit: Visit) -> Response:
         currency=found["price_list"]["currency"],
         region=found["price_list"]["region"],
     )
-    url = visit.request.url
+    address = visit.address(f"{BILLING}/prices")
     sheet = Sheet(
         title=_("Prices"),
         about=about,
@@ -64,8 +64,7 @@ async def show(renderer: Renderer, visit: Visit) -> Response:
                 _("Nothing has a price here: nothing is charged."),
             )
         ],
-        command=f"curl {url.scheme}://{url.netloc}{BILLING}/prices\n"
-        f"curl '{url.scheme}://{url.netloc}{BILLING}/prices/history?meter={meter}'",
+        command=f"curl {address}\ncurl '{address}/history?meter={meter}'",
     )
     meters = sorted({one["meter"] for one in found["prices"] if one["current"] is not None})
     return renderer.page(
@@ -108,7 +107,7 @@ def _row(one: Document) -> Row:
     level = _(" (level %(level)s)", level=one["level"]) if one["level"] else ""
     cells = (
         Cell(meter_name(one["meter"]), f"/prices?meter={one['meter']}" if one["current"] else ""),
-        Cell(one["unit"]),
+        Cell(unit_name(one["unit"])),
         Cell(plain(one["ahead"]), number=True),
         Cell(plain(one["current"]) + (level if one["current"] else ""), number=True),
         Cell(plain(one["next"]), number=True),

@@ -10,9 +10,9 @@ from starlette.responses import HTMLResponse, Response
 from volutus.console import language, look
 from volutus.console.assets import MARK, SCRIPT, STYLE, Assets
 from volutus.console.language import N_
-from volutus.console.menu import shown_menu
+from volutus.console.menu import place_of, shown_menu
 from volutus.console.money import meter_name, plain
-from volutus.console.shapes import Sheet, took, when
+from volutus.console.shapes import Sheet, in_region, took, when
 from volutus.console.states import state_name, tone
 from volutus.console.visits import Visit
 
@@ -45,6 +45,7 @@ class Renderer:
             language.lookup, language.ngettext, newstyle=True
         )
         self.environment.filters |= {
+            "in_region": in_region,
             "took": took,
             "when": when,
             "tone": tone,
@@ -82,6 +83,8 @@ class Renderer:
             "problem": problem,
             "done": "" if problem else language.lookup(DONE.get(visit.asked("done"), "")),
             "menu": shown_menu(visit),
+            "place": place_of(visit),
+            "several_regions": len(visit.reach.names) > 1,
             "look": visit.look,
         }
         found = self.environment.get_template(template)

@@ -1,17 +1,18 @@
 """The page of one server: its state as it changes, what it has, what happened to it, what can be done."""
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from starlette.responses import JSONResponse, Response
 
-from volutus.console import quotes, traffic
+from volutus.console import packages, quotes, traffic
 from volutus.console.api import ApiProblem, Document, together
 from volutus.console.language import _
 from volutus.console.money import amount, meter_name
 from volutus.console.rendering import Page, Renderer
 from volutus.console.server_create import sliders, spelled_flavor
 from volutus.console.servers import POWER, ROOT, shown_state
-from volutus.console.shapes import CHOICES_MAX, Field, Form, choices, hidden
+from volutus.console.shapes import CHOICES_MAX, Field, Form, Link, Sheet, choices, hidden
 from volutus.console.states import is_busy
 from volutus.console.visits import Visit, see
 
@@ -40,6 +41,8 @@ async def show(renderer: Renderer, visit: Visit) -> Response:
         )
     )
     state = shown_state(server)
+    # Below the part that changes by itself: not asked for again and again.
+    term = None if visit.live_only else await packages.of_server(visit.api, server_id)
     values: dict[str, Any] = {
         "server": server,
         "state": state,
@@ -50,6 +53,7 @@ async def show(renderer: Renderer, visit: Visit) -> Response:
         "others": [
             *_other_forms(server, state, volumes, ports),
             traffic.form(caps, visit, ports),
+            packages.form(visit, server, term),
             _delete_form(server),
         ],
         "price": await _price(visit, server),
@@ -66,7 +70,7 @@ async def act(renderer: Renderer, visit: Visit) -> Response:
         await visit.api.delete(path)
         return see("/servers", "deleted")
     if wanted in _SCREENS:
-        return await _open_screen(visit, path, *_SCREENS[wanted])
+        return await _open_screen(renderer, visit, path, *_SCREENS[wanted])
     if wanted in POWER:
         await visit.api.post(f"{path}/action", POWER[wanted])
     elif wanted == "rename":
@@ -75,6 +79,8 @@ async def act(renderer: Renderer, visit: Visit) -> Response:
         await visit.api.post(f"{path}/action", {"resize": {"flavorRef": spelled_flavor(visit)}})
     elif wanted == "traffic":
         await traffic.order(visit, server_id, new=False)
+    elif wanted in packages.ACTS:
+        await packages.act(visit, server_id)
     elif wanted == "trace":
         return await _show_trace(renderer, visit)
     elif wanted == "image":
@@ -109,12 +115,31 @@ async def show_sample(_renderer: Renderer, visit: Visit) -> Response:
     return JSONResponse(found)
 
 
-async def _open_screen(visit: Visit, path: str, protocol: str, kind: str) -> Response:
+async def _open_screen(renderer: Renderer, visit: Visit, path: str, protocol: str, kind: str) -> Response:
     order = {"remote_console": {"protocol": protocol, "type": kind}}
     made = (await visit.api.post(f"{path}/remote-consoles", order))["remote_console"]
-    # The API names its origin as it knows it; the browser stays on the one it is at.
     address = str(made["url"])
+    if visit.api.is_far(path):
+        return _screen_elsewhere(renderer, visit, address)
+    # The API names its origin as it knows it; the browser stays on the one it is at.
     return see(address[address.index("/", address.index("://") + 3) :])
+
+
+def _screen_elsewhere(renderer: Renderer, visit: Visit, address: str) -> Response:
+    """Another region shows its screens itself: the browser goes there by the user's own click, and no form of
+    ours ends at a place that an answer names."""
+    parts = urlsplit(address)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ApiProblem(502, _("The region %(name)s gave no address of a screen.", name=visit.region), "")
+    about = _("%(host)s shows it, for the region %(name)s.", host=parts.hostname, name=visit.region)
+    sheet = Sheet(
+        title=_("Screen"),
+        about=about,
+        command=f"openstack console url show {visit.param('id')}",
+        links=[Link(address, _("Open it at %(host)s", host=parts.hostname))],
+        crumb=(visit.path, _("Back to the server")),
+    )
+    return renderer.sheet(visit, sheet)
 
 
 def _power_forms(server: Document, state: str) -> list[Form]:

@@ -1,6 +1,7 @@
 """Ordering a server: image, size, network, key pair, user data; the price follows what is chosen."""
 
 import base64
+import shlex
 from math import ceil
 from typing import Any
 
@@ -44,6 +45,7 @@ async def show(renderer: Renderer, visit: Visit) -> Response:
         "sliders": sliders(),
         "traffic": traffic.fields(caps, visit),
         "price": await _price(visit, flavors, images, caps),
+        "command": _command(visit, images, flavors, networks),
     }
     return renderer.page("server_create.html", visit, **values)
 
@@ -75,13 +77,18 @@ async def show_nothing(_renderer: Renderer, _visit: Visit) -> Response:
 
 
 async def act_price(renderer: Renderer, visit: Visit) -> Response:
-    """What is chosen now would cost that."""
-    flavors, images, caps = await together(
+    """What is chosen now would cost that, and a new server is ordered so by API."""
+    flavors, images, networks, caps = await together(
         visit.api.items(f"{_FLAVORS}/detail", "flavors", limit=CHOICES_MAX),
         visit.api.items(IMAGES, "images", limit=CHOICES_MAX, status="active"),
+        visit.api.items(NETWORKS, "networks", limit=CHOICES_MAX),
         traffic.caps(visit.api),
     )
-    return renderer.page("price.html", visit, price=await _price(visit, flavors, images, caps))
+    price = await _price(visit, flavors, images, caps)
+    if not visit.sent("image"):
+        return renderer.page("price.html", visit, price=price)
+    command = _command(visit, images, flavors, networks)
+    return renderer.page("order.html", visit, price=price, command=command)
 
 
 def flavor_of(visit: Visit) -> str:
@@ -142,6 +149,36 @@ async def _price(
     amounts = {"cpu_mhz": mhz, "memory_mib": memory, "storage_gib": disk or least}
     more, bounds = traffic.quoted(visit, caps)
     return await quotes.quote(visit, amounts | more, **bounds)
+
+
+def _command(visit: Visit, images: list[Document], flavors: list[Document], networks: list[Document]) -> str:
+    """The order as it is typed for the API; until something is chosen, what the form begins with."""
+    try:
+        flavor = spelled_flavor(visit) if visit.sent("size") == "free" else ""
+    except ApiProblem:
+        flavor = "MHZmhz-CORESc-MEMORYm-DISKg"
+    inside = [one for one in networks if not one.get("router:external")]
+    new = visit.sent("key") == NEW_KEY
+    words = {
+        "--image": _name(images, visit.sent("image")),
+        "--flavor": flavor or _name(flavors, visit.sent("flavor")),
+        "--network": _name(inside, visit.sent("network")),
+        "--security-group": visit.sent("group"),
+        "--key-name": visit.sent("key_name") if new else visit.sent("key"),
+        "--user-data": "FILE" if visit.sent("user_data") else "",
+    }
+    said = "".join(f" {word} {shlex.quote(value)}" for word, value in words.items() if value)
+    key = shlex.quote(visit.sent("key_name"))
+    first = f"openstack keypair create {key} > {key}.pem\n" if new else ""
+    return f"{first}openstack server create{said} {shlex.quote(visit.sent('name') or 'NAME')}"
+
+
+def _name(found: list[Document], key: str) -> str:
+    """What a client may call one of them: its name if no other has it."""
+    one = next((one for one in found if one["id"] == key), found[0] if found else {})
+    name = one.get("name")
+    alone = sum(other.get("name") == name for other in found) == 1
+    return str(name if name and alone else one.get("id", ""))
 
 
 def _order(visit: Visit) -> Document:

@@ -31,7 +31,8 @@ _PURPOSE = b"volutus console session"
 @dataclass(frozen=True)
 class Session:
     """`csrf` is in every form that this session was given. `project` is empty until one is chosen. `began`
-    and `ends` are of its first token, `record` names it where the user can end it."""
+    and `ends` are of its first token, `record` names it where the user can end it. `region` is empty for this
+    cloud's own, else the one looked at."""
 
     token: str
     user: str
@@ -44,6 +45,7 @@ class Session:
     began: str = ""
     ends: str = ""
     record: str = ""
+    region: str = ""
 
     @classmethod
     def nobody(cls) -> "Session":
@@ -66,6 +68,10 @@ class Session:
         """The same user in a project."""
         admin = "admin" in roles
         return replace(self, token=token, project=project, project_id=project_id, admin=admin, roles=roles)
+
+    def looking_at(self, region: str) -> "Session":
+        """The same session in a region; empty for this cloud's own."""
+        return replace(self, region=region)
 
     def sent(self, csrf: str) -> bool:
         """Whether a form came from a page that we gave to this session."""

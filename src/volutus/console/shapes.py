@@ -2,6 +2,8 @@
 HTML."""
 
 import base64
+import re
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -173,6 +175,15 @@ def took(step: Document) -> str:
     begin, end = (datetime.fromisoformat(step[name]) for name in ("start_time", "finish_time"))
     seconds = (end - begin).total_seconds()
     return f"{seconds:.2f} s" if seconds < _MINUTE_S else f"{seconds / _MINUTE_S:.1f} min"
+
+
+def in_region(command: str, region: str) -> str:
+    """Commands as they are given for another region than the client's usual one."""
+    if not region:
+        return command
+    return re.sub(
+        r"(?m)^openstack ", lambda _found: f"openstack --os-region-name {shlex.quote(region)} ", command
+    )
 
 
 def short(text: str) -> str:

@@ -5,7 +5,7 @@ from starlette.responses import Response
 from volutus.console.api import ApiProblem, Document, together
 from volutus.console.costs import BILLING
 from volutus.console.language import _
-from volutus.console.money import amount, meter_name, meter_unit, plain
+from volutus.console.money import amount, meter_name, meter_unit, plain, unit_name
 from volutus.console.rendering import Page, Renderer
 from volutus.console.shapes import Cell, Facts, Field, Form, Row, Sheet, Table, hidden, moment
 from volutus.console.visits import Visit, see
@@ -84,7 +84,7 @@ async def _calculated(visit: Visit) -> Facts | None:
         _("What it costs"),
         [
             (meter_name(line["meter"]), Cell(f"{plain(line['amount'])} {meter_unit(line['meter'])}")),
-            (_("Price"), Cell(f"{plain(line['price'])} {sums['currency']} / {line['unit']}")),
+            (_("Price"), Cell(f"{plain(line['price'])} {sums['currency']} / {unit_name(line['unit'])}")),
             (_("Discount of the term"), Cell(f"{plain(line['discount_percent'])} %")),
             (_("Total"), Cell(amount(sums["total"], sums["currency"]))),
         ],
@@ -93,7 +93,8 @@ async def _calculated(visit: Visit) -> Facts | None:
 
 def _form(visit: Visit, prices: list[Document]) -> Form:
     meters = [
-        (one["meter"], f"{meter_name(one['meter'])}: {plain(one['ahead'])} / {one['unit']}") for one in prices
+        (one["meter"], f"{meter_name(one['meter'])}: {plain(one['ahead'])} / {unit_name(one['unit'])}")
+        for one in prices
     ]
     terms = [(str(months), str(months)) for months in _MONTHS]
     hint = _("In MHz, MiB, GiB or pieces")

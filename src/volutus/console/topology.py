@@ -21,6 +21,8 @@ from volutus.console.visits import Visit
 BOX_W, BOX_H, GAP = 150, 46, 20
 _BAR_H, _LETTER_W = 30, 8
 _OUTSIDE_Y, _ROUTERS_Y, _NETWORKS_Y, _SERVERS_Y = 10, 85, 180, 250
+# A box has room for so many of the widest letters.
+_NAME_MAX = 15
 # Servers below one network stand in rows of so many.
 _ACROSS = 4
 
@@ -191,7 +193,7 @@ def _servers_by_network(found: Found) -> dict[str, list[Document]]:
 def _name(one: Document) -> str:
     name = str(one["name"] or one["id"])
     # What fits in a box; the page that it leads to has it all.
-    return name if len(name) <= 18 else f"{name[:17]}…"
+    return name if len(name) <= _NAME_MAX else f"{name[: _NAME_MAX - 1]}…"
 
 
 PAGE = Page("/topology", show)

@@ -8,6 +8,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.status import HTTP_303_SEE_OTHER
 
 from volutus.console.api import Api, ApiProblem
+from volutus.console.catalog import Reach
 from volutus.console.language import _
 from volutus.console.look import Look
 from volutus.console.records import Records
@@ -33,6 +34,7 @@ class Visit:
     session: Session
     look: Look
     records: Records
+    reach: Reach
     form: dict[str, str] = field(default_factory=dict)
     many: dict[str, list[str]] = field(default_factory=dict)
     problem: ApiProblem | None = None
@@ -42,6 +44,18 @@ class Visit:
     @property
     def path(self) -> str:
         return self.request.url.path
+
+    @property
+    def region(self) -> str:
+        """The region looked at."""
+        return self.session.region or self.reach.home
+
+    def address(self, path: str) -> str:
+        """Where programs find that path of the API: as the catalogue says, or where the browser is."""
+        if self.api.is_far(path):
+            return self.api.address(path)
+        url = self.request.url
+        return f"{url.scheme}://{url.netloc}{self.api.local_path(path)}"
 
     def param(self, name: str) -> str:
         """A named piece of the path."""
