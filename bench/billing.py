@@ -22,7 +22,7 @@ from tests.postgres import Cluster
 from volutus.billing import accounts, auditing, ledger, price_files, price_history, prices, rating
 from volutus.billing.cycles import cycle_of, start_of
 from volutus.billing.ledger import LineFilter
-from volutus.db import Database
+from volutus.db import Database, Page
 from volutus.db.migrate import upgrade
 from volutus.identity.caller import CLOUD
 from volutus.ids import Ids
@@ -170,15 +170,15 @@ def main() -> None:
         first, middle = read(database)
         print(f"a page of 100 of {LINES} ledger lines: first {first:.1f} ms, in the middle {middle:.1f} ms")
         print(f"a day of price history out of a year: {past(database, clock):.1f} ms")
-        print(f"sum of all accounts: {sum((b for _, b in _balances(database)), Decimal(0))}")
+        print(f"sum of all accounts: {sum((one.balance for one in _balances(database)), Decimal(0))}")
         database.close()
     finally:
         cluster.stop()
 
 
-def _balances(database: Database) -> list[tuple[ledger.Side, Decimal]]:
+def _balances(database: Database) -> list[ledger.Holding]:
     with database.read() as tx:
-        return ledger.balances(tx, limit=10_000_000)
+        return ledger.balances(tx, Page(10_000_000))
 
 
 if __name__ == "__main__":

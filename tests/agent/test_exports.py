@@ -15,6 +15,7 @@ from tests.agent.world import EPOCH, World, no_image
 from volutus.agent.converge import DISK, EXPORT, GUEST
 from volutus.agent.host import Drivers, Host
 from volutus.agent.hypervisor.daemon import QEMU_USER
+from volutus.agent.hypervisor.pidwatch import PidWatch
 from volutus.agent.hypervisor.simulated import SimulatedHypervisor
 from volutus.agent.iscsi import service
 from volutus.agent.iscsi.exports import TgtExports
@@ -25,6 +26,7 @@ from volutus.agent.storage.directory import DirectoryStorage, Options
 from volutus.wire import (
     Assignment,
     Desired,
+    DiskSource,
     DiskSpec,
     ExportObserved,
     ExportSpec,
@@ -102,7 +104,9 @@ class Served:
         self.service = subprocess.Popen(command, stderr=self.log, stdout=self.log)
 
     def start_agent(self) -> None:
-        self.exports = TgtExports(self.directory, QEMU_USER, self.password)
+        self.hints: list[None] = []
+        self.watch = PidWatch(lambda: self.hints.append(None))
+        self.exports = TgtExports(self.directory, QEMU_USER, self.password, self.watch)
         touching = SimulatedHypervisor(), self.storage, SimulatedNetwork(), self.exports
         self.host = Host(
             Drivers(*touching, MemoryRecords(), no_image, lambda *_: None), "boot", lambda: EPOCH
@@ -207,6 +211,7 @@ def served(tmp_path):
     directory.mkdir()
     made = Served(directory, port)
     yield made
+    made.watch.close()
     made.service.terminate()
     made.service.wait(20)
     made.log.close()
@@ -237,14 +242,25 @@ def test_real_disks_to_a_real_initiator(served: Served) -> None:
     # tgtd dies: the service ends, is started anew by whoever supervises it, and all is as before.
     os.kill(served.daemon("tgtd"), signal.SIGKILL)
     assert served.service.wait(20) != 0
+    wait_until("the agent has heard of it", lambda: served.hints)
     assert served.host.look(served.now).actions and not said(served.host, "e-plain").ready
     served.start_service()
     served.settle()
     for one in ("e-plain", "e-sealed"):
         assert "read 2097152" in served.io(one, "read -P 0x5a 1M 2M")
+    # Copies are of one instant, whatever is written meanwhile, and have the same key.
+    for disk_id, encrypted in (("plain", False), ("sealed", True)):
+        source = DiskSource(disk_id=disk_id)
+        spec = DiskSpec(id=f"of-{disk_id}", size_bytes=8 * MIB, source=source, encrypted=encrypted)
+        served.order(DISK, spec.id, spec)
+    served.settle()
+    for copy in ("of-plain", "of-sealed"):
+        content = b"".join(bytes(span) for span in served.storage.read(copy, 0))
+        assert content == bytes(MIB) + b"\x5a" * 2 * MIB + bytes(5 * MIB)
     # The agent dies and finds what it made; a session goes on.
     session = served.session("e-plain")
     assert "wrote 65536" in session.tell("write -f -P 0x11 0 64k")
+    served.watch.close()
     served.start_agent()
     served.settle()
     assert all(said(served.host, one).ready for one in exports)

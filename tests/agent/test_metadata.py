@@ -49,7 +49,12 @@ def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     listening = socket.create_server(("127.0.0.1", 0))
     listening.setblocking(False)
     monkeypatch.setattr(metadata_server.links, "within", lambda namespace, work: [listening])
-    server = MetadataServer()
+    kept: dict[str, bytes] = {}
+
+    def passwords(guest_id: str, told: bytes) -> bytes:
+        return kept.setdefault(guest_id, told) if told else kept.get(guest_id, b"")
+
+    server = MetadataServer(passwords)
     server.publish({("net", "127.0.0.1"): TREE})
     server.listen("net", "unused", [], MetadataPort(port_id="p", mac="m", addresses=[]), "unused")
     yield listening.getsockname()[1]
@@ -69,6 +74,24 @@ def test_one_connection_serves_many_requests(port: int) -> None:
     assert ask(connection, "HEAD", "/latest/meta-data/instance-id") == (200, b"")
     assert ask(connection, "POST", "/latest/meta-data/instance-id")[0] == 405
     connection.close()
+
+
+def tell(port: int, path: str, password: bytes | None) -> tuple[int, bytes]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    connection.request("GET" if password is None else "POST", path, password)
+    answer = connection.getresponse()
+    told = answer.status, answer.read()
+    connection.close()
+    return told
+
+
+def test_a_guest_tells_its_password_once(port: int) -> None:
+    path = "/openstack/2013-10-17/password"
+    assert tell(port, path, None) == (200, b"")
+    for wrong in (b"", b"x" * (metadata_server.PASSWORD_BYTES_MAX + 1), "ü".encode(), b"two\nlines"):
+        assert tell(port, path, wrong)[0] == 400
+    assert [tell(port, path, said)[0] for said in (b"first", b"first", b"second")] == [200, 200, 409]
+    assert tell(port, "/openstack/latest/password", None) == (200, b"first")
 
 
 def test_a_guest_that_asks_without_end_is_slowed(port: int) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from tests.billing.books import ALICE, BANK, BOB, CPU, add_accounts, check_books, pay, settle, spend
 from volutus.billing import ledger
 from volutus.billing.ledger import LineFilter, Side, Transfer
+from volutus.db import Page
 
 
 @pytest.fixture
@@ -216,4 +217,4 @@ def test_many_at_once_book_each_purpose_once(shared_database):
         assert ledger.balance(tx, ALICE) == 140 - spent
         assert ledger.balance(tx, BOB) == 140
         assert ledger.balance(tx, CPU) == spent
-        assert sum(amount for _, amount in ledger.balances(tx)) == 0
+        assert sum(one.balance for one in ledger.balances(tx, Page())) == 0

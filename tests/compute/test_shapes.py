@@ -197,7 +197,7 @@ def test_volumes_of_a_shelved_server_wait_for_it_or_leave_at_once(plane, server)
     plane.act(attachments.detach, server.id, volume_id=left)
     with plane.database.read() as tx:
         found = {one: volume.get_volume(tx, plane.caller, one).status for one in (kept, left)}
-    assert found == {kept: "reserved", left: "available"}
+    assert found == {kept: "in-use", left: "available"}
     plane.act(shelving.unshelve, server.id)
     plane.settle()
     assert [disk.disk_id for disk in spec(plane, server.id).disks][1:] == [kept]

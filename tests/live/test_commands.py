@@ -13,10 +13,11 @@ from volutus.supervise import processes
 pytestmark = pytest.mark.live
 
 DAEMONS = ("postgres", "ovn-northbound", "ovn-southbound", "ovn-northd", "ovsdb-server", "ovs-vswitchd")
-DAEMONS += ("ovn-controller", "libvirtd", "api-1", "agents", "reconcile", "agent")
+DAEMONS += ("ovn-controller", "libvirtd", "iscsi", "api-1", "agents", "reconcile", "agent")
 
 
 def test_every_daemon_comes_back_when_killed(machine: Machine) -> None:
+    machine.environment["VOLUTUS_ISCSI_LISTEN"] = "127.0.0.1:3260"
     machine.volutus("up", "--detach")
     for name in DAEMONS:
         before = _child(machine, name)["pid"]
@@ -47,6 +48,7 @@ def test_nothing_is_left(machine: Machine) -> None:
 
 
 def test_nothing_is_left_of_a_killed_supervisor(machine: Machine) -> None:
+    machine.environment["VOLUTUS_ISCSI_LISTEN"] = "127.0.0.1:3260"
     before = machine.traces()
     machine.volutus("up", "--detach")
     os.kill(_status(machine)["pid"], signal.SIGKILL)

@@ -80,7 +80,7 @@ def test_all_that_is_paid_for_is_counted_by_its_owner(plane, database, caller):
     assert tuple(amounts.values()) == sizes
     both = {"licence_core:sql": 2 * server.cores, "licence_instance:windows": 2}
     filler = {"cpu_mhz:backfill": server.mhz, "memory_mib:backfill": server.memory_mib}
-    by_piece = {"address": 1, "load_balancer": 1, "router": 1, "vpn": 1}
+    by_piece = {"address": 2, "load_balancer": 1, "router": 1, "vpn": 1}
     assert found.pop("vlan") >= 2
     assert found == {**both, **filler, **by_piece, "snapshot_gib": 0}
     for meter in {*found, *amounts}:

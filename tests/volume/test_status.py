@@ -58,6 +58,7 @@ VOLUMES = [
     ("plugged", "in-use"),
     ("plugged claimed", "in-use"),
     ("unplugging", "detaching"),
+    ("plugged unplugging", "detaching"),
     ("offered", "awaiting-transfer"),
     ("uploading", "uploading"),
     ("plugged uploading", "uploading"),

@@ -1,5 +1,6 @@
 """What operators look at: margins, showback, the books, and the audit of the ledger."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,15 @@ class ListBooks(base.Lister):
     """Every account of the ledger with what it holds; the sum is zero"""
 
     def take_action(self, parsed: Any) -> Any:
-        return base.table(self.billing.get("/books")["books"], ("kind", "owner", "currency", "balance"))
+        return base.table(list(self._pages()), ("kind", "owner", "currency", "balance"))
+
+    def _pages(self) -> Iterator[Any]:
+        """All lines, page by page."""
+        found = self.billing.get("/books")
+        yield from found["books"]
+        while "books_links" in found:
+            found = self.billing.get("/books", marker=found["books"][-1]["id"])
+            yield from found["books"]
 
 
 class Audit(base.Lister):

@@ -129,6 +129,16 @@ class Channel:
             f"exports/{export_id}/password", "The export's password is not to be had."
         ).decode()
 
+    def guest_password(self, guest_id: str, told: bytes) -> bytes:
+        """Tell the password that a guest made, or with none only ask; what is kept. Raises HostFault."""
+        path = f"{PREFIX}/guests/{guest_id}/password"
+        try:
+            return self.call(Request("POST", path, told, "application/octet-stream"))
+        except ConnectionTrouble as error:
+            raise HostFault("The guest's password could not be handed on.", str(error)) from error
+        finally:
+            self.close()
+
     def send_image(self, image_id: str, path: Path) -> None:
         """Send a file as an image's bytes; memory stays flat whatever its size."""
         request = Request("PUT", f"{PREFIX}/images/{image_id}/file", None, "application/octet-stream")

@@ -10,8 +10,8 @@ The rules, each of which has a test over thousands of random histories:
   CRASHED and decides. A guest that stopped because we asked, or because the host restarted, is started again.
 - Reboots are counts: however many were missed, one reboot catches up with all of them.
 - A soft reboot or a power off is asked of the guest first, and forced when `shutdown_timeout_s` has passed.
-- A disk that is to be copied while a guest has it open is copied by that guest, as it is at one instant. A
-  stranger is not asked to: the copy waits.
+- A disk that is to be copied while a guest has it open is copied by that guest, as it is at one instant; one
+  that is exported, by what exports it. A stranger is not asked to: the copy waits.
 - At most one action per thing at a time; the order in the plan is the order in which to begin.
 
 It acts on nothing and knows no failures: who carries the plan out looks again and calls it again.
@@ -190,7 +190,7 @@ class _Planner:
             if guest.alive
             for disk_id in guest.disks
         }
-        # A disk that is served is open too, but not in a guest that could copy or grow it.
+        # A disk that is served is open too.
         exported = (
             order.spec for (kind, key), order in orders.items() if kind == EXPORT and key in seen.exports
         )
@@ -243,9 +243,11 @@ class _Planner:
             self.actions.append(ReleaseDisk(order.key))
 
     def _may_copy(self, disk_id: str) -> bool:
-        """Whether the disk is there and, if it is open, in a guest of ours that can be told to copy it."""
+        """Whether the disk is there and, if it is open, held by what can be told to copy it: a guest of ours,
+        or an export."""
         holder = self.opened.get(disk_id)
-        return disk_id in self.seen.disks and (holder is None or (GUEST, holder) in self.orders)
+        ours = holder is None or (GUEST, holder) in self.orders or (EXPORT, holder) in self.orders
+        return disk_id in self.seen.disks and ours
 
     def plan_uploads(self) -> None:
         for order in self._orders(UPLOAD):

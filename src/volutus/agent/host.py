@@ -48,7 +48,7 @@ from volutus.agent.actions import (
 )
 from volutus.agent.adjusting import adjust
 from volutus.agent.commands import Commands
-from volutus.agent.converge import GUEST, Moment, Plan
+from volutus.agent.converge import EXPORT, GUEST, Moment, Plan
 from volutus.agent.faults import HostFault
 from volutus.agent.hypervisor import Hypervisor, StartOrder
 from volutus.agent.iscsi import Exports
@@ -348,11 +348,14 @@ class Host:
             case DropCapture(image_id):
                 storage.drop_capture(image_id)
 
-    def _fill(self, guest_id: str | None, disk_id: str) -> Fill | None:
-        """How to copy a disk that a guest has open; None for one that nobody has."""
-        if guest_id is None:
+    def _fill(self, holder: str | None, disk_id: str) -> Fill | None:
+        """How to copy a disk that a guest has open, or an export; None for one that nobody has."""
+        if holder is None:
             return None
-        return functools.partial(self._drivers.hypervisor.copy_disk, guest_id, disk_id)
+        if (EXPORT, holder) in self._orders:
+            encrypted = self._drivers.storage.location(disk_id).encrypted
+            return functools.partial(self._drivers.exports.copy_disk, holder, encrypted=encrypted)
+        return functools.partial(self._drivers.hypervisor.copy_disk, holder, disk_id)
 
     def _serve_export(self, spec: ExportSpec) -> None:
         location = self._drivers.storage.location(spec.disk_id)

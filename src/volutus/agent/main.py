@@ -91,13 +91,17 @@ def build(config: AgentConfig) -> Runner:
     hypervisor = _hypervisor(config, processor, watch)
     options = Options(config.pool_names, lambda disk_id: Channel(config).key(disk_id), config.backup_dir)
     storage = DirectoryStorage(config.state_dir, config.qemu_user, options)
-    network = OvsNetwork(OvsAccess(config.ovs_database, config.bridge, config.instance), hint)
+    access = OvsAccess(config.ovs_database, config.bridge, config.instance)
+    network = OvsNetwork(access, hint, lambda guest_id, told: Channel(config).guest_password(guest_id, told))
     drivers = Drivers(
         hypervisor=hypervisor,
         storage=storage,
         network=network,
         exports=TgtExports(
-            config.state_dir, config.qemu_user, lambda export_id: Channel(config).export_secret(export_id)
+            config.state_dir,
+            config.qemu_user,
+            lambda export_id: Channel(config).export_secret(export_id),
+            PidWatch(hint),
         ),
         records=_records(config),
         fetch=lambda image_id: Channel(config).image(image_id),

@@ -16,7 +16,7 @@ from typing import Any
 
 from sqlalchemy import text
 
-from volutus.db import Tx
+from volutus.db import Page, Tx
 
 PAYER, REVENUE, CASH, TAX, CREDIT = "payer", "revenue", "cash", "tax", "credit"
 # One posting of a program; rating posts in SQL and has no such bound.
@@ -75,6 +75,15 @@ class Line:
     quantity: Decimal | None
     price: Decimal | None
     per: Decimal | None
+
+
+@dataclass(frozen=True)
+class Holding:
+    """What an account of the ledger holds; `id` is its number."""
+
+    id: int
+    side: Side
+    balance: Decimal
 
 
 @dataclass(frozen=True)
@@ -176,9 +185,11 @@ _LINES = text(
 _BOOKED = text("SELECT 1 FROM billing_transfer WHERE id = CAST(:id AS uuid) LIMIT 1")
 _SUMS = text(
     """
-    SELECT a.kind, a.owner, a.currency, h.after AS balance FROM billing_ledger_account a
+    SELECT a.id, a.kind, a.owner, a.currency, h.after AS balance FROM billing_ledger_account a
     JOIN LATERAL (SELECT after FROM billing_entry e WHERE e.account_id = a.id
                   ORDER BY number DESC LIMIT 1) h ON true
+    WHERE CAST(:marker AS bigint) IS NULL OR (a.kind, a.owner, a.currency) > (
+        SELECT m.kind, m.owner, m.currency FROM billing_ledger_account m WHERE m.id = :marker)
     ORDER BY a.kind, a.owner, a.currency LIMIT :limit
     """
 )
@@ -247,11 +258,12 @@ def lines(tx: Tx, account_id: str, wanted: LineFilter) -> list[Line]:
     return [Line(**row._mapping) for row in tx.rows(_LINES, keys)]
 
 
-def balances(tx: Tx, limit: int = 10_000) -> list[tuple[Side, Decimal]]:
-    """The accounts that have entries, with what each holds, by kind and owner: the first `limit` of them."""
-    return [
-        (Side(row.kind, row.owner, row.currency), row.balance) for row in tx.rows(_SUMS, {"limit": limit})
-    ]
+def balances(tx: Tx, page: Page) -> list[Holding]:
+    """The accounts that have entries, with what each holds, by kind and owner. The marker is an account's
+    number; behind what is none there is nothing."""
+    marker = None if page.marker is None else int(page.marker)
+    rows = tx.rows(_SUMS, {"marker": marker, "limit": page.limit})
+    return [Holding(row.id, Side(row.kind, row.owner, row.currency), row.balance) for row in rows]
 
 
 def _document(transfer: Transfer) -> dict[str, Any]:

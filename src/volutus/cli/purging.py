@@ -56,6 +56,7 @@ KINDS = (
         "loadbalancers",
         "/v2.0/lbaas/loadbalancers/{id}?cascade=true",
     ),
+    Kind("volume export", "block-storage", "/exports", "exports", "/exports/{id}", {"all_tenants": "1"}),
     Kind(
         "volume snapshot",
         "block-storage",

@@ -50,7 +50,7 @@ def attach(
         tag=asked.tag,
     )
     if server.status.vm_state == _SHELVED:
-        made = volume.reserve(tx, caller, volume_id, server.id, device, placed)
+        made = volume.attach_shelved(tx, caller, volume_id, server.id, device, placed)
         _done_at_once(tx, caller, server, "attach_volume")
         return made
     made = volume.begin_attach(tx, caller, volume_id, server.id, device, placed)

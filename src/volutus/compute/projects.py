@@ -19,9 +19,11 @@ from volutus.compute.tables import servers as server_rows
 from volutus.db import Page, Tx
 from volutus.identity.caller import CLOUD
 from volutus.image import ImageFilter
-from volutus.network import floating_ips
+from volutus.network import floating_ips, ports, routers
 from volutus.network.listing import Query
 from volutus.network.loadbalancer import balancers, nouns
+from volutus.network.port_changes import HELD
+from volutus.network.routers import RouterChanges
 from volutus.network.vpn import gateways
 from volutus.volume import VolumeFilter
 from volutus.volume.backups import BackupFilter
@@ -93,9 +95,7 @@ def _remove_parts(tx: Tx, project_id: str) -> bool:
         if not backup.dependents:
             volume.backups.remove(tx, CLOUD, backup.id, force=True)
     ways_in = _remove_ways_in(tx, project_id, page)
-    addresses = floating_ips.list_(tx, CLOUD, Query({"project_id": [project_id]}, page))
-    for address in addresses:
-        floating_ips.remove(tx, CLOUD, address.id)
+    addresses = _remove_addresses(tx, project_id, page)
     images = image.page(tx, CLOUD, ImageFilter(exact={"owner": [project_id]}), page)
     for one in images:
         if one.protected:
@@ -114,6 +114,22 @@ def _remove_ways_in(tx: Tx, project_id: str, page: Page) -> bool:
     for gateway in ways_in:
         gateways.remove(tx, CLOUD, gateway.id, cascade=True)
     return bool(found or ways_in)
+
+
+def _remove_addresses(tx: Tx, project_id: str, page: Page) -> bool:
+    """Floating IPs, routers' gateways, and ports on external networks that no server or balancer has: those
+    go with it. Whether there were any."""
+    mine = {"project_id": [project_id]}
+    floating = floating_ips.list_(tx, CLOUD, Query(mine, page))
+    for address in floating:
+        floating_ips.remove(tx, CLOUD, address.id)
+    outside = ports.list_(tx, CLOUD, Query(mine | {"public": ["true"]}, page))
+    loose = [port for port in outside if port.server_id is None and port.device_owner not in HELD]
+    ports.erase(tx, CLOUD, loose)
+    leading_out = [one for one in routers.list_(tx, CLOUD, Query(mine, page)) if one.gateways]
+    for router in leading_out:
+        routers.change(tx, CLOUD, router.id, RouterChanges(gateway=None))
+    return bool(floating or loose or leading_out)
 
 
 def _set_power(tx: Tx, server: servers.Server, power: str, action: str) -> None:

@@ -15,6 +15,7 @@ from volutus import image, volume
 from volutus.compute import (
     actions,
     console,
+    guest_passwords,
     hardware,
     history,
     orders,
@@ -111,6 +112,7 @@ def replace_root(tx: Tx, server: Server) -> None:
         volume.discard(tx, server.id, Role.ROOT, keep=made)
     tx.execute(delete(guests).where(guests.c.server_id == server.id))
     console.forget(tx, server.id)
+    guest_passwords.drop(tx, server.id)
     tx.execute(update(rows).where(rows.c.id == server.id).values(rebuilt=server.rebuilds))
 
 

@@ -28,6 +28,7 @@ from volutus.compute import (
     groups,
     guest_answers,
     guest_orders,
+    guest_passwords,
     guest_specs,
     hardware,
     history,
@@ -261,6 +262,7 @@ def _delete(tx: Tx, server: Server) -> Outcome:
     quota.release(tx, server.project_id, resizes.charged(server))
     tx.execute(delete(guests).where(guests.c.server_id == server.id))
     console.forget(tx, server.id)
+    guest_passwords.drop(tx, server.id)
     remote_consoles.forget(tx, server.id)
     forgotten: dict[str, Any] = {"user_data": None, "files": [], "admin_pass": None, "image_task": None}
     servers.write(tx, server.id, deleted_at=tx.now, **forgotten)

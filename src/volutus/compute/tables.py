@@ -175,6 +175,13 @@ guests = Table(
     Column("cores_max", Integer),
     Column("memory_mib_max", Integer),
 )
+guest_passwords = Table(
+    "guest_passwords",
+    _metadata,
+    Column("server_id", Text, primary_key=True),
+    Column("password", Text),
+    _at("told_at"),
+)
 server_actions = Table(
     "server_actions",
     _metadata,

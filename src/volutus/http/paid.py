@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
 
-from volutus import compute, network, quota, volume
+from volutus import compute, metering, network, quota, volume
 from volutus.billing import accounts, admission, money, notices, quotes
 from volutus.billing.meters import ordered
 from volutus.billing.quotes import QuoteItem, QuoteOrder
@@ -17,6 +17,7 @@ from volutus.compute import ServerFilter
 from volutus.db import Page, Tx
 from volutus.identity import Caller
 from volutus.identity.caller import CLOUD
+from volutus.network import public_addresses
 
 # Acts that may make a project use more than before.
 ORDERS = frozenset(
@@ -49,6 +50,8 @@ STARTS = frozenset(
         "unshelve",
     )
 )
+# Acts that may give a router an address outside, which no quota counts.
+CONNECTS = "network:routers:update"
 CREATES = "compute:servers:create"
 RESIZES = "compute:servers:act:resize"
 # A quota's name to the meter that will be charged by it, once it is there.
@@ -72,6 +75,11 @@ class PaidGate:
         if permission in STARTS:
             yield
             _admit_start(tx, compute.servers.get(tx, CLOUD, params["id"]).project_id)
+        elif permission == CONNECTS and caller.project_id and admission.pays(tx, caller.project_id):
+            had = metering.in_use(tx, caller.project_id, public_addresses.METER)
+            yield
+            if metering.in_use(tx, caller.project_id, public_addresses.METER) > had:
+                admission.admit(tx, caller.project_id, compute.projects.pending(tx, caller.project_id))
         elif permission in ORDERS and caller.project_id and admission.pays(tx, caller.project_id):
             before = quota.usage(tx, caller.project_id)
             yield

@@ -12,6 +12,7 @@ from volutus.metering.ranges import (
     correct_usage,
     end_usage,
     have_one,
+    in_use,
     open_usage,
 )
 
@@ -24,5 +25,6 @@ __all__ = [
     "count_usage",
     "end_usage",
     "have_one",
+    "in_use",
     "open_usage",
 ]

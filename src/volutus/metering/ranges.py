@@ -69,6 +69,13 @@ _OPEN_AMOUNTS = text(
     """
 )
 
+_IN_USE = text(
+    """
+    SELECT coalesce(sum(amount), 0) FROM usage_ranges
+    WHERE project_id = :project_id AND meter = :meter AND upper_inf(during)
+    """
+)
+
 
 def open_usage(tx: Tx, usages: Sequence[Usage]) -> None:
     """Usage begins now; what is open already stays as it is."""
@@ -108,6 +115,11 @@ def end_usage(tx: Tx, resource_kind: str, ended: Mapping[str, datetime]) -> None
     if ended:
         keys = {"kind": resource_kind, "ids": list(ended), "ends": list(ended.values())}
         tx.execute(_END, keys)
+
+
+def in_use(tx: Tx, project_id: str, meter: str) -> Decimal:
+    """How much of a meter the project has now."""
+    return Decimal(tx.value(_IN_USE, {"project_id": project_id, "meter": meter}))
 
 
 def correct_usage(tx: Tx, usages: Sequence[Usage]) -> None:

@@ -46,10 +46,9 @@ from volutus.network.listing import (
 from volutus.network.networks import Network
 from volutus.network.ovn.model import Kind
 from volutus.network.ports import FLOATING_IP, LOAD_BALANCER, STATUS, Port, PortOrder
+from volutus.network.public_addresses import METER
 from volutus.network.tables import floating_ips, network_units, port_addresses, port_forwardings
 from volutus.network.tables import ports as port_rows
-
-METER = "address"
 
 
 @dataclass(frozen=True)

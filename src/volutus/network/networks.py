@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from volutus import audit, metering, quota
 from volutus.db import Tx
 from volutus.identity import Caller
-from volutus.network import dns_names, objects, qos_policies, sharing, units
+from volutus.network import dns_names, objects, public_addresses, qos_policies, sharing, units
 from volutus.network.changes import check_revision, given
 from volutus.network.errors import (
     DefaultExternalNetworkExists,
@@ -55,6 +55,8 @@ MTU_MIN, MTU_MAX = 68, 65535
 
 @dataclass(frozen=True)
 class Network:
+    """`shared` and `external` are as they are for the caller; `public` is external for anybody."""
+
     id: str
     project_id: str
     name: str
@@ -66,6 +68,7 @@ class Network:
     enabled: bool
     shared: bool
     external: bool
+    public: bool
     is_default: bool
     mtu: int
     port_security: bool
@@ -161,7 +164,12 @@ def create(tx: Tx, caller: Caller, order: NetworkOrder) -> Network:
         "created_at": tx.now,
         "updated_at": tx.now,
     }
-    statement = insert(networks).values(**values).on_conflict_do_nothing().returning(networks)
+    statement = (
+        insert(networks)
+        .values(**values)
+        .on_conflict_do_nothing()
+        .returning(networks, networks.c.external.label("public"))
+    )
     row = tx.row(statement)
     if row is None:
         raise FlatNetworkInUse(
@@ -250,7 +258,8 @@ def _select(caller: Caller) -> Select[Any]:
     """Networks that the caller may see, with `shared` and `external` as they are for it."""
     shared = sharing.is_shared(networks, "network", caller).label("shared")
     external = sharing.is_external(caller).label("external")
-    return select(*_PLAIN, shared, external, _SUBNET_IDS).where(*sharing.visible_networks(caller))
+    public = sharing.IS_PUBLIC.label("public")
+    return select(*_PLAIN, shared, external, public, _SUBNET_IDS).where(*sharing.visible_networks(caller))
 
 
 def _seen(caller: Caller) -> dict[str, Filter]:
@@ -284,6 +293,8 @@ def _follow_sharing(tx: Tx, network: Network, shared: bool | UnsetType, external
     for action, allowed in ((sharing.SHARED, shared), (sharing.EXTERNAL, external)):
         if allowed is not UNSET:
             sharing.follow(tx, "network", network.id, network.project_id, action, allowed=allowed)
+    if external is not UNSET:
+        public_addresses.follow_network(tx, network.id)
 
 
 def _refuse_second_default(tx: Tx) -> None:

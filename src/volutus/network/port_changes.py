@@ -17,6 +17,7 @@ from volutus.network import (
     networks,
     port_removal,
     ports,
+    public_addresses,
     qos_policies,
     security_groups,
     units,
@@ -124,6 +125,8 @@ def change(
     )
     if changes.fixed_ips is not UNSET:
         _readdress(tx, port, changes.fixed_ips)
+        if network.public:
+            public_addresses.follow_port(tx, port_id)
     if changes.security_group_ids is not UNSET:
         _regroup(tx, caller, port, changes.security_group_ids)
     audit.record(tx, caller, "update", "network.port", port_id, {"fields": sorted(values)})

@@ -30,8 +30,10 @@ from volutus.network import (
     networks,
     objects,
     port_removal,
+    public_addresses,
     qos_policies,
     security_groups,
+    sharing,
     units,
 )
 from volutus.network.allocation import Claimant, FixedIp, FixedIpRequest
@@ -230,6 +232,7 @@ _FILTERS = common_filters(ports) | {
             or_(*(func.host(port_addresses.c.ip).contains(value, autoescape=True) for value in values))
         )
     ),
+    "public": lambda _: network_rows.c.id.in_(select(network_rows.c.id).where(sharing.IS_PUBLIC)),
     "security_group_id": lambda values: ports.c.id.in_(
         select(port_security_groups.c.port_id).where(port_security_groups.c.group_id.in_(values))
     ),
@@ -261,6 +264,8 @@ def create_on(tx: Tx, caller: Caller, network: Network, order: PortOrder) -> Por
     port_id, mac = _insert(tx, network, order, port_security=port_security and not own)
     claimant = Claimant(port_id, network.id, mac, order.device_owner)
     allocation.allocate(tx, claimant, order.fixed_ips, allocation.spaces(tx, network.id))
+    if network.public and order.device_owner != FLOATING_IP:
+        public_addresses.follow_port(tx, port_id)
     join_groups(tx, port_id, groups)
     if order.device_owner not in UNCHARGED:
         quota.charge(tx, order.project_id, {"port": 1})

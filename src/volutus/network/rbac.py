@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from volutus import audit, quota
 from volutus.db import Tx
 from volutus.identity import Caller
-from volutus.network import tables
+from volutus.network import public_addresses, tables
 from volutus.network.errors import (
     DuplicateRbacPolicy,
     InvalidInput,
@@ -73,6 +73,7 @@ def create(tx: Tx, caller: Caller, order: RbacOrder) -> RbacPolicy:
     if row is None:
         raise DuplicateRbacPolicy("An RBAC policy already exists with those values.")
     _mark(tx, row, allowed=True)
+    _follow(tx, row)
     audit.record(tx, caller, "create", "network.rbac_policy", row.id, {"object_id": order.object_id})
     return _policy(row)
 
@@ -110,6 +111,7 @@ def remove(tx: Tx, caller: Caller, policy_id: str) -> None:
     _refuse_if_in_use(tx, row)
     _mark(tx, row, allowed=False)
     tx.execute(delete(rbac_policies).where(rbac_policies.c.id == policy_id))
+    _follow(tx, row)
     audit.record(tx, caller, "delete", "network.rbac_policy", policy_id)
 
 
@@ -145,6 +147,12 @@ def _mark(tx: Tx, row: Row[Any], *, allowed: bool) -> None:
             .where(table.c.id == row.object_id)
             .values(**{column: allowed}, revision=table.c.revision + 1, updated_at=tx.now)
         )
+
+
+def _follow(tx: Tx, row: Row[Any]) -> None:
+    """What is paid for as a public address depends on who may use the network as an external one."""
+    if row.action == EXTERNAL:
+        public_addresses.follow_network(tx, row.object_id)
 
 
 def _row(tx: Tx, caller: Caller, policy_id: str, *, lock: bool = False) -> Row[Any]:

@@ -6,7 +6,7 @@ is written together with that policy, here and nowhere else, so that the common 
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, Table, delete, or_, select
+from sqlalchemy import ColumnElement, Table, delete, exists, or_, select
 from sqlalchemy.dialects.postgresql import insert
 
 from volutus import quota
@@ -19,6 +19,16 @@ EXTERNAL = "access_as_external"
 EVERYBODY = "*"
 # The column that says so when an action is allowed to everybody.
 COLUMNS = {SHARED: "shared", EXTERNAL: "external"}
+# Whether a network is external for anybody.
+IS_PUBLIC = exists(
+    select(rbac_policies.c.id)
+    .where(
+        rbac_policies.c.object_type == "network",
+        rbac_policies.c.object_id == networks.c.id,
+        rbac_policies.c.action == EXTERNAL,
+    )
+    .correlate(networks)
+)
 
 
 def policies_of(object_type: str, project_id: str | None, *actions: str) -> ColumnElement[str]:

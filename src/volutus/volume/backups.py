@@ -119,7 +119,8 @@ _SELECT: Select[Any] = select(backups, _DEPENDENTS.label("dependents"))
 def create(tx: Tx, caller: Caller, order: BackupOrder) -> Backup:
     """Order a backup. Raises WrongStatus, Invalid when there is nothing to be incremental to,
     QuotaExceeded."""
-    volume = lock_volume(tx, caller, order.volume_id)
+    copied = order.in_use or order.snapshot_id is not None
+    volume = lock_volume(tx, caller, order.volume_id, exported=copied)
     allowed = (Status.AVAILABLE, *((Status.IN_USE,) if order.in_use else ()))
     disk_id, size_gib, protected = volume.id, volume.size_gib, (volume.key_id, volume.encrypted)
     if order.snapshot_id is not None:

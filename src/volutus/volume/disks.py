@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Row, delete, func, insert, or_, select, text, update
+from sqlalchemy import Row, delete, func, insert, select, text, update
 
 from volutus import metering, placement, quota
 from volutus.db import Tx
@@ -244,21 +244,6 @@ def _record_grown(tx: Tx, rows: Sequence[Row[Any]]) -> None:
 def _record_faults(tx: Tx, rows: Sequence[Row[Any]]) -> None:
     failed = [row for row in rows if row.fault and row.fault != row.fault_before]
     messages.record(tx, [(row.id, "extend" if row.made_at else "create", row.fault) for row in failed])
-
-
-def copies_under_way(tx: Tx, disk_id: str) -> int:
-    """How many disks are being made from this one."""
-    count: int = tx.value(
-        select(func.count()).where(
-            disks.c.source_disk_id == disk_id,
-            disks.c.id != disk_id,
-            or_(disks.c.made_at.is_(None), disks.c.observed_revision < disks.c.revision),
-            disks.c.removed_at.is_(None),
-            disks.c.failure.is_(None),
-            disks.c.fault.is_(None),
-        )
-    )
-    return count
 
 
 SNAPSHOT_METER = "snapshot_gib"

@@ -1,8 +1,8 @@
 """Exports: volumes served by iSCSI to machines outside the cloud, each to whoever knows its password.
 
-A volume has one export or is attached, never both; while it is exported only the export changes it. It is
-free again once its host says that no session of the export is left. The password is told when the export is
-made, and afterwards only to the host.
+A volume has one export or is attached, never both; while it is exported it can be copied (snapshots, backups,
+images), and only the export changes it. It is free again once its host says that no session of the export is
+left. The password is told when the export is made, and afterwards only to the host.
 """
 
 import secrets
@@ -67,6 +67,15 @@ class Export:
     fault: str | None
 
 
+@dataclass(frozen=True)
+class ExportFilter:
+    """Which exports a list has; None means any. `everyones` is for administrators."""
+
+    everyones: bool = False
+    project_id: str | None = None
+    volume_id: str | None = None
+
+
 _SORTABLE = {"id": exports.c.id, "created_at": exports.c.created_at}
 _STORED = [name for name in Export.__dataclass_fields__ if name not in ("status", "fault")]
 
@@ -83,8 +92,6 @@ def create(tx: Tx, caller: Caller, sealer: keys.Sealer, volume_id: str) -> tuple
         )
     if volume.status != Status.AVAILABLE or volume.host_id is None:
         raise ExportRefused(f"Volume {volume_id} is {volume.status}: it must be available to be exported.")
-    if disk_orders.copies_under_way(tx, volume_id):
-        raise ExportRefused(f"Volume {volume_id} is being copied: try again once the copy is made.")
     facts = placement.hosts.get(tx, volume.host_id).facts
     if facts is None or not facts.iscsi_portal:
         raise ExportRefused(f"Volume {volume_id} is stored where iSCSI is not offered.")
@@ -121,11 +128,15 @@ def get(tx: Tx, caller: Caller, export_id: str) -> Export:
     return _export(row, tx.now)
 
 
-def list_(tx: Tx, caller: Caller, page: Page, *, volume_id: str | None = None) -> list[Export]:
-    """Exports of the caller's project in pages."""
-    statement = select(exports).where(exports.c.project_id == caller.own_project())
-    if volume_id is not None:
-        statement = statement.where(exports.c.volume_id == volume_id)
+def list_(tx: Tx, caller: Caller, wanted: ExportFilter, page: Page) -> list[Export]:
+    """Exports in pages."""
+    statement = select(exports)
+    if not (caller.is_admin and wanted.everyones):
+        statement = statement.where(exports.c.project_id == caller.own_project())
+    elif wanted.project_id is not None:
+        statement = statement.where(exports.c.project_id == wanted.project_id)
+    if wanted.volume_id is not None:
+        statement = statement.where(exports.c.volume_id == wanted.volume_id)
     rows = tx.rows(paged(tx, statement, page, _SORTABLE, exports.c.id))
     return [_export(row, tx.now) for row in rows]
 

@@ -16,7 +16,7 @@ from volutus.errors import NoCapacity
 from volutus.reconcile import Again, Done, Item, Outcome, each_alone
 from volutus.volume import messages, releases, uploads
 from volutus.volume.capabilities import FIRST_POOL, hosts_with, lacking, pools
-from volutus.volume.disks import ASSIGNMENT, KIND, copies_under_way, finish_removal, is_told, tell_host
+from volutus.volume.disks import ASSIGNMENT, KIND, finish_removal, is_told, tell_host
 from volutus.volume.status import GIB, WANTED_BYTES
 from volutus.volume.tables import backups, disks, exports, released, services, snapshots, types, volumes
 
@@ -177,7 +177,7 @@ def _remove(tx: Tx, item: Item, row: Row[Any]) -> Outcome:
     if (
         uploads.reads_disk(tx, row.id)
         or _backups_under_way(tx, row.id)
-        or copies_under_way(tx, row.id)
+        or _copies_under_way(tx, row.id)
         or _snapshots_left(tx, row.id)
     ):
         return Again(SHORT_LOOK_S, "for copies and snapshots of it")
@@ -194,6 +194,20 @@ def _remove(tx: Tx, item: Item, row: Row[Any]) -> Outcome:
         messages.record(tx, [(row.id, "delete", reason)])
         return Done()
     return Again(LOOK_S, f"for host {row.host_id} to remove it", deadline_s=REMOVE_DEADLINE_S)
+
+
+def _copies_under_way(tx: Tx, disk_id: str) -> int:
+    count: int = tx.value(
+        select(func.count()).where(
+            disks.c.source_disk_id == disk_id,
+            disks.c.id != disk_id,
+            or_(disks.c.made_at.is_(None), disks.c.observed_revision < disks.c.revision),
+            disks.c.removed_at.is_(None),
+            disks.c.failure.is_(None),
+            disks.c.fault.is_(None),
+        )
+    )
+    return count
 
 
 def _frozen(tx: Tx, row: Row[Any]) -> bool:

@@ -354,7 +354,7 @@ def _volume_flags(row: Row[Any], held: Sequence[Attachment]) -> VolumeFlags:
         reserved="reserved" in wanted,
         plugging="attached" in wanted,
         plugged=plugged,
-        unplugging="detached" in wanted and not plugged,
+        unplugging="detached" in wanted,
         offered=row.offered,
         uploading=row.uploading,
         backing_up=row.backing_up,

@@ -7,6 +7,7 @@ shown by no API of volumes.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import Enum
 from typing import Any
 
@@ -220,6 +221,20 @@ def begin_attach(
     return _tie(tx, caller, volume, _Tie(server_id, device, "attached", options))
 
 
+def attach_shelved(
+    tx: Tx,
+    caller: Caller,
+    volume_id: str,
+    server_id: str,
+    device: str | None = None,
+    options: AttachOptions | None = None,
+) -> Attachment:
+    """Give a volume to a server that has no guest now: it is in use from this moment, as in Nova, and the
+    next guest starts with it. Raises WrongStatus."""
+    volume = lock_volume(tx, caller, volume_id)
+    return _tie(tx, caller, volume, _Tie(server_id, device, "attached", options, tx.now))
+
+
 def begin_detach(tx: Tx, caller: Caller, volume_id: str, server_id: str) -> None:
     """Have a volume unplugged: it leaves `guest_disks` now, and becomes available once the guest is seen
     without it. Raises VolumeNotFound when it is not that server's."""
@@ -362,6 +377,7 @@ class _Tie:
     device: str | None
     wanted: str
     options: AttachOptions | None
+    attached_at: datetime | None = None
 
 
 def _tie(tx: Tx, caller: Caller, volume: Volume, tie: _Tie) -> Attachment:
@@ -391,7 +407,7 @@ def _tie(tx: Tx, caller: Caller, volume: Volume, tie: _Tie) -> Attachment:
         "bus": options.bus,
         "device_type": options.device_type,
         "created_at": tx.now,
-        "attached_at": None,
+        "attached_at": tie.attached_at,
     }
     tx.execute(insert(attachments), {**values, "shared": volume.multiattach})
     _touch(tx, [volume.id])

@@ -67,7 +67,7 @@ _SORTABLE = {
 
 def create(tx: Tx, caller: Caller, order: SnapshotOrder) -> Snapshot:
     """Order a snapshot. Raises WrongStatus, QuotaExceeded, AlreadyExists for an id that is taken."""
-    volume = lock_volume(tx, caller, order.volume_id)
+    volume = lock_volume(tx, caller, order.volume_id, exported=order.in_use)
     allowed = (Status.AVAILABLE, *((Status.IN_USE,) if order.in_use else ()))
     if volume.status not in allowed:
         raise WrongStatus(

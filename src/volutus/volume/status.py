@@ -67,8 +67,8 @@ class VolumeFlags(DiskFlags):
     """`retyping`, `reverting`, `restoring`, `downloading` (from an image): it is made anew for that; `small`:
     below the wanted size; `claimed`: somebody announced to attach it; `reserved`, `plugging`, `plugged`,
     `unplugging`: where its attachment stands; `offered`: a transfer waits to be accepted; `uploading`: an
-    image is made of it; `backing_up`: a backup; `exported`: it is served outside the cloud. The stand of
-    several attachments is that of the one that is furthest."""
+    image is made of it; `backing_up`: a backup; `exported`: it is served outside the cloud. Of several
+    attachments one that ends counts first, as in Cinder: who waits for `in-use` waits until it has ended."""
 
     retyping: Flag
     reverting: Flag
@@ -131,7 +131,6 @@ class Elsewhere:
 
 def volume_status_sql(elsewhere: Elsewhere) -> ColumnElement[str]:
     """The same as a column of `volumes` joined with `disks`."""
-    plugged = _held(attachments.c.wanted == "attached", attachments.c.attached_at.isnot(None))
     behind = disks.c.observed_revision < disks.c.revision
     flags = VolumeFlags(
         **_disk_columns(),
@@ -143,8 +142,8 @@ def volume_status_sql(elsewhere: Elsewhere) -> ColumnElement[str]:
         claimed=volumes.c.attach_claimed_at.isnot(None),
         reserved=_held(attachments.c.wanted == "reserved"),
         plugging=_held(attachments.c.wanted == "attached"),
-        plugged=plugged,
-        unplugging=~plugged & _held(attachments.c.wanted == "detached"),
+        plugged=_held(attachments.c.wanted == "attached", attachments.c.attached_at.isnot(None)),
+        unplugging=_held(attachments.c.wanted == "detached"),
         offered=elsewhere.offered,
         uploading=elsewhere.uploading,
         backing_up=elsewhere.backing_up,

@@ -271,8 +271,9 @@ def extend(tx: Tx, caller: Caller, volume_id: str, size_gib: int, *, in_use: boo
 def to_image(
     tx: Tx, caller: Caller, volume_id: str, wanted: ImageFields, *, force: bool
 ) -> tuple[Volume, Image]:
-    """Order an image of the volume as it is now; with `force` also of one that a server writes to."""
-    volume = lock_volume(tx, caller, volume_id)
+    """Order an image of the volume as it is now; with `force` also of one that a server writes to, or an
+    initiator."""
+    volume = lock_volume(tx, caller, volume_id, exported=force)
     allowed = (Status.AVAILABLE, *((Status.IN_USE,) if force else ()))
     if volume.status not in allowed:
         raise WrongStatus(
@@ -364,7 +365,7 @@ def _source(tx: Tx, caller: Caller, order: VolumeOrder) -> _Source:
     if order.backup_id is not None:
         return _from_backup(tx, caller, order.backup_id)
     if order.source_volume_id is not None:
-        origin = lock_volume(tx, caller, order.source_volume_id)
+        origin = lock_volume(tx, caller, order.source_volume_id, exported=True)
         if origin.status not in (Status.AVAILABLE, Status.IN_USE):
             raise WrongStatus(f"Invalid volume: source volume {origin.id} is {origin.status}.")
         told = f"Clone cannot be smaller than the source volume size {origin.size_gib}."

@@ -185,6 +185,14 @@ def test_a_payment_is_credited_once(rich, operator):
     assert Decimal(rich.get(f"{V1}/balance").json()["balance"]["balance"]) == 100
     books = operator.get(f"{V1}/books").json()["books"]
     assert sum(Decimal(row["balance"]) for row in books) == 0
+    assert len(books) == 2
+    page = operator.get(f"{V1}/books?limit=1").json()
+    marker = f"marker={page['books'][0]['id']}"
+    assert page["books_links"][0]["href"].endswith(marker)
+    assert [*page["books"], *operator.get(f"{V1}/books?{marker}").json()["books"]] == books
+    assert "books_links" not in operator.get(f"{V1}/books").json()
+    for nowhere in ("x", "-1", "0", str(2**63)):
+        assert operator.get(f"{V1}/books?marker={nowhere}").json()["books"] == []
 
 
 def test_the_audit_names_what_has_no_price(rich, operator, database, clock):

@@ -93,6 +93,16 @@ def test_a_server_has_no_shares(nova, plane):
     assert newest.get(f"{url}/{IMAGE}").status_code == newest.delete(f"{url}/{IMAGE}").status_code == 404
 
 
+def test_no_server_where_a_signature_should_be_verified(nova, plane):
+    newest = at(nova, "2.63")
+    signed = body(trusted_image_certificates=["one"], networks="none")
+    assert newest.post(f"{ROOT}/servers", signed).status_code == 400
+    made = newest.post(f"{ROOT}/servers", body(trusted_image_certificates=None, networks="none"))
+    assert made.status_code == 202, made.text
+    again = {"rebuild": {"imageRef": IMAGE, "trusted_image_certificates": ["one"]}}
+    assert newest.post(f"{ROOT}/servers/{made.json()['server']['id']}/action", again).status_code == 400
+
+
 def test_a_server_is_pinned_to_its_zone_and_let_go(nova, plane):
     newest = at(nova, "2.104")
     url = f"{ROOT}/servers/{make(nova, plane)}"

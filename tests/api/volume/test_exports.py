@@ -119,11 +119,10 @@ def test_what_is_exported_is_in_no_other_use(exports, cinder, operator, made, se
         (
             "POST",
             f"/volumes/{volume_id}/action",
-            {"os-volume_upload_image": {"image_name": "i", "force": True}},
+            {"os-volume_upload_image": {"image_name": "i"}},
         ),
-        ("POST", "/snapshots", {"snapshot": {"volume_id": volume_id, "force": True}}),
-        ("POST", "/backups", {"backup": {"volume_id": volume_id, "force": True}}),
-        ("POST", "/volumes", {"volume": {"size": 1, "source_volid": volume_id}}),
+        ("POST", "/snapshots", {"snapshot": {"volume_id": volume_id, "force": False}}),
+        ("POST", "/backups", {"backup": {"volume_id": volume_id}}),
         ("POST", "/volume-transfers", {"transfer": {"volume_id": volume_id}}),
         ("DELETE", f"/volumes/{volume_id}", None),
         ("POST", "/exports", {"export": {"volume_id": volume_id}}),
@@ -131,12 +130,17 @@ def test_what_is_exported_is_in_no_other_use(exports, cinder, operator, made, se
         answer = cinder.at("3.44").call(method, path, body)
         assert answer.status_code == 409 and EXPORTED in answer.text, (path, body, answer.text)
     cinder.call("PUT", f"/volumes/{volume_id}", {"volume": {"name": "still mine"}}, 200)
+    # It is copied as one in use is.
+    snapshot = {"snapshot": {"volume_id": volume_id, "force": True}}
+    snapshot_id = cinder.at("3.44").call("POST", "/snapshots", snapshot, 202)["snapshot"]["id"]
+    copied = made(source_volid=volume_id)
+    assert cinder.get(f"/snapshots/{snapshot_id}")["snapshot"]["status"] == "available"
+    cinder.call("DELETE", f"/snapshots/{snapshot_id}", expect=202)
+    settle()
     # And what is in other use is not exported.
-    attached, copied = made(), made()
+    attached = made()
     cinder.act(attached, "os-attach", {"instance_uuid": SERVER, "mountpoint": "/dev/vdc"})
     assert f"attached to server {SERVER}" in str(exports.make(attached, 409))
-    cinder.make(source_volid=copied)
-    assert "is being copied" in str(exports.make(copied, 409))
     assert "must be available" in str(exports.make(cinder.make(), 409))
     settle()
     exports.offered("")
@@ -151,7 +155,7 @@ def test_what_is_exported_is_in_no_other_use(exports, cinder, operator, made, se
     cinder.get(f"/volumes/{volume_id}", 404)
 
 
-def test_exports_are_the_projects_own(exports, cinder, made, database, agent):
+def test_exports_are_the_projects_own(exports, cinder, operator, made, database, agent):
     volume_id = made()
     export_id = exports.make(volume_id)["export"]["id"]
     stranger, reader = cinder.as_(make_caller("project-b")), cinder.as_(make_caller(role="reader"))
@@ -162,7 +166,10 @@ def test_exports_are_the_projects_own(exports, cinder, made, database, agent):
     ):
         assert stranger.call(method, path, body).status_code == 404
         assert reader.call(method, path, body).status_code == (200 if method == "GET" else 403)
-    assert stranger.get("/exports")["exports"] == []
+    everyones = "/exports?all_tenants=1&project_id="
+    assert stranger.get("/exports")["exports"] == stranger.get(everyones + "project-a")["exports"] == []
+    assert [one["id"] for one in operator.get(everyones + "project-a")["exports"]] == [export_id]
+    assert operator.get(everyones + "project-b")["exports"] == []
     exports.make("x", 400)
     # Another host hears no password, and its words on the export count for nothing.
     with database.begin() as tx:

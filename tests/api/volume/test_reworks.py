@@ -80,6 +80,10 @@ def test_shared_volumes_are_raw_and_attached_more_than_once(cinder, kind, two_po
     found = cinder.volume(one)
     assert (found["status"], found["multiattach"], len(found["attachments"])) == ("in-use", True, 2)
     cinder.call("POST", "/attachments", {"attachment": body}, 400)
+    # One that ends shows, though the other is in use: who waits for `in-use` waits for its end.
+    cinder.act(one, "os-begin_detaching", {})
+    assert cinder.status(one) == "detaching"
+    cinder.act(one, "os-roll_detaching", {})
     cinder.call("DELETE", f"/attachments/{made}", expect=200)
     assert cinder.status(one) == "in-use"
 

@@ -6,6 +6,7 @@ tgtd as a raw file. Both daemons know nothing after a start: `Exports.serve` tel
 as it is asked to.
 """
 
+from pathlib import Path
 from typing import Protocol
 
 from volutus.agent.storage import DiskLocation
@@ -24,6 +25,11 @@ class Exports(Protocol):
         """Serve a disk that nobody has open. Sessions of one that is served already go on."""
         ...
 
+    def copy_disk(self, export_id: str, target: Path, *, encrypted: bool) -> None:
+        """Copy the disk, as it is at one instant, into an empty qcow2 file of its size, which has the same
+        key if it is `encrypted`."""
+        ...
+
     def drop(self, export_id: str) -> None:
-        """Serve it no longer: its sessions are cut, and the disk is closed when this returns."""
+        """Serve it no longer: its sessions and copies are cut, and the disk is closed when this returns."""
         ...

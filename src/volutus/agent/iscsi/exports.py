@@ -10,12 +10,13 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any
 
 from volutus.agent.faults import HostFault
-from volutus.agent.iscsi import monitor, tgt
+from volutus.agent.hypervisor.pidwatch import PidWatch, read_pid
+from volutus.agent.iscsi import copies, monitor, tgt
 from volutus.agent.iscsi.layout import Layout
 from volutus.agent.iscsi.monitor import Monitor, MonitorGone
 from volutus.agent.iscsi.tgt import Mode, Operation, Order, TgtGone
@@ -33,9 +34,13 @@ SECRET_BYTES = 16
 
 
 class TgtExports:
-    """See the module. `secret` gives the CHAP password of an export, which is kept in memory alone."""
+    """See the module. `secret` gives the CHAP password of an export, which is kept in memory alone; `watch`
+    gets the service's process to look after."""
 
-    def __init__(self, agent_dir: Path, user: str, secret: Callable[[str], str]) -> None:
+    def __init__(
+        self, agent_dir: Path, user: str, secret: Callable[[str], str], watch: PidWatch | None = None
+    ) -> None:
+        self._watch = watch
         self._layout = Layout(agent_dir)
         self._user = user
         self._secret = secret
@@ -45,16 +50,19 @@ class TgtExports:
         self._lock = threading.Lock()
 
     def exports(self) -> dict[str, ExportSpec | None]:
+        pid = read_pid(self._layout.pid_file)
+        if self._watch is not None and pid is not None:
+            self._watch.follow(frozenset({pid}))
         try:
-            whole = self._targets().keys() & (shown := self._shown())
-            partly = shown | self._targets().keys()
+            offered, shown = set(self._targets()), self._shown()
         except (TgtGone, MonitorGone):
             # One does not live without the other.
-            whole, partly = set(), set()
+            offered, shown = set(), set()
         except HostFault:
             # It is busy: the host has other things to look after, and nothing is concluded from silence.
             return self._seen
-        self._seen = {one: self._served.get(one) if one in whole else None for one in partly}
+        served = {one: self._served.get(one) for one in offered & shown}
+        self._seen = {one: served.get(one) for one in offered | shown}
         return self._seen
 
     def serve(self, spec: ExportSpec, location: DiskLocation, key: bytes | None) -> None:
@@ -64,6 +72,9 @@ class TgtExports:
             self._show(spec, location, key)
             self._offer(spec)
             self._served[spec.id] = spec
+
+    def copy_disk(self, export_id: str, target: Path, *, encrypted: bool) -> None:
+        copies.copy(self._session, _node(export_id), self._layout.inside(target), encrypted=encrypted)
 
     def drop(self, export_id: str) -> None:
         with self._lock:
@@ -84,7 +95,7 @@ class TgtExports:
         account = pwd.getpwnam(self._user)
         os.chown(shown, account.pw_uid, account.pw_gid)
         node = _node(spec.id)
-        with monitor.opened(self._layout.monitor) as session:
+        with self._session() as session:
             # What an end in between left.
             _close(session, spec.id)
             disk: dict[str, Any] = {
@@ -104,8 +115,11 @@ class TgtExports:
             place = {"mountpoint": str(self._layout.inside(shown)), "allow-other": "off"}
             session.ask("block-export-add", **export, **place)
 
+    def _session(self) -> AbstractContextManager[Monitor]:
+        return monitor.opened(self._layout.monitor)
+
     def _hide(self, export_id: str) -> None:
-        with monitor.opened(self._layout.monitor) as session:
+        with self._session() as session:
             _close(session, export_id)
 
     def _offer(self, spec: ExportSpec) -> None:
@@ -150,13 +164,14 @@ class TgtExports:
 
     def _shown(self) -> set[str]:
         """The exports whose disks are shown."""
-        with monitor.opened(self._layout.monitor) as session:
+        with self._session() as session:
             names = [one["id"] for one in session.ask("query-block-exports")]
         return {name.removeprefix(_SHOWN) for name in names}
 
 
 def _close(session: Monitor, export_id: str) -> None:
     """End the showing of a disk, wait until nobody has it any more, and close it."""
+    copies.end(session, _node(export_id))
     shown = _SHOWN + export_id
     session.forget("block-export-del", id=shown, mode="hard")
     deadline = time.monotonic() + CLOSE_TIMEOUT_S

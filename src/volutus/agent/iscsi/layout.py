@@ -17,7 +17,7 @@ TGT_SOCKET = VIEW / "run" / "tgt"
 @dataclass(frozen=True)
 class Layout:
     """The files of one host's service. `door` takes requests for tgtd, `monitor` those for the storage
-    daemon; `shown` is where a disk appears as a raw file."""
+    daemon; `pid_file` names the service's process; `shown` is where a disk appears as a raw file."""
 
     agent_dir: Path
 
@@ -32,6 +32,10 @@ class Layout:
     @property
     def monitor(self) -> Path:
         return self.directory / "monitor"
+
+    @property
+    def pid_file(self) -> Path:
+        return self.directory / "pid"
 
     def shown(self, export_id: str) -> Path:
         return self.directory / "disks" / export_id

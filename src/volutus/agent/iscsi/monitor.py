@@ -5,6 +5,7 @@ import json
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedRWPair
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,8 @@ class MonitorGone(HostFault):
 class Monitor:
     """One session."""
 
-    def __init__(self, connection: socket.socket) -> None:
-        self._lines = connection.makefile("rwb")
+    def __init__(self, lines: BufferedRWPair) -> None:
+        self._lines = lines
         self._answer()
         self.ask("qmp_capabilities")
 
@@ -61,7 +62,9 @@ def opened(path: Path) -> Iterator[Monitor]:
         connection.settimeout(TIMEOUT_S)
         try:
             connection.connect(str(path))
-            yield Monitor(connection)
+            # The daemon hears one at a time, and hears the next when both of these are closed.
+            with connection.makefile("rwb") as lines:
+                yield Monitor(lines)
         except (FileNotFoundError, ConnectionError) as trouble:
             raise MonitorGone("The host's iSCSI service does not run.", str(trouble)) from trouble
         except (OSError, ValueError) as trouble:

@@ -55,6 +55,7 @@ def run(config: AgentConfig) -> None:
     # Each session and each disk takes a few.
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    layout.pid_file.write_text(str(os.getpid()))
     door = _door(layout.door)
     ended: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -92,7 +93,8 @@ def _furnish(layout: Layout, account: pwd.struct_passwd) -> None:
         path.unlink(missing_ok=True)
     _mount("-t", "tmpfs", "-o", "mode=755,size=1m", "tmpfs", str(VIEW))
     (VIEW / "agent").mkdir()
-    _mount("--bind", str(layout.agent_dir), str(VIEW / "agent"))
+    # With the file systems that are mounted in it: pools may be some.
+    _mount("--rbind", str(layout.agent_dir), str(VIEW / "agent"))
     TGT_SOCKET.parent.mkdir(mode=0o700)
     os.chown(TGT_SOCKET.parent, account.pw_uid, account.pw_gid)
     # Everybody may open it where udev rules; elsewhere only root, unless it is made anew.

@@ -3,7 +3,9 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from volutus.agent.faults import HostFault
 from volutus.agent.hypervisor.simulated import never
 from volutus.agent.storage import DiskLocation
 from volutus.wire import ExportSpec
@@ -22,6 +24,11 @@ class SimulatedExports:
     def serve(self, spec: ExportSpec, location: DiskLocation, key: bytes | None) -> None:
         self.trouble("serve")
         self._served[spec.id] = spec
+
+    def copy_disk(self, export_id: str, target: Path, *, encrypted: bool) -> None:
+        self.trouble("copy_disk")
+        if export_id not in self._served:
+            raise HostFault("The exported disk could not be copied.")
 
     def drop(self, export_id: str) -> None:
         self.trouble("drop")

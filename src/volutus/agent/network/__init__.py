@@ -3,7 +3,7 @@
 What the switch does with packets is OVN's; a driver only gives it taps with names, and counts.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from volutus.agent.state import PortSeen, Traffic
@@ -11,6 +11,8 @@ from volutus.wire import CheckSpec, GuestNic, MetadataPort, VpnSpec
 
 MetadataTrees = Mapping[tuple[str, str], Mapping[str, str]]
 """(network id, fixed address) to the metadata of the guest that has it: path to content."""
+Passwords = Callable[[str, bytes], bytes]
+"""Hands on what a guest says of its password, or nothing, and answers what is kept. Raises HostFault."""
 
 
 class Network(Protocol):

@@ -1,22 +1,27 @@
 """Answers 169.254.169.254 and fe80::a9fe:a9fe in all namespaces of a host from one thread of the agent.
 
 Who asks is known by the network whose namespace the request came through and by its source address, which
-OVN's port security has checked. Nothing but GET of what the order's tree contains; EC2's paths are derived
-from it. Each address may ask only so often, and hold only so many connections, so that a guest harms none but
-itself.
+OVN's port security has checked. What the order's tree contains may be read, EC2's paths are derived from it;
+and a guest may tell its password, once. Each address may ask only so often, and hold only so many
+connections, so that a guest harms none but itself.
 """
 
 import asyncio
 import contextlib
 import json
+import logging
+import re
 import socket
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from volutus.agent.network import MetadataTrees, links
+from volutus.agent.faults import HostFault
+from volutus.agent.network import MetadataTrees, Passwords, links
 from volutus.wire import MetadataPort
+
+log = logging.getLogger(__name__)
 
 REQUEST_BYTES_MAX = 8192
 REQUEST_TIMEOUT_S = 10.0
@@ -25,6 +30,10 @@ BURST = 120.0
 REQUESTS_PER_S = 20.0
 CONNECTIONS_PER_ADDRESS = 8
 CALLERS_MAX = 10_000
+# What Nova takes, and the control plane keeps.
+PASSWORD_BYTES_MAX = 1020
+_PASSWORD = re.compile(r"/openstack/[^/]+/password/?")
+_LENGTH = re.compile(r"^content-length: *(\d{1,9}) *$", re.MULTILINE | re.IGNORECASE)
 
 
 @dataclass
@@ -36,11 +45,22 @@ class _Caller:
     connections: int = 0
 
 
+@dataclass(frozen=True)
+class _Request:
+    """`keep` says whether the connection may be used for another; `length` is the body's."""
+
+    method: str
+    path: str
+    keep: bool
+    length: int
+
+
 class MetadataServer:
     """One event loop in a thread; its listening sockets are made in the namespaces. Methods may be called
-    from any thread."""
+    from any thread. Without `passwords` guests cannot tell theirs."""
 
-    def __init__(self) -> None:
+    def __init__(self, passwords: Passwords | None = None) -> None:
+        self._passwords = passwords
         self._trees: MetadataTrees = {}
         self._callers: dict[tuple[str, str], _Caller] = {}
         self._servers: dict[str, tuple[list[asyncio.Server], MetadataPort]] = {}
@@ -104,43 +124,58 @@ class MetadataServer:
         caller.connections += 1
         try:
             while True:
-                request = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), REQUEST_TIMEOUT_S)
-                keep = self._answer(who, caller, request, writer)
+                head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), REQUEST_TIMEOUT_S)
+                request = _parsed(head.decode("latin-1"))
+                status, body = await self._answer(who, caller, request, reader)
+                writer.write(_written(request, status, body))
                 await asyncio.wait_for(writer.drain(), REQUEST_TIMEOUT_S)
-                if not keep:
+                if not request.keep:
                     return
         except TimeoutError:
             return
         finally:
             caller.connections -= 1
 
-    def _answer(
-        self, who: tuple[str, str], caller: _Caller, request: bytes, writer: asyncio.StreamWriter
-    ) -> bool:
-        """Write the answer to one request; whether the connection may be used again."""
-        line, _, headers = request.decode("latin-1").partition("\r\n")
-        method, _, rest = line.partition(" ")
-        path, _, version = rest.partition(" ")
-        # A body would be taken for the next request.
-        lowered = headers.lower()
-        keep = (
-            version == "HTTP/1.1" and "connection: close" not in lowered and "content-length" not in lowered
-        )
-        status, body = "200 OK", ""
+    async def _answer(
+        self, who: tuple[str, str], caller: _Caller, request: _Request, reader: asyncio.StreamReader
+    ) -> tuple[str, bytes]:
+        """Status and content."""
         if not _spend(caller):
-            status = "429 Too Many Requests"
-        elif method not in ("GET", "HEAD"):
-            status, keep = "405 Method Not Allowed", False
-        else:
-            found = lookup(self._trees.get(who, {}), path.partition("?")[0])
-            status, body = ("200 OK", found) if found is not None else ("404 Not Found", "")
-        content = body.encode()
-        kind = "application/json" if path.endswith(".json") else "text/plain; charset=utf-8"
-        head = f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len(content)}\r\n"
-        head += f"Connection: {'keep-alive' if keep else 'close'}\r\n\r\n"
-        # In one write: a head sent alone is acknowledged 40 ms late, and the body waits for that.
-        writer.write(head.encode() + (content if method == "GET" else b""))
-        return keep
+            return "429 Too Many Requests", b""
+        tree = self._trees.get(who, {})
+        if self._passwords is not None and tree and _PASSWORD.fullmatch(request.path):
+            return await self._password(self._passwords, tree, request, reader)
+        if request.method not in ("GET", "HEAD"):
+            return "405 Method Not Allowed", b""
+        found = lookup(tree, request.path)
+        return ("404 Not Found", b"") if found is None else ("200 OK", found.encode())
+
+    async def _password(
+        self,
+        passwords: Passwords,
+        tree: Mapping[str, str],
+        request: _Request,
+        reader: asyncio.StreamReader,
+    ) -> tuple[str, bytes]:
+        """As Nova has it: read, empty before it was told; told once, and then kept as it is."""
+        told = b""
+        if request.method == "POST":
+            if not 0 < request.length <= PASSWORD_BYTES_MAX:
+                return "400 Bad Request", b""
+            told = await asyncio.wait_for(reader.readexactly(request.length), REQUEST_TIMEOUT_S)
+            if not (told.isascii() and told.decode().isprintable()):
+                return "400 Bad Request", b""
+        elif request.method not in ("GET", "HEAD"):
+            return "405 Method Not Allowed", b""
+        guest_id = json.loads(tree["openstack/latest/meta_data.json"])["uuid"]
+        try:
+            kept = await asyncio.to_thread(passwords, guest_id, told)
+        except HostFault as fault:
+            log.warning("guest %s: %s %s", guest_id, fault.message, fault.detail)
+            return "503 Service Unavailable", b""
+        if told:
+            return ("200 OK" if kept == told else "409 Conflict"), b""
+        return "200 OK", kept
 
     def _caller(self, who: tuple[str, str]) -> _Caller:
         if who not in self._callers:
@@ -148,6 +183,26 @@ class MetadataServer:
                 self._callers = {k: c for k, c in self._callers.items() if c.connections}
             self._callers[who] = _Caller(BURST, time.monotonic())
         return self._callers[who]
+
+
+def _parsed(head: str) -> _Request:
+    line, _, headers = head.partition("\r\n")
+    method, _, rest = line.partition(" ")
+    target, _, version = rest.partition(" ")
+    length = _LENGTH.search(headers.replace("\r", ""))
+    lowered = headers.lower()
+    # A body that nobody read would be taken for the next request.
+    whole = method in ("GET", "HEAD") and "content-length" not in lowered
+    keep = whole and version == "HTTP/1.1" and "connection: close" not in lowered
+    return _Request(method, target.partition("?")[0], keep, int(length.group(1)) if length else 0)
+
+
+def _written(request: _Request, status: str, content: bytes) -> bytes:
+    kind = "application/json" if request.path.endswith(".json") else "text/plain; charset=utf-8"
+    head = f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len(content)}\r\n"
+    head += f"Connection: {'keep-alive' if request.keep else 'close'}\r\n\r\n"
+    # In one write: a head sent alone is acknowledged 40 ms late, and the body waits for that.
+    return head.encode() + (b"" if request.method == "HEAD" else content)
 
 
 def lookup(tree: Mapping[str, str], path: str) -> str | None:

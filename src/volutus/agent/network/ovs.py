@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from volutus.agent.faults import HostFault
-from volutus.agent.network import MetadataTrees, links
+from volutus.agent.network import MetadataTrees, Passwords, links
 from volutus.agent.network.flows import MarkedFlows
 from volutus.agent.network.health import HealthChecks
 from volutus.agent.network.metadata_server import MetadataServer
@@ -38,10 +38,15 @@ class OvsAccess:
 class OvsNetwork:
     """See the module."""
 
-    def __init__(self, access: OvsAccess, hint: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        access: OvsAccess,
+        hint: Callable[[], None] = lambda: None,
+        passwords: Passwords | None = None,
+    ) -> None:
         self._owner = f"volutus-{access.instance}"
         self._switch = SwitchDatabase(access.database, access.bridge)
-        self._server = MetadataServer()
+        self._server = MetadataServer(passwords)
         self._namespaces = MetadataNamespaces(access.instance, self._switch, self._server)
         self._flows = MarkedFlows(access.database.parent / f"{access.bridge}.mgmt")
         self._gateways = VpnGateways(access.instance, self._switch)

@@ -120,6 +120,13 @@ def console(request: Request) -> Response:
     return document({"offset": have})
 
 
+def guest_password(request: Request) -> Response:
+    """Keep the password that a guest of this host tells, or only answer what it told before."""
+    host_id, guest_id = request.caller.user_name, request.params["guest_id"]
+    kept = compute.guest_passwords.told(request.tx, host_id, guest_id, request.body)
+    return Response(kept, media_type="application/octet-stream")
+
+
 async def console_output(request: StreamRequest) -> Response:
     """What a guest's console says, as long as somebody looks."""
     session_id = await asyncio.to_thread(_session, request)

@@ -6,6 +6,8 @@ from volutus.http.kernel import Dialect, FaultTable, Route, openstack_fault
 
 # What an agent sends of a console log at a time.
 CONSOLE_MAX_BYTES = 256 << 10
+# More than a password may have, so that it is told what is wrong with it.
+PASSWORD_MAX_BYTES = 8 << 10
 
 
 def dialect(*, trust_host_header: bool) -> Dialect:
@@ -24,6 +26,13 @@ def dialect(*, trust_host_header: bool) -> Dialect:
             calls.console,
             "agent:console",
             body_max_bytes=CONSOLE_MAX_BYTES,
+        ),
+        Route(
+            "POST",
+            "/guests/{guest_id}/password",
+            calls.guest_password,
+            "agent:guest_password",
+            body_max_bytes=PASSWORD_MAX_BYTES,
         ),
         Route(
             "PUT",

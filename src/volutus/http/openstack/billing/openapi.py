@@ -63,7 +63,7 @@ QUERIES: dict[str, tuple[str, ...]] = {
     "/v1/accounts": _PAGE,
     "/v1/margin": ("currency", *_SPAN),
     "/v1/showback": _SPAN,
-    "/v1/books": ("format",),
+    "/v1/books": (*_PAGE, "format"),
     "/v1/audit": ("first", "last"),
 }
 _REFUSALS = {

@@ -21,9 +21,12 @@ from volutus.billing.payments import Payment
 from volutus.errors import Invalid
 from volutus.http.kernel import Request, created, document, no_content, whole_number
 from volutus.http.openstack.billing import queries, schemas, views
+from volutus.http.openstack.billing.paging import listed, numbered_page
 
 # A request that recomputes more than a day holds its connection too long: ask day by day.
 AUDIT_CYCLES_MAX = CYCLES_PER_DAY
+# What a table for a spreadsheet has where nobody says how many lines.
+TABLE_MAX = 10_000
 
 
 def accounts_all(request: Request) -> Response:
@@ -122,12 +125,23 @@ def export(request: Request) -> Response:
 
 
 def books(request: Request) -> Response:
-    """The accounts of the ledger with what each holds, the first 10,000 of them; the sum of all is zero."""
+    """The accounts of the ledger with what each holds, by kind and owner; the sum of all is zero."""
+    asked = numbered_page(request)
+    if views.wants_csv(request) and "limit" not in request.query:
+        asked = replace(asked, limit=TABLE_MAX)
     rows: list[dict[str, Any]] = [
-        {"kind": side.kind, "owner": side.owner, "currency": side.currency, "balance": f"{held:f}"}
-        for side, held in ledger.balances(request.tx)
+        {
+            "id": str(one.id),
+            "kind": one.side.kind,
+            "owner": one.side.owner,
+            "currency": one.side.currency,
+            "balance": f"{one.balance:f}",
+        }
+        for one in ledger.balances(request.tx, asked)
     ]
-    return views.table(rows, "books") if views.wants_csv(request) else document({"books": rows})
+    if views.wants_csv(request):
+        return views.table(rows, "books")
+    return document(listed(request, "books", rows, asked))
 
 
 def audit(request: Request) -> Response:

@@ -179,7 +179,7 @@ _UNTIL = {"personality": Version(2, 57)}
 
 
 def check_version(body: ServerCreate | ServerRebuild | ServerUpdate, version: Version) -> None:
-    """Raise Invalid for a field that the version asked for does not have."""
+    """Raise Invalid for a field that the version asked for does not have, or whose promise is not kept."""
     absent = [name for name, since in _SINCE.items() if version < since]
     absent += [name for name, until in _UNTIL.items() if version >= until]
     for name in absent:
@@ -189,6 +189,12 @@ def check_version(body: ServerCreate | ServerRebuild | ServerUpdate, version: Ve
                 f"('{name}' was unexpected)",
                 field=f"server.{name}",
             )
+    # Who asks for an image's signature to be verified must not get a server without it.
+    if getattr(body, "trusted_image_certificates", None):
+        raise Invalid(
+            "Signatures of images are not verified here: nothing keeps trusted certificates.",
+            field="server.trusted_image_certificates",
+        )
 
 
 def files_of(given: list[File] | UnsetType) -> tuple[InjectedFile, ...]:

@@ -7,9 +7,9 @@ from starlette.responses import Response
 from volutus.db import SortKey
 from volutus.http.kernel import Request, document, empty, next_links, parse_page
 from volutus.http.openstack.volume import schemas, views
-from volutus.http.openstack.volume.bodies import cut, read, require_uuid
+from volutus.http.openstack.volume.bodies import cut, flag, read, require_uuid
 from volutus.volume import exports
-from volutus.volume.exports import Export
+from volutus.volume.exports import Export, ExportFilter
 
 NEWEST = (SortKey("created_at", descending=True),)
 
@@ -24,12 +24,14 @@ def create(request: Request) -> Response:
 
 
 def list_(request: Request) -> Response:
-    """`GET /exports`, perhaps of one volume."""
+    """`GET /exports`, perhaps of one volume; an administrator's may be of all projects or of one."""
     page = parse_page(request, default_sort=NEWEST, direction="desc")
-    volume_id = request.query.get("volume_id")
-    found = cut(
-        request, page, lambda whole: exports.list_(request.tx, request.caller, whole, volume_id=volume_id)
+    wanted = ExportFilter(
+        everyones=flag(request, "all_tenants"),
+        project_id=request.query.get("project_id"),
+        volume_id=request.query.get("volume_id"),
     )
+    found = cut(request, page, lambda whole: exports.list_(request.tx, request.caller, wanted, whole))
     body: dict[str, Any] = {"exports": [_export(one) for one in found]}
     body.update(next_links(request, "exports", page, [one.id for one in found]))
     return document(body)
