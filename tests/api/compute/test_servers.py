@@ -234,6 +234,16 @@ def test_actions(nova, plane, action, code, status):
     assert shown.json()["server"]["status"] == status if status else shown.status_code == 404
 
 
+def test_steps_have_the_names_that_clients_wait_for(nova, plane):
+    url = f"{ROOT}/servers/{make(nova, plane)}"
+    (card,) = nova.get(f"{url}/os-interface").json()["interfaceAttachments"]
+    answer = nova.delete(f"{url}/os-interface/{card['port_id']}")
+    plane.settle()
+    asked = f"{url}/os-instance-actions/{answer.headers['X-OpenStack-Request-Id']}"
+    (event,) = at(nova, "2.62").get(asked).json()["instanceAction"]["events"]
+    assert (event["event"], event["result"]) == ("compute_detach_interface", "Success")
+
+
 def test_what_was_done_is_told(nova, plane):
     server_id = make(nova, plane)
     nova.post(f"{ROOT}/servers/{server_id}/action", {"os-stop": None})
