@@ -27,7 +27,8 @@ _STATEMENTS = (
     """
     INSERT INTO ports OVERRIDING USER VALUE
     SELECT copy.* FROM copies, ports p, jsonb_populate_record(p, jsonb_build_object(
-        'id', copies.port_id, 'device_id', copies.server_id, 'mac', '02:00:00:' || substr(digits, 1, 2) || ':'
+        'id', copies.port_id, 'device_id', copies.server_id, 'server_id', copies.server_id,
+        'mac', '02:00:00:' || substr(digits, 1, 2) || ':'
         || substr(digits, 3, 2) || ':' || substr(digits, 5, 2))) copy
     WHERE p.device_id = :pattern
     """,

@@ -5,7 +5,7 @@ Orders of new servers are in `orders`, power and deletion in `actions`, converge
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
@@ -386,7 +386,9 @@ def _filters(wanted: ServerFilter) -> list[ColumnElement[bool]]:
     if wanted.changed_since is not None:
         clauses.append(servers.c.updated_at >= wanted.changed_since)
     if wanted.changed_before is not None:
-        clauses.append(servers.c.updated_at <= wanted.changed_before)
+        # Times are shown in whole seconds: what is shown as this very second counts.
+        end = wanted.changed_before.replace(microsecond=0) + timedelta(seconds=1)
+        clauses.append(servers.c.updated_at < end)
     if wanted.ids is not None:
         clauses.append(servers.c.id.in_(wanted.ids))
     if wanted.metadata:

@@ -56,7 +56,7 @@ def paged(
         sought = statement.with_only_columns(*(column for column, _ in keys), maintain_column_froms=True)
         marker = tx.row(sought.where(identity == page.marker).limit(1))
         if marker is None:
-            raise Invalid(f"The marker {page.marker!r} could not be found.", field="marker")
+            raise Invalid(f"marker [{page.marker}] not found", field="marker")
         statement = statement.where(_behind(keys, tuple(marker)))
     ordering = [column.desc() if descending else column.asc() for column, descending in keys]
     return statement.where(*filters).order_by(*ordering).limit(page.limit)

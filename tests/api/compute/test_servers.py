@@ -3,6 +3,7 @@
 import base64
 
 import pytest
+from sqlalchemy import text
 
 from tests.api.compute.conftest import ROOT
 from tests.conftest import make_caller
@@ -33,12 +34,25 @@ def test_a_server_is_answered_before_it_is_built(nova, plane):
     assert answer.headers["Location"] == server["links"][0]["href"]
     shown = nova.get(f"{ROOT}/servers/{server['id']}").json()["server"]
     assert (shown["status"], shown["OS-EXT-STS:task_state"], shown["progress"]) == ("BUILD", "scheduling", 0)
+    assert "security_groups" not in shown
     plane.settle()
     shown = nova.get(f"{ROOT}/servers/{server['id']}").json()["server"]
     assert (shown["status"], shown["OS-EXT-STS:power_state"]) == ("ACTIVE", 1)
     (address,) = shown["addresses"]["private"]
     assert (address["version"], address["OS-EXT-IPS:type"]) == (4, "fixed")
     assert shown["flavor"]["id"] == "c1"
+    assert shown["security_groups"] == [{"name": "default"}]
+
+
+def test_changes_until_the_second_that_is_shown(nova, plane, database):
+    one = nova.post(f"{ROOT}/servers", body()).json()["server"]["id"]
+    with database.begin() as tx:
+        tx.execute(text("UPDATE servers SET updated_at = '2026-01-02T03:04:05.9Z'"))
+    newest = at(nova, "2.66")
+    shown = newest.get(f"{ROOT}/servers/{one}").json()["server"]["updated"]
+    for before, listed in ((shown, [one]), ("2026-01-02T03:04:04Z", [])):
+        found = newest.get(f"{ROOT}/servers?changes-before={before}").json()["servers"]
+        assert [server["id"] for server in found] == listed
 
 
 # Since when a field is shown: to members, to administrators.
@@ -187,7 +201,9 @@ def test_pages_link_to_the_next_until_the_end(nova, plane):
         names += [server["name"] for server in page["servers"]]
         url = page["servers_links"][0]["href"] if "servers_links" in page else None
     assert names == ["n-1", "n-2", "n-3", "n-4", "n-5"]
-    assert nova.get(f"{ROOT}/servers?marker=none").status_code == 400
+    refused = nova.get(f"{ROOT}/servers?marker=none")
+    # The client decides by these words whether it was a name.
+    assert (refused.status_code, "marker [none] not found" in refused.text) == (400, True)
 
 
 ACTIONS = [
@@ -216,6 +232,16 @@ def test_actions(nova, plane, action, code, status):
     plane.settle()
     shown = nova.get(f"{ROOT}/servers/{server_id}")
     assert shown.json()["server"]["status"] == status if status else shown.status_code == 404
+
+
+def test_steps_have_the_names_that_clients_wait_for(nova, plane):
+    url = f"{ROOT}/servers/{make(nova, plane)}"
+    (card,) = nova.get(f"{url}/os-interface").json()["interfaceAttachments"]
+    answer = nova.delete(f"{url}/os-interface/{card['port_id']}")
+    plane.settle()
+    asked = f"{url}/os-instance-actions/{answer.headers['X-OpenStack-Request-Id']}"
+    (event,) = at(nova, "2.62").get(asked).json()["instanceAction"]["events"]
+    assert (event["event"], event["result"]) == ("compute_detach_interface", "Success")
 
 
 def test_what_was_done_is_told(nova, plane):

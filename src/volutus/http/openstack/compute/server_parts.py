@@ -18,10 +18,18 @@ V2_62 = Version(2, 62)
 V2_84 = Version(2, 84)
 _TAG_MAX = 60
 
-# Nova's names of what the steps of an action are called.
+# Nova's names of steps that are not compute_ACTION_instance: clients wait for them by name.
 _EVENTS = {
     "create": "compute__do_build_and_run_instance",
+    "createImage": "compute_snapshot_instance",
     "delete": "compute_terminate_instance",
+    "attach_interface": "compute_attach_interface",
+    "detach_interface": "compute_detach_interface",
+    "attach_volume": "compute_attach_volume",
+    "detach_volume": "compute_detach_volume",
+    "resize": "compute_prep_resize",
+    "confirmResize": "compute_confirm_resize",
+    "revertResize": "compute_revert_resize",
     "extend_volume": "compute_extend_volume",
 }
 

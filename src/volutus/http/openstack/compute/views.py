@@ -104,7 +104,8 @@ def server_detail(request: Request, found: Detailed, *, groups_shown: bool = Fal
         "OS-EXT-STS:power_state": status.power_state.value,
         "os-extended-volumes:volumes_attached": _attached(found, version),
     }
-    if found.security_groups:
+    # One that is being built shows none yet, as in Nova: clients go on showing what they asked for.
+    if found.security_groups and status.vm_state != "building":
         view["security_groups"] = [{"name": name} for name in found.security_groups]
     if request.caller.is_admin:
         _for_admin(view, found, version)
