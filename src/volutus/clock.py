@@ -1,6 +1,6 @@
 """The only source of time: everything that asks for the time is given a clock, so a test can be replayed."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 
@@ -11,7 +11,10 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's clock."""
+    """The machine's clock, or one that is so many seconds ahead of it."""
+
+    def __init__(self, ahead_s: int = 0) -> None:
+        self._ahead = timedelta(seconds=ahead_s)
 
     def now(self) -> datetime:
-        return datetime.now(UTC)
+        return datetime.now(UTC) + self._ahead

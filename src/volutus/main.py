@@ -219,16 +219,16 @@ def bootstrap(settings: Settings) -> None:
 def run_api(settings: Settings, fd: int) -> None:
     """Answer the public APIs on an inherited listening socket."""
     database = _database(settings, settings.api_threads)
-    served = plane(settings, database, SystemClock(), Ids())
+    served = plane(settings, database, _clock(settings), Ids())
     _serve(settings, front(settings, served), fd)
 
 
 def run_agents_api(settings: Settings, fd: int) -> None:
     """Answer agents on an inherited listening socket, with mutual TLS unless hosts are trusted by header."""
     database = _database(settings, settings.api_threads)
-    clock, ids = SystemClock(), Ids()
-    served = plane(settings, database, clock, ids, agent.HostAuthenticator())
-    served.parts["authority"] = agent.Authority.load(settings.secrets_dir, clock)
+    served = plane(settings, database, _clock(settings), Ids(), agent.HostAuthenticator())
+    # Hosts look at certificates by the machine's clock, whatever the cloud's is.
+    served.parts["authority"] = agent.Authority.load(settings.secrets_dir, SystemClock())
     served.parts["heartbeats"] = agent.Heartbeats(database)
     served.parts["bell"] = agent.HostBell(settings.database)
     dialect = agent.dialect(trust_host_header=settings.trust_host_header)
@@ -259,7 +259,11 @@ def _northbound(settings: Settings) -> Northbound:
 
 
 def _database(settings: Settings, pool_size: int) -> Database:
-    return Database(settings.database, SystemClock(), Ids(), pool_size=pool_size)
+    return Database(settings.database, _clock(settings), Ids(), pool_size=pool_size)
+
+
+def _clock(settings: Settings) -> Clock:
+    return SystemClock(settings.clock_ahead_s)
 
 
 def _keep_what_was_loaded() -> None:

@@ -32,7 +32,9 @@ class Settings:
     `secret` are never shown. Payments by Stripe need both its keys, by bank transfer `bank_instructions`;
     mail needs `smtp_server` (HOST:PORT) and `mail_from`. Drives are offered by FTP at `ftp_listen`
     (ADDR:PORT), by TLS with `ftp_certificate`, a file that has the key too; `ftp_passive_ports` are those of
-    data (60000-60099). This host serves volumes by iSCSI at `iscsi_listen` (ADDR:PORT)."""
+    data (60000-60099). This host serves volumes by iSCSI at `iscsi_listen` (ADDR:PORT).
+    `clock_ahead_s` has a cloud for trials take the time for so much later, to see what a bill says then; it
+    is never made less again."""
 
     state_dir: Path = Path("/var/lib/volutus")
     listen: str = "127.0.0.1:8780"
@@ -80,6 +82,7 @@ class Settings:
     ftp_certificate: str = ""
     ftp_passive_ports: str = ""
     iscsi_listen: str = ""
+    clock_ahead_s: int = 0
     log_level: str = "info"
 
     @property

@@ -139,7 +139,9 @@ class Month:
         if self.random.random() < 0.03:
             self.clock.advance(self.random.choice([3600, 3 * 3600, 9 * 3600]))
         if self.wild and self.random.random() < 0.05:
-            self.clock.advance(-self.random.choice([1, 30, 100, 400, 900]))
+            back = self.random.choice([1, 30, 100, 400, 900])
+            # Not to before there was a price.
+            self.clock.advance(-min(back, self.second - self.origin))
 
     def begin(self, tx):
         key = (self.random.choice(SERVERS), self.random.choice(METERS))

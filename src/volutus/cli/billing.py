@@ -14,7 +14,7 @@ def audit(arguments: argparse.Namespace) -> int:
     from volutus.ids import Ids
 
     settings = settings_module.current(arguments.state_dir)
-    database = Database(settings.database, SystemClock(), Ids(), pool_size=1)
+    database = Database(settings.database, SystemClock(settings.clock_ahead_s), Ids(), pool_size=1)
     with database.read() as tx:
         following = rating.next_cycle(tx)
         if following is None:

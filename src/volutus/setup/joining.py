@@ -9,7 +9,7 @@ from volutus.settings import Settings
 
 def new_token(settings: Settings) -> str:
     """A token for one enrolment, good for an hour."""
-    database = Database(settings.database, SystemClock(), Ids(), pool_size=1)
+    database = Database(settings.database, SystemClock(settings.clock_ahead_s), Ids(), pool_size=1)
     try:
         with database.begin() as tx:
             return placement.new_join_token(tx)

@@ -63,14 +63,14 @@ def openstack(kernel, api, database, plugin):
             text=True,
             timeout=60,
         )
-        return list(_documents(done.stdout)), done.stderr
+        return list(documents(done.stdout)), done.stderr
 
     yield run
     server.should_exit = True
     thread.join(10)
 
 
-def _documents(text):
+def documents(text):
     """The JSON documents in what was printed, between prompts."""
     decoder, at = json.JSONDecoder(), 0
     while found := re.search(r"^(?:\(openstack\) )?([\[{])", text[at:], re.MULTILINE):
