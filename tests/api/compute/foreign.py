@@ -309,6 +309,7 @@ FOREIGN = Foreign(
         "os-tenant-networks/id": networks.network,
         "os-volumes/id": empty_volume,
         "os-snapshots/id": snapshot,
+        "os-assisted-volume-snapshots/id": snapshot,
         "os-security-groups/id": networks.group,
         "os-security-group-rules/id": networks.rule,
         "project_id": lambda _tx, _plane: THEM.own_project(),
@@ -327,6 +328,7 @@ FOREIGN = Foreign(
         {("GET", f"/os-quota-sets/{{project_id}}{below}") for below in ("", "/defaults", "/detail")}
         | {(method, "/os-quota-sets/{project_id}") for method in ("PUT", "DELETE")}
         | {("GET", "/os-simple-tenant-usage/{project_id}")}
+        | {("DELETE", "/os-assisted-volume-snapshots/{id}")}
         # An operator's.
         | {("GET", "/servers/{id}/diagnostics"), ("GET", "/servers/{id}/migrations")}
         # Not in this version.

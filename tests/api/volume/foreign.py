@@ -6,7 +6,7 @@ from sqlalchemy import text
 
 from tests.api.foreign import STRANGER, THEM, Build, Foreign, Maker, filled
 from tests.api.image.foreign import private_image
-from volutus import volume
+from volutus import placement, volume
 from volutus.db import Page, Tx
 from volutus.http.kernel import Plane
 from volutus.http.openstack.volume.routes import ROUTES
@@ -29,6 +29,12 @@ from volutus.volume.types import TypeOrder
 _STORED = text("UPDATE volume_backups SET made_at = :now, host_id = 'h' WHERE id = :id")
 ROOT = "/volume/v3"
 UUID = "11111111-2222-3333-4444-555555555555"
+_EXPORTED = text(
+    "INSERT INTO volume_exports (id, volume_id, project_id, user_id, host_id, target, portal, chap_user, "
+    "sealed, read_only, created_at, assigned_generation) "
+    "SELECT :id, v.id, v.project_id, 'u', :host, 'iqn', 'p', 'c', '', false, :now, 1 "
+    "FROM volumes v WHERE v.id = :volume"
+)
 _READY = text(
     "UPDATE volume_disks SET ready = true, made_at = :now, host_id = 'h', observed_bytes = 1 << 30 "
     "WHERE id = :id"
@@ -83,6 +89,13 @@ def backup(tx: Tx, _plane: Plane | None = None, owner: Caller = THEM) -> str:
     return str(made.id)
 
 
+def _export(tx: Tx, _plane: Plane) -> str:
+    host_id, export_id = placement.enrol(tx, placement.new_join_token(tx), "host-9", "nova"), tx.ids.uuid()
+    keys = {"id": export_id, "host": host_id, "volume": empty_volume(tx), "now": tx.now}
+    tx.execute(_EXPORTED, keys)
+    return export_id
+
+
 def _schedule(tx: Tx, _plane: Plane) -> str:
     order = schedules.ScheduleOrder(empty_volume(tx), "snapshot", every_hours=1, keep=1, name="theirs")
     return str(schedules.create(tx, THEM, order).id)
@@ -135,6 +148,7 @@ _OBJECTS: dict[str, Maker] = {
     "type_id": volume_type,
     "backup_id": backup,
     "schedule_id": _schedule,
+    "export_id": _export,
     "group_id": group,
     "group_snapshot_id": group_snapshot,
     "group_type_id": _private_group_type,
@@ -202,6 +216,7 @@ _BODIES: dict[tuple[str, str], Any] = {
     ("PUT", "/backups/{backup_id}"): {"backup": {"name": "mine", "description": "d"}},
     ("POST", "/backups/{backup_id}/restore"): {"restore": {"name": "one"}},
     ("POST", "/backups/{backup_id}/action"): {"os-force_delete": {}},
+    ("POST", "/exports"): {"export": {"volume_id": empty_volume}},
     ("POST", "/schedules"): {
         "schedule": {
             "volume_id": empty_volume,
@@ -277,6 +292,7 @@ FOREIGN = Foreign(
         "backup as a source": _creating("volumes", "volume", size=1, backup_id=backup),
         "group of a volume": _creating("volumes", "volume", size=1, group_id=group),
         "volume of a backup": _creating("backups", "backup", volume_id=empty_volume, force=True),
+        "volume of an export": _creating("exports", "export", volume_id=empty_volume),
         "volume of a schedule": _creating(
             "schedules", "schedule", volume_id=empty_volume, action="snapshot", every_hours=1, keep=1
         ),
