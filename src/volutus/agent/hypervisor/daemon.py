@@ -34,7 +34,8 @@ AGENT_VIEW = Path("/var/lib/libvirt/agent")
 # $1 the state directory, $2 the agent's view, $3 and $4 Python and the KVM probe, $5 QEMU's user. `slave`:
 # mounts made later on the host appear (and can be removed) here too, while ours never show outside. Where KVM
 # opens but does not work it is hidden: else libvirt asks QEMU for its features again before each call, four
-# seconds each time.
+# seconds each time. The agent's directory comes with what is mounted below it: a pool may be a file system of
+# its own.
 _START = """
 for pair in run/libvirt:/run/libvirt libvirt/etc:/etc/libvirt libvirt/cache:/var/cache/libvirt \
             log/libvirt:/var/log/libvirt libvirt/lib:/var/lib/libvirt \
@@ -46,7 +47,7 @@ chown "$5:$5" "$1/libvirt/tpm-authority"
 chmod 700 "$1/libvirt/tpm-authority"
 mkdir -p "$1/agent" "$2"
 chmod 711 "$1/agent"
-mount --bind "$1/agent" "$2"
+mount --rbind "$1/agent" "$2"
 if [ -e /dev/kvm ] && ! timeout 5 "$3" "$4" | grep -qx ok; then
     : > "$1/libvirt/no-kvm"
     chmod 600 "$1/libvirt/no-kvm"

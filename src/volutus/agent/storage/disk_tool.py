@@ -11,10 +11,12 @@ from volutus.agent.faults import HostFault
 from volutus.agent.storage.qemu_img import Limits, qemu_img
 
 # The keys are random and as long as the cipher's: stretching them, which takes seconds, would add nothing.
-# But QEMU measures how much it can stretch in this time, and cannot on a busy machine if it is short.
-LUKS_ITERATION_MS = (100, 500, 2000)
-# The words by which QEMU says so; it has no other sign.
+LUKS_ITERATION_MS = 100
+# But QEMU measures first how fast it stretches, by a clock that counts whole ticks of the processor: where
+# others take its turns none may fall to it, and it gives up. These are the words by which it says so; it has
+# no other sign. Each try is as good as the one before.
 _UNMEASURED = "accurate CPU usage"
+_TRIES = 20
 
 
 @dataclass(frozen=True)
@@ -51,11 +53,17 @@ def key_file(key: bytes | None) -> Iterator[tuple[list[str], tuple[int, ...]]]:
 def create(disk: Disk, size_bytes: int, message: str) -> None:
     """Make an empty disk."""
     with key_file(disk.key) as (secret, fds):
-        for options in _formats(disk):
-            command = ["create", *secret, "-q", "-f", disk.format, *options, str(disk.path), str(size_bytes)]
-            if _measured(command, message, Limits(pass_fds=fds)):
-                return
-    raise HostFault(message, "the machine is too busy")
+        command = [
+            "create",
+            *secret,
+            "-q",
+            "-f",
+            disk.format,
+            *_format(disk),
+            str(disk.path),
+            str(size_bytes),
+        ]
+        _make(command, message, Limits(pass_fds=fds))
 
 
 def copy(source: Disk, target: Disk, message: str, limits: Limits) -> None:
@@ -64,31 +72,28 @@ def copy(source: Disk, target: Disk, message: str, limits: Limits) -> None:
         raise HostFault(message, "a copy has its source's key")
     with key_file(target.key or source.key) as (secret, fds):
         bounds = Limits(limits.timeout_s, limits.file_bytes_max, fds)
-        for options in _formats(target):
-            command = ["convert", *secret, "-q", "-O", target.format, *options]
-            command += ["--image-opts", source.options, str(target.path)]
-            if _measured(command, message, bounds):
-                return
-    raise HostFault(message, "the machine is too busy")
+        command = ["convert", *secret, "-q", "-O", target.format, *_format(target)]
+        command += ["--image-opts", source.options, str(target.path)]
+        _make(command, message, bounds)
 
 
-def _formats(disk: Disk) -> list[list[str]]:
-    """Options for making the disk, to be tried in turn."""
+def _format(disk: Disk) -> list[str]:
+    """Options for making the disk."""
     if disk.key is None:
-        return [[]]
+        return []
     luks = "encrypt.format=luks,encrypt.key-secret=key,encrypt.iter-time="
-    return [["-o", f"{luks}{time_ms}"] for time_ms in LUKS_ITERATION_MS]
+    return ["-o", f"{luks}{LUKS_ITERATION_MS}"]
 
 
-def _measured(command: list[str], message: str, limits: Limits) -> bool:
-    """Run qemu-img; False when it should be tried with more time."""
-    try:
-        qemu_img(command, message, limits)
-    except HostFault as fault:
-        if _UNMEASURED in fault.detail:
-            return False
-        raise
-    return True
+def _make(command: list[str], message: str, limits: Limits) -> None:
+    """Run qemu-img as often as it takes for it to measure."""
+    for left in reversed(range(_TRIES)):
+        try:
+            qemu_img(command, message, limits)
+            return
+        except HostFault as fault:
+            if _UNMEASURED not in fault.detail or not left:
+                raise
 
 
 def resize(disk: Disk, size_bytes: int, message: str) -> None:
