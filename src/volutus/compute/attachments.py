@@ -48,13 +48,13 @@ def attach(
         host_name=server.guest.host_name if server.guest else None,
         delete_on_termination=asked.delete_on_termination,
         tag=asked.tag,
+        at_once=server.status.vm_state == _SHELVED,
     )
-    if server.status.vm_state == _SHELVED:
-        made = volume.attach_shelved(tx, caller, volume_id, server.id, device, placed)
-        _done_at_once(tx, caller, server, "attach_volume")
-        return made
     made = volume.begin_attach(tx, caller, volume_id, server.id, device, placed)
-    actions.touched(tx, caller, server, "attach_volume")
+    if placed.at_once:
+        _done_at_once(tx, caller, server, "attach_volume")
+    else:
+        actions.touched(tx, caller, server, "attach_volume")
     return made
 
 
@@ -70,7 +70,7 @@ def detach(tx: Tx, caller: Caller, server_id: str, volume_id: str) -> None:
         volume.record_plugged(tx, server.id, [])
         _done_at_once(tx, caller, server, "detach_volume")
         return
-    guest_orders.renew(tx, server.id)
+    guest_orders.tell_again(tx, server.id)
     actions.touched(tx, caller, server, "detach_volume")
 
 

@@ -41,7 +41,7 @@ def order(tx: Tx, server: Server, guest: Guest) -> bool:
     return True
 
 
-def renew(tx: Tx, server_id: str) -> None:
+def tell_again(tx: Tx, server_id: str) -> None:
     """Have the host told once more, though it may be what it was told last: its answer is wanted. A volume
     that is taken out before the host ever heard of it is seen to be out by that."""
     tx.execute(update(guests).where(guests.c.server_id == server_id).values(assigned_digest=None))

@@ -31,7 +31,8 @@ class StorageClass:
 
 
 def meter_of(type_name: str) -> str:
-    """What volumes of a type are metered as, but for those of the cloud's own first type."""
+    """What volumes of a type are metered as, but for those of the cloud's own first type; `disks` says the
+    same in SQL."""
     return f"{METER}:{type_name.lower()}"
 
 

@@ -145,12 +145,17 @@ def revoke(tx: Tx, caller: Caller, export_id: str) -> None:
     """End an export: its sessions are cut, and the volume is free once that is done. Twice is as good as
     once."""
     found = get(tx, caller, export_id)
-    _bury(tx, caller, found.volume_id)
+    revoke_of(tx, caller, found.volume_id)
 
 
 def revoke_of(tx: Tx, caller: Caller, volume_id: str) -> None:
     """The same for whatever export the volume has: for one whose end is forced."""
-    _bury(tx, caller, volume_id)
+    lock_volume(tx, caller, volume_id, exported=True)
+    going = exports.c.volume_id == volume_id, exports.c.removed_at.is_(None)
+    returned = exports.c.id, exports.c.host_id
+    for row in tx.rows(update(exports).where(*going).values(removed_at=tx.now).returning(*returned)):
+        placement.bury(tx, row.host_id, KIND, row.id)
+        audit.record(tx, caller, "delete", "volume.export", row.id, {"volume_id": volume_id})
 
 
 def password_of(tx: Tx, sealer: keys.Sealer, host_id: str, export_id: str) -> bytes:
@@ -206,15 +211,6 @@ def _forget(tx: Tx, host_id: str, gone: Sequence[str]) -> None:
         _set_exported(tx, freed, None)
         # One whose end was ordered meanwhile waits for this.
         wake_many(tx, disk_orders.KIND, freed)
-
-
-def _bury(tx: Tx, caller: Caller, volume_id: str) -> None:
-    lock_volume(tx, caller, volume_id, exported=True)
-    going = exports.c.volume_id == volume_id, exports.c.removed_at.is_(None)
-    returned = exports.c.id, exports.c.host_id
-    for row in tx.rows(update(exports).where(*going).values(removed_at=tx.now).returning(*returned)):
-        placement.bury(tx, row.host_id, KIND, row.id)
-        audit.record(tx, caller, "delete", "volume.export", row.id, {"volume_id": volume_id})
 
 
 def _set_exported(tx: Tx, volume_ids: Sequence[str], at: datetime | None) -> None:

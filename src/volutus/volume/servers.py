@@ -7,7 +7,6 @@ shown by no API of volumes.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from enum import Enum
 from typing import Any
 
@@ -66,7 +65,8 @@ class RootDisk:
 
 @dataclass(frozen=True)
 class AttachOptions:
-    """`host_id` and `host_name` are where the server is, if anywhere yet; `boot_index` 0 boots from it."""
+    """`host_id` and `host_name` are where the server is, if anywhere yet; `boot_index` 0 boots from it.
+    `at_once`: the server has no guest now, so the volume is in use from this moment, as in Nova."""
 
     host_id: str | None = None
     host_name: str | None = None
@@ -76,6 +76,7 @@ class AttachOptions:
     read_only: bool = False
     bus: str | None = None
     device_type: str | None = None
+    at_once: bool = False
 
 
 @dataclass(frozen=True)
@@ -221,20 +222,6 @@ def begin_attach(
     return _tie(tx, caller, volume, _Tie(server_id, device, "attached", options))
 
 
-def attach_shelved(
-    tx: Tx,
-    caller: Caller,
-    volume_id: str,
-    server_id: str,
-    device: str | None = None,
-    options: AttachOptions | None = None,
-) -> Attachment:
-    """Give a volume to a server that has no guest now: it is in use from this moment, as in Nova, and the
-    next guest starts with it. Raises WrongStatus."""
-    volume = lock_volume(tx, caller, volume_id)
-    return _tie(tx, caller, volume, _Tie(server_id, device, "attached", options, tx.now))
-
-
 def begin_detach(tx: Tx, caller: Caller, volume_id: str, server_id: str) -> None:
     """Have a volume unplugged: it leaves `guest_disks` now, and becomes available once the guest is seen
     without it. Raises VolumeNotFound when it is not that server's."""
@@ -377,7 +364,6 @@ class _Tie:
     device: str | None
     wanted: str
     options: AttachOptions | None
-    attached_at: datetime | None = None
 
 
 def _tie(tx: Tx, caller: Caller, volume: Volume, tie: _Tie) -> Attachment:
@@ -407,7 +393,7 @@ def _tie(tx: Tx, caller: Caller, volume: Volume, tie: _Tie) -> Attachment:
         "bus": options.bus,
         "device_type": options.device_type,
         "created_at": tx.now,
-        "attached_at": tie.attached_at,
+        "attached_at": tx.now if options.at_once else None,
     }
     tx.execute(insert(attachments), {**values, "shared": volume.multiattach})
     _touch(tx, [volume.id])
