@@ -228,6 +228,7 @@ def test_a_region_that_misbehaves_ends_no_session(browser, monkeypatch):
         "West": Response(b"x" * 4096, 200, media_type="application/json"),
         "North": JSONResponse({"servers": "<script>alert(1)</script>"}),
         "South": JSONResponse({"error": {"message": "<script>alert(1)</script>"}}, 500),
+        "Far": Response(b"x" * 4096, 500),
     }
     monkeypatch.setattr(far, "ANSWER_MAX_BYTES", 1000)
 
@@ -242,11 +243,13 @@ def test_a_region_that_misbehaves_ends_no_session(browser, monkeypatch):
             "West": (504, "to the end"),
             "North": (500, "req-"),
             "South": (500, "&lt;script&gt;"),
+            "Far": (504, "to the end"),
         }
         for name, (status, text) in said.items():
             page = look_at(browser, name)
             assert page.status_code == status and text in page.text, (name, page.text)
             assert "<script>alert" not in page.text and "Sign out" in page.text
+        assert browser.get("/images/one/file").status_code == 504, "a refusal without end, for a file"
         assert look_at(browser, "RegionOne").status_code == 200
 
 

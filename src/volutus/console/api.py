@@ -16,7 +16,7 @@ import httpx
 from starlette.types import ASGIApp
 
 from volutus.console.catalog import Region
-from volutus.console.far import Far, Unreached
+from volutus.console.far import Far, Unreached, whole
 from volutus.console.language import _
 from volutus.ids import Ids
 
@@ -182,8 +182,7 @@ class Api:
         try:
             async with self._far.stream(method, address, named, content=content) as answer:
                 if not answer.is_success:
-                    await answer.aread()
-                    raise self._far_problem(answer, request_id)
+                    raise self._far_problem(await whole(answer), request_id)
                 yield answer
         except Unreached as reason:
             raise self._unreached(address, reason, request_id) from reason

@@ -41,14 +41,7 @@ class Far:
     ) -> httpx.Response:
         """One request and its whole answer, whatever it is. Raises Unreached."""
         async with self.stream(method, address, headers, **sent) as answer:
-            body = bytearray()
-            async for chunk in answer.aiter_raw():
-                body += chunk
-                if len(body) > ANSWER_MAX_BYTES:
-                    log.warning("the answer of %s has more than %s bytes", address, ANSWER_MAX_BYTES)
-                    raise Unreached(sent=True)
-            plain = [(name, value) for name, value in answer.headers.items() if name != "content-encoding"]
-            return httpx.Response(answer.status_code, headers=plain, content=bytes(body))
+            return await whole(answer)
 
     @asynccontextmanager
     async def stream(
@@ -78,3 +71,15 @@ class Far:
             )
             self._loop = loop
         return self._client
+
+
+async def whole(answer: httpx.Response) -> httpx.Response:
+    """An answer that was begun, read to its end. Raises Unreached for one that is too long."""
+    body = bytearray()
+    async for chunk in answer.aiter_raw():
+        body += chunk
+        if len(body) > ANSWER_MAX_BYTES:
+            log.warning("the answer of %s has more than %s bytes", answer.url, ANSWER_MAX_BYTES)
+            raise Unreached(sent=True)
+    plain = [(name, value) for name, value in answer.headers.items() if name != "content-encoding"]
+    return httpx.Response(answer.status_code, headers=plain, content=bytes(body))
