@@ -120,7 +120,9 @@ def replace_disks(tx: Tx, server: Server) -> None:
     tx.execute(delete(guests).where(guests.c.server_id == server.id))
     console.forget(tx, server.id)
     guest_passwords.drop(tx, server.id)
-    tx.execute(update(rows).where(rows.c.id == server.id).values(rebuilt=server.rebuilds))
+    # Nobody may have looked since the guest first ran, and its own row, which tells of that, is gone.
+    done = {"rebuilt": server.rebuilds, "launched_at": server.first_launched_at}
+    tx.execute(update(rows).where(rows.c.id == server.id).values(**done))
 
 
 def _as_admin(owner: Caller) -> Caller:
