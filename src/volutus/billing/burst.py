@@ -36,8 +36,7 @@ HYSTERESIS = Decimal("0.02")
 LOAD_FREE = Decimal("0.5")
 _PLACES = Decimal("0.00000001")
 # Which capacity of the cloud stands behind a meter; of bandwidth it is the uplink.
-_STORAGE = "disk_gib"
-CAPACITIES = {"cpu_mhz": "mhz", "memory_mib": "memory_mib", "storage_gib": _STORAGE}
+CAPACITIES = {"cpu_mhz": "mhz", "memory_mib": "memory_mib", "storage_gib": "disk_gib"}
 
 
 @dataclass(frozen=True)
@@ -191,11 +190,8 @@ def measured(tx: Tx) -> dict[str, Decimal]:
     """How full the cloud is now: what hosts have, and what of it is claimed. Of storage that is the first
     pool, which servers' own disks are in, and apart from it each class with pools of its own."""
     capacities = placement.inventory.capacities(tx)
-    total, claimed = capacities[_STORAGE]
-    used = volume.classes.claimed(tx)
-    capacities[_STORAGE] = total, max(claimed - sum(used.values()), 0)
     loads = {meter: load_of(*capacities[name]) for meter, name in CAPACITIES.items()}
-    loads |= {one.meter: load_of(one.gib, one.used_gib) for one in volume.classes.list_(tx, used)}
+    loads |= {one.meter: load_of(one.gib, one.used_gib) for one in volume.classes.list_(tx)}
     line = traffic.uplink(tx)
     return loads | {traffic.METER_RATE: load_of(line.mbit, line.promised)}
 

@@ -10,6 +10,7 @@ from sqlalchemy import Row, func, select, text
 from volutus.db import Tx
 from volutus.errors import NoCapacity
 from volutus.placement.hosts import SILENT_AFTER
+from volutus.placement.inventory import FIRST_POOL, pool_resource
 from volutus.placement.tables import claims
 
 
@@ -19,8 +20,8 @@ class NoValidHost(NoCapacity):
 
 @dataclass(frozen=True)
 class Claim:
-    """What a consumer (a server, a volume) needs. `only_hosts` and `avoid_hosts` are host ids; `resources`
-    are those of `HostFacts`."""
+    """What a consumer (a server, a volume) needs. `disk_gib` is room in `pool`; `only_hosts` and
+    `avoid_hosts` are host ids; `resources` are those of `HostFacts`."""
 
     consumer_id: str
     project_id: str
@@ -29,6 +30,7 @@ class Claim:
     cores: int = 0
     memory_mib: int = 0
     disk_gib: int = 0
+    pool: str = FIRST_POOL
     only_hosts: Sequence[str] | None = None
     avoid_hosts: Sequence[str] = ()
     zone: str | None = None
@@ -250,10 +252,13 @@ def totals(tx: Tx, project_id: str, user_id: str | None = None) -> Row[Any]:
 
 def _values(tx: Tx, wanted: Claim) -> dict[str, Any]:
     only = wanted.only_hosts
+    in_first = wanted.pool == FIRST_POOL
+    rooms = {} if in_first else {pool_resource(wanted.pool): wanted.disk_gib}
     return {
         **asdict(wanted),
         "only_hosts": None if only is None else list(only),
-        "resources": json.dumps(dict(wanted.resources)),
+        "disk_gib": wanted.disk_gib if in_first else 0,
+        "resources": json.dumps(dict(wanted.resources) | rooms),
         "avoid_hosts": list(wanted.avoid_hosts),
         "alive_after": tx.now - SILENT_AFTER,
         "now": tx.now,

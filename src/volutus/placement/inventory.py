@@ -14,13 +14,17 @@ VIRTUAL_CORES_PER_CORE = 16
 # What the host's own processes and QEMU's overhead need, kept back from guests.
 HOST_MEMORY_MIB = 1024
 HOST_MEMORY_SHARE = 0.1
+# The pool of disks that every host has: its room is `disk_gib`. That of any other is a resource of its own.
+FIRST_POOL = "directory"
+_POOL = "pool:"
 # More kinds of pools than this are not told apart.
 POOLS_MAX = 1000
 _POOLS = text(
     """
-    SELECT p.key AS name, sum(CAST(p.value AS bigint)) AS gib
-    FROM hosts h CROSS JOIN LATERAL jsonb_each_text(coalesce(h.facts -> 'pools', '{}')) p
-    GROUP BY p.key ORDER BY p.key LIMIT :limit
+    SELECT substr(p.key, :skipped) AS name, sum(CAST(p.value AS bigint)) AS gib,
+        sum(coalesce(CAST(i.resources_used ->> p.key AS bigint), 0)) AS used_gib
+    FROM inventories i CROSS JOIN LATERAL jsonb_each_text(i.resources) p
+    WHERE starts_with(p.key, :prefix) GROUP BY p.key ORDER BY p.key LIMIT :limit
     """
 )
 
@@ -33,8 +37,22 @@ class Overcommit:
     memory: float = 1.0
 
 
+@dataclass(frozen=True)
+class Room:
+    """GiB that disks can have, and how many of them are claimed."""
+
+    gib: int
+    used_gib: int
+
+
+def pool_resource(pool: str) -> str:
+    """What the room of a pool other than the first is counted as, among a host's `resources`."""
+    return f"{_POOL}{pool}"
+
+
 def set_totals(tx: Tx, host_id: str, facts: HostFacts, overcommit: Overcommit) -> None:
     """Set the totals by what the host reported. What is claimed stays, even where it is more."""
+    rooms = {pool_resource(name): gib for name, gib in facts.pools.items() if name != FIRST_POOL}
     kept = min(HOST_MEMORY_MIB, int(facts.memory_mib * HOST_MEMORY_SHARE))
     tx.execute(
         update(inventories)
@@ -44,7 +62,7 @@ def set_totals(tx: Tx, host_id: str, facts: HostFacts, overcommit: Overcommit) -
             cores=facts.cores * VIRTUAL_CORES_PER_CORE,
             memory_mib=int((facts.memory_mib - kept) * overcommit.memory),
             disk_gib=facts.disk_gib,
-            resources=facts.resources,
+            resources=facts.resources | rooms,
         )
     )
 
@@ -61,7 +79,8 @@ def capacities(tx: Tx) -> dict[str, tuple[int, int]]:
     return {name: (int(row[2 * at]), int(row[2 * at + 1])) for at, name in enumerate(names)}
 
 
-def pools(tx: Tx) -> dict[str, int]:
-    """How many GiB all hosts together have in their pools of each name. A host that names none has its first
-    alone, which is in `capacities`."""
-    return {row.name: int(row.gib) for row in tx.rows(_POOLS, {"limit": POOLS_MAX})}
+def pools(tx: Tx) -> dict[str, Room]:
+    """The room of all hosts together in their pools of each name, but for the first, which is in
+    `capacities`."""
+    asked = {"prefix": _POOL, "skipped": len(_POOL) + 1, "limit": POOLS_MAX}
+    return {row.name: Room(int(row.gib), int(row.used_gib)) for row in tx.rows(_POOLS, asked)}

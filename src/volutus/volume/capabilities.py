@@ -10,10 +10,9 @@ from sqlalchemy.dialects import postgresql
 from volutus import audit, placement
 from volutus.db import Page, Tx
 from volutus.identity import Caller
+from volutus.placement.inventory import FIRST_POOL, pool_resource
 from volutus.volume.tables import services
 
-# The pool that every host has, whatever it reports.
-FIRST_POOL = "directory"
 # More hosts than this cannot be chosen from at once.
 HOSTS_MAX = 1000
 CAPABILITIES: Mapping[str, str] = {
@@ -34,6 +33,7 @@ class Pool:
     host: placement.Host
     name: str
     gib: int
+    used_gib: int
     disabled: bool = False
     reason: str | None = None
     frozen: bool = False
@@ -92,9 +92,10 @@ def lacking(extra_specs: Mapping[str, str], names: Sequence[str]) -> list[str]:
 
 
 def _pool(host: placement.Host, name: str, gib: int, said: Row[Any] | None) -> Pool:
+    used = host.disk_gib_used if name == FIRST_POOL else host.resources_used.get(pool_resource(name), 0)
     if said is None:
-        return Pool(host, name, gib)
-    return Pool(host, name, gib, said.disabled, said.reason, said.frozen)
+        return Pool(host, name, gib, used)
+    return Pool(host, name, gib, used, said.disabled, said.reason, said.frozen)
 
 
 def _holds(key: str, value: str, names: Sequence[str]) -> bool:

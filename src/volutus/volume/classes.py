@@ -7,12 +7,12 @@ everybody is not told: what is said of a class is public.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from volutus import placement
 from volutus.db import Tx
-from volutus.volume.capabilities import FIRST_POOL, pool_of
-from volutus.volume.tables import disks, types
+from volutus.volume.capabilities import pool_of
+from volutus.volume.tables import types
 from volutus.volume.types import DEFAULT_TYPE_ID
 
 METER = "storage_gib"
@@ -46,26 +46,14 @@ def by_meter(tx: Tx, gib: Mapping[str, int]) -> dict[str, int]:
     return found
 
 
-def list_(tx: Tx, used: Mapping[str, int]) -> list[StorageClass]:
-    """The classes with a capacity of their own, by name: those that have pools on some host. `used` is what
-    is claimed of each pool."""
-    sizes = placement.inventory.pools(tx)
+def list_(tx: Tx) -> list[StorageClass]:
+    """The classes with a capacity of their own, by name: those that have pools on some host."""
+    rooms = placement.inventory.pools(tx)
     named = select(types.c.name, types.c.extra_specs).order_by(types.c.name)
     rows = tx.rows(named.where(types.c.is_public, types.c.id != DEFAULT_TYPE_ID).limit(CLASSES_MAX))
     found = [(row.name, pool_of(row.extra_specs)) for row in rows]
     return [
-        StorageClass(meter_of(name), pool, sizes[pool], used.get(pool, 0))
+        StorageClass(meter_of(name), pool, rooms[pool].gib, rooms[pool].used_gib)
         for name, pool in found
-        if pool != FIRST_POOL and pool in sizes
+        if pool in rooms
     ]
-
-
-def claimed(tx: Tx) -> dict[str, int]:
-    """The GiB of the disks that are on hosts, or on their way there, by pool: of all pools but the first."""
-    statement = (
-        select(disks.c.pool, func.sum(disks.c.size_gib).label("gib"))
-        .where(disks.c.pool != FIRST_POOL, disks.c.host_id.isnot(None), disks.c.claims_room)
-        .group_by(disks.c.pool)
-        .order_by(disks.c.pool)
-    )
-    return {row.pool: int(row.gib) for row in tx.rows(statement.limit(CLASSES_MAX))}

@@ -12,9 +12,9 @@ from sqlalchemy import Row, delete, func, insert, select, text, update
 
 from volutus import metering, placement, quota
 from volutus.db import Tx
+from volutus.placement.inventory import FIRST_POOL
 from volutus.reconcile import wake, wake_many
 from volutus.volume import keys, messages
-from volutus.volume.capabilities import FIRST_POOL
 from volutus.volume.status import GIB, wanted_bytes
 from volutus.volume.tables import disks, released, snapshots, volumes
 from volutus.volume.types import DEFAULT_TYPE_ID
@@ -116,6 +116,24 @@ def grow(tx: Tx, disk_id: str, size_gib: int) -> bool:
     if grown:
         wake(tx, KIND, disk_id)
     return bool(grown)
+
+
+def claim_anew(tx: Tx, disk_id: str, pool: str, size_gib: int) -> None:
+    """Room in a pool of the host that has the disk, instead of the room it has; a disk without a host claims
+    when it gets one. Raises NoCapacity."""
+    row = tx.row(select(disks.c.project_id, disks.c.user_id, disks.c.host_id).where(disks.c.id == disk_id))
+    if row is None or row.host_id is None:
+        return
+    placement.release(tx, disk_id)
+    claim = placement.Claim(
+        consumer_id=disk_id,
+        project_id=row.project_id,
+        user_id=row.user_id,
+        disk_gib=size_gib,
+        pool=pool,
+        only_hosts=[row.host_id],
+    )
+    placement.claim(tx, claim)
 
 
 def rework(tx: Tx, disk_id: str, wanted: Rework) -> None:

@@ -13,9 +13,9 @@ from sqlalchemy import insert, select
 from volutus.db import Tx
 from volutus.identity import Caller
 from volutus.image import Image
+from volutus.placement.inventory import FIRST_POOL
 from volutus.volume import disks as disk_orders
 from volutus.volume import keys
-from volutus.volume.capabilities import FIRST_POOL
 from volutus.volume.disks import DiskOrder, Rework
 from volutus.volume.sources import image_metadata, image_source
 from volutus.volume.tables import attachments, disks, volumes

@@ -13,9 +13,10 @@ from sqlalchemy import ColumnElement, Row, and_, func, or_, select, update
 from volutus import placement
 from volutus.db import Database, Tx
 from volutus.errors import NoCapacity
+from volutus.placement.inventory import FIRST_POOL
 from volutus.reconcile import Again, Done, Item, Outcome, each_alone
 from volutus.volume import messages, releases, uploads
-from volutus.volume.capabilities import FIRST_POOL, hosts_with, lacking, pools
+from volutus.volume.capabilities import hosts_with, lacking, pools
 from volutus.volume.disks import ASSIGNMENT, KIND, finish_removal, is_told, tell_host
 from volutus.volume.status import WANTED_BYTES, wanted_bytes
 from volutus.volume.tables import backups, disks, exports, released, services, snapshots, types, volumes
@@ -108,6 +109,7 @@ def _find_host(tx: Tx, item: Item, row: Row[Any]) -> Outcome:
         project_id=row.project_id,
         user_id=row.user_id,
         disk_gib=row.size_gib,
+        pool=row.pool,
         only_hosts=only_hosts,
         zone=row.zone if _source_host(tx, row) is None else None,
     )

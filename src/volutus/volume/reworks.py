@@ -29,7 +29,8 @@ MIGRATION_POLICIES = ("never", "on-demand")
 
 def retype(tx: Tx, caller: Caller, volume_id: str, new_type: str, policy: str = "never") -> None:
     """Give the volume another type; with the policy `on-demand` it moves to that type's storage class if it
-    has another. Raises Invalid when it has that type, WrongStatus when it must move and is in use."""
+    has another. Raises Invalid when it has that type, WrongStatus when it must move and is in use, NoCapacity
+    when there is no room where it must go."""
     volume = lock_volume(tx, caller, volume_id)
     found = types.find(tx, caller, new_type)
     if policy not in MIGRATION_POLICIES:
@@ -52,6 +53,8 @@ def retype(tx: Tx, caller: Caller, volume_id: str, new_type: str, policy: str = 
             raise WrongStatus(
                 f"Invalid volume: Volume {volume_id} must be detached to be moved or converted."
             )
+        if moves:
+            disk_orders.claim_anew(tx, volume_id, stored.pool, volume.size_gib)
         wanted = Rework(
             Status.RETYPING,
             DiskSource(disk_id=volume_id),

@@ -59,7 +59,7 @@ SIZE_MAX_GIB = 64 * 1024
 @dataclass(frozen=True)
 class VolumeOrder:
     """A volume to be made. At most one source; without `size_gib` it is as large as a volume or snapshot
-    source. `type` is a name or an id."""
+    source. `type` is a name or an id. With `waits` a snapshot may still be in the making."""
 
     size_gib: int | None = None
     name: str | None = None
@@ -72,6 +72,7 @@ class VolumeOrder:
     metadata: Mapping[str, str] = field(default_factory=dict)
     backup_id: str | None = None
     group_id: str | None = None
+    waits: bool = False
 
 
 @dataclass(frozen=True)
@@ -262,7 +263,7 @@ def extend(tx: Tx, caller: Caller, volume_id: str, size_gib: int, *, in_use: boo
     _check_largest(tx, volume.project_id, size_gib)
     more = disk_orders.by_type(volume.type_id, {"gigabytes": size_gib - volume.size_gib})
     quota.charge(tx, volume.project_id, more)
-    _claim_more(tx, volume, size_gib)
+    disk_orders.claim_anew(tx, volume_id, volume.pool, size_gib)
     disk_orders.grow(tx, volume_id, size_gib)
     _set(tx, volume_id, forced_status=None)
     audit.record(tx, caller, "extend", "volume.volume", volume_id, {"size_gib": size_gib})
@@ -353,7 +354,7 @@ def _source(tx: Tx, caller: Caller, order: VolumeOrder) -> _Source:
         return _Source(0, image_source(found), image_metadata(found), bootable=True)
     if order.snapshot_id is not None:
         snapshot = get_snapshot(tx, caller, order.snapshot_id, lock=True)
-        if snapshot.status != Status.AVAILABLE:
+        if snapshot.status != Status.AVAILABLE and not (order.waits and snapshot.status == Status.CREATING):
             raise WrongStatus(f"Invalid snapshot: snapshot {snapshot.id} is {snapshot.status}.")
         origin = get_volume(tx, caller, snapshot.volume_id)
         told = f"Size cannot be lesser than the snapshot size {snapshot.size_gib}."
@@ -419,23 +420,6 @@ def _check_largest(tx: Tx, project_id: str, size_gib: int) -> None:
 def _check_zone(tx: Tx, zone: str | None) -> None:
     if zone is not None and zone not in zones(tx):
         raise Invalid(f"Availability zone '{zone}' is invalid.", field="availability_zone")
-
-
-def _claim_more(tx: Tx, volume: Volume, size_gib: int) -> None:
-    """Room for the new size on the host where the volume is. Raises NoCapacity."""
-    if volume.host_id is None:
-        return
-    placement.release(tx, volume.id)
-    placement.claim(
-        tx,
-        placement.Claim(
-            consumer_id=volume.id,
-            project_id=volume.project_id,
-            user_id=volume.user_id,
-            disk_gib=size_gib,
-            only_hosts=[volume.host_id],
-        ),
-    )
 
 
 def _filtered(statement: Any, caller: Caller, wanted: VolumeFilter) -> Any:

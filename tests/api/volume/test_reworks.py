@@ -55,6 +55,37 @@ def test_a_retype_moves_a_volume_only_when_it_may(cinder, operator, kind, two_po
     assert (spec.pool, spec.revision, spec.source.disk_id) == ("bulk", 1, one)
 
 
+def test_each_pool_has_its_own_room(cinder, operator, kind, two_pools, made, settle):
+    kind("slow", volume_backend_name="bulk")
+    project = cinder.http.caller.project_id
+    operator.call("PUT", f"/os-quota-sets/{project}", {"quota_set": {"gigabytes": -1}}, 200)
+
+    def rooms():
+        told = operator.get("/scheduler-stats/get_pools?detail=true")["pools"]
+        each = [one["capabilities"] for one in told]
+        return {one["volume_backend_name"]: one["free_capacity_gb"] for one in each}
+
+    free = rooms()["directory"]
+    first = made(size=free)
+    assert rooms() == {"directory": 0, "bulk": 900}
+    slow = made(size=600, volume_type="slow")
+    assert (cinder.status(slow), rooms()["bulk"]) == ("available", 300)
+    # Neither fits where the other is; what fits goes on fitting after it was refused.
+    move = {"new_type": "slow", "migration_policy": "on-demand"}
+    cinder.act(first, "os-retype", move, expect=409)
+    cinder.act(slow, "os-extend", {"new_size": 901}, expect=409)
+    assert rooms() == {"directory": 0, "bulk": 300}
+    cinder.act(slow, "os-extend", {"new_size": 650})
+    cinder.call("DELETE", f"/volumes/{first}", expect=202)
+    settle()
+    assert rooms() == {"directory": free, "bulk": 250}
+    cinder.act(slow, "os-retype", {"new_type": "standard", "migration_policy": "on-demand"}, 409)
+    small = made(size=10)
+    cinder.act(small, "os-retype", move)
+    settle()
+    assert rooms() == {"directory": free, "bulk": 240}
+
+
 def test_limits_by_type_follow_the_volume(cinder, operator, kind, two_pools, made, settle):
     kind("few")
     project = cinder.http.caller.project_id
