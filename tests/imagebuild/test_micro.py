@@ -97,7 +97,7 @@ def test_the_disk_is_small_and_names_no_other_file(micro):
 def test_the_manifest_says_what_went_in(micro):
     manifest = json.loads(micro.manifest.read_text())
     names = {package["name"] for package in manifest["packages"]}
-    assert {"busybox-static", "dropbear-bin", "sudo"} <= names
+    assert {"busybox-static", "dosfstools", "dropbear-bin", "sudo"} <= names
     assert any(name.startswith("linux-image-") for name in names)
     assert all(package["version"] for package in manifest["packages"])
     assert manifest["default_user"] == "volutus"

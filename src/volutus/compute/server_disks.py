@@ -130,5 +130,6 @@ def _tie(tx: Tx, caller: Caller, device: BlockDevice, wanted: DisksOrder) -> Non
         snapshot_id=device.uuid if device.source == "snapshot" else None,
         type=device.volume_type,
         zone=wanted.zone,
+        waits=True,
     )
     volume.order_boot_volume(tx, caller, made, wanted.server_id, options)

@@ -12,9 +12,10 @@ from sqlalchemy import delete, false, insert, select, update
 
 from volutus import audit
 from volutus.db import Page, Tx, paged
+from volutus.errors import Invalid
 from volutus.identity import Caller
 from volutus.volume.faults import AttachmentNotFound, HeldByServer, WrongStatus
-from volutus.volume.records import Attachment, Volume, attachment_of, lock_volume
+from volutus.volume.records import Attachment, Volume, attachment_of, get_volume, lock_volume
 from volutus.volume.status import SHAREABLE, Status
 from volutus.volume.tables import attachments, volumes
 
@@ -153,7 +154,8 @@ def roll_detaching(tx: Tx, caller: Caller, volume_id: str) -> None:
 
 
 def detach(tx: Tx, caller: Caller, volume_id: str, attachment_id: str | None = None) -> None:
-    """The volume is free again. Raises AttachmentNotFound, HeldByServer, WrongStatus."""
+    """The volume is free again. Raises AttachmentNotFound, HeldByServer, WrongStatus, and Invalid for an
+    attachment of another volume."""
     volume = lock_volume(tx, caller, volume_id)
     if not volume.attachments:
         # Twice is as good as once; what was only announced is withdrawn.
@@ -163,8 +165,16 @@ def detach(tx: Tx, caller: Caller, volume_id: str, attachment_id: str | None = N
         raise WrongStatus(f"Invalid volume: Volume {volume_id} is attached more than once: say which.")
     mine = [one for one in volume.attachments if attachment_id in (None, one.id)]
     if not mine:
-        raise AttachmentNotFound(f"Volume attachment could not be found with filter: {attachment_id}.")
+        other = get(tx, caller, attachment_id or "")
+        raise Invalid(f"Attachment {other.id} is not one of volume {volume_id}.", field="attachment_id")
     remove(tx, caller, mine[0].id)
+
+
+def end_connection(tx: Tx, caller: Caller, volume_id: str) -> None:
+    """A client that is connected on its own says that it is no longer. Nothing is kept of such connections;
+    raises HeldByServer for a volume that compute plugged in, which goes on."""
+    for one in get_volume(tx, caller, volume_id).attachments:
+        _free_of_compute(one)
 
 
 def _has_status(status: str) -> Any:

@@ -92,6 +92,13 @@ def test_what_compute_plugged_in_is_computes_to_unplug(cinder, made, database, c
     assert "Compute API" in cinder.act(volume_id, "os-detach", expect=409)["conflictingRequest"]["message"]
     cinder.act(volume_id, "os-begin_detaching", expect=409)
     cinder.call("DELETE", f"/attachments/{tied.id}", expect=409)
+    connector = {"connector": {"host": "h"}}
+    cinder.act(volume_id, "os-terminate_connection", connector, expect=409)
+    other = made()
+    body = {"attachment": {"volume_uuid": other, "instance_uuid": SERVER, "connector": CONNECTOR}}
+    wrong = {"attachment_id": cinder.call("POST", "/attachments", body, 200)["attachment"]["id"]}
+    assert wrong["attachment_id"] in str(cinder.act(volume_id, "os-detach", wrong, expect=400))
+    cinder.act(other, "os-terminate_connection", connector)
     cinder.call("DELETE", f"/volumes/{volume_id}", expect=400)
     cinder.at("3.41").act(volume_id, "os-extend", {"new_size": 3}, expect=400)
 

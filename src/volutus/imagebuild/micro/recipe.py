@@ -20,6 +20,7 @@ KERNEL_PATTERN = r"linux-image-[0-9].*-cloud-amd64"
 PACKAGES = (
     "busybox",
     "busybox-static",
+    "dosfstools",
     "dropbear-bin",
     "e2fsprogs",
     "fdisk",
@@ -45,6 +46,7 @@ PROGRAMS = (
     "/sbin/blkid",
     "/sbin/findfs",
     "/sbin/mkfs",
+    "/sbin/mkfs.vfat",
     "/sbin/mkswap",
     "/bin/findmnt",
     "/bin/lsblk",

@@ -96,7 +96,7 @@ def _initialize_connection(request: Request, volume_id: str) -> Response:
 
 def _terminate_connection(request: Request, volume_id: str) -> Response:
     read(request, "os-terminate_connection", schemas.Connection)
-    get_volume(request.tx, request.caller, volume_id)
+    attachments.end_connection(request.tx, request.caller, volume_id)
     return empty()
 
 
