@@ -190,6 +190,11 @@ class DirectoryStorage:
             sizes[name] = (status.f_blocks * status.f_frsize) >> 30
         return sizes
 
+    def own_rooms(self) -> frozenset[str]:
+        first, *others = self._pools.directories.items()
+        shared = first[1].stat().st_dev
+        return frozenset(name for name, directory in others if directory.stat().st_dev != shared)
+
     def tidy(self, needed: frozenset[str]) -> None:
         with self._lock:
             busy = set(self._busy)
