@@ -79,7 +79,8 @@ osd min pg log entries = 250
 
 @dataclass
 class Cluster:
-    """`conf` and `keyring` are what an operator gives a host; the daemons have a file of their own."""
+    """`conf` and `keyring` are what an operator gives a host; the daemons have a file of their own.
+    `namespace` is the file of the network namespace where it runs, if not here."""
 
     root: Path
     namespace: str = ""
@@ -157,7 +158,7 @@ class Cluster:
             self.kill_daemon(name)
 
     def _inside(self, *command: str) -> list[str]:
-        return [*(("nsenter", f"--net=/run/netns/{self.namespace}") if self.namespace else ()), *command]
+        return [*(("nsenter", f"--net={self.namespace}") if self.namespace else ()), *command]
 
     def _free_ports(self) -> list[int]:
         with contextlib.ExitStack() as stack:

@@ -387,7 +387,7 @@ class TestNetwork:
 
     def test_traffic_is_counted_from_nothing(self, rig: Rig) -> None:
         card = rig.port("some-guest")
-        readings = rig.network.traffic({card.port_id: 1, "unknown": 2})
+        readings = rig.network.traffic({card.port_id: 1, "unknown": 2}, rig.network.carried())
         assert readings.keys() == {card.port_id}
         assert readings[card.port_id].sent_bytes == 0
         rig.network.unplug(card.port_id)

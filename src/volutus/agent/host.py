@@ -54,7 +54,7 @@ from volutus.agent.faults import HostFault
 from volutus.agent.hypervisor import Hypervisor, StartOrder
 from volutus.agent.iscsi import Exports
 from volutus.agent.network import Network
-from volutus.agent.records import RecordStore
+from volutus.agent.records import KeptLabels, RecordStore
 from volutus.agent.reporting import Failure, Item, Key, Reporter, Sight, items
 from volutus.agent.serving import serve
 from volutus.agent.state import HostSeen, PortCounted, Record
@@ -106,6 +106,7 @@ class Host:
         self._wall = wall
         self._lock = threading.Lock()
         self._records = drivers.records.load()
+        self._labels = KeptLabels(drivers.records)
         self._orders: dict[Key, Assignment] = {}
         self._applied: dict[Key, int] = {}
         self._failures: dict[str, Failure] = {}
@@ -211,7 +212,9 @@ class Host:
         specs = [order.spec for order in self._orders.values() if isinstance(order.spec, GuestSpec)]
         marks = {nic.port_id: nic.traffic_mark for spec in specs for nic in spec.nics}
         run = self._wall().astimezone(UTC).isoformat()
-        readings = self._drivers.network.traffic({port: marks.get(port, 0) for port in wanted})
+        carried = self._drivers.network.carried()
+        self._labels.read(carried, run)
+        readings = self._drivers.network.traffic({port: marks.get(port, 0) for port in wanted}, carried)
         self._handshakes = self._drivers.network.handshakes()
         for guest_id, guest in alive.items():
             if (GUEST, guest_id) not in self._orders:
@@ -421,6 +424,7 @@ class Host:
             checks=self._drivers.network.checked(),
             handshakes=self._handshakes,
             exports=self._seen.exports,
+            labels=self._labels.counts,
         )
         return {key: self._with_sockets(item) for key, item in items(sight).items()}
 

@@ -177,6 +177,24 @@ class ExportObserved(
     fault_detail: str | None = None
 
 
+class MarkCounted(msgspec.Struct, frozen=True, kw_only=True):
+    """What the flows with one mark have carried since `run` began; a host that counts anew names another."""
+
+    mark: int
+    run: str
+    bytes: int
+    packets: int
+
+
+class MarksObserved(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="marks"
+):
+    """What this host's switch counted for metering labels. A host has one switch."""
+
+    id: str = ""
+    marks: list[MarkCounted] = []
+
+
 class Gone(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="gone"):
     """A tombstone was carried out: no process, tap, port or file of it is left."""
 
@@ -200,6 +218,7 @@ Item = (
     | CheckObserved
     | VpnObserved
     | ExportObserved
+    | MarksObserved
     | Gone
 )
 

@@ -2,10 +2,11 @@
 
 A qcow2 disk made from an image has the cached flat image as its backing file, named relative to itself
 because QEMU sees the directory elsewhere; every other disk stands by itself, so no chain is longer than two.
-Work in progress has the suffix `.part` and no name.
+Work in progress has the suffix `.part` and no name, what it is first made as `.fill`.
 """
 
 import os
+import secrets
 import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
@@ -17,7 +18,7 @@ from volutus.agent.state import DiskSeen
 from volutus.agent.storage import DiskLocation, Holder, disk_tool
 from volutus.agent.storage.disk_tool import Disk
 from volutus.agent.storage.images import Owner, check_room
-from volutus.agent.storage.pools import PART, RELEASED, Entry, Pools
+from volutus.agent.storage.pools import FILL, PART, RELEASED, Entry, Pools
 from volutus.agent.storage.qcow2 import read_header
 from volutus.agent.storage.qemu_img import CONVERT_TIMEOUT_S, Limits, qemu_img
 from volutus.wire import DiskSpec
@@ -67,20 +68,15 @@ class DirectoryPools:
         path = self._path(spec)
         part = path.with_name(path.name + PART)
         check_room(path.parent, EMPTY_DISK_BYTES)
-        with self._lock:
-            self._busy.add(part.name)
         try:
-            yield Disk(part, spec.format, self._keys(spec.id) if spec.encrypted else None)
-            self._own(part)
-            with part.open("rb") as file:
-                os.fsync(file.fileno())
-            os.rename(part, path)
+            with self._in_work(part):
+                yield Disk(part, spec.format, self._keys(spec.id) if spec.encrypted else None)
+                self._own(part)
+                with part.open("rb") as file:
+                    os.fsync(file.fileno())
+                os.rename(part, path)
         except OSError as error:
             raise HostFault("The disk could not be made.", str(error)) from error
-        finally:
-            part.unlink(missing_ok=True)
-            with self._lock:
-                self._busy.discard(part.name)
 
     def copy(self, disk_id: str, target: Disk, holder: Holder | None) -> None:
         entry = self._pools.find(disk_id)
@@ -91,15 +87,11 @@ class DirectoryPools:
                 check_room(target.place.parent, _stored_bytes(entry.path))
             except FileNotFoundError as error:
                 raise HostFault(message, str(error)) from error
-        # QEMU writes a file of qcow2 with the source's key, whatever the target is to be.
-        if holder is not None and isinstance(target.place, Path):
-            if (target.format, target.key) == ("qcow2", source.key):
+            # QEMU writes a file of qcow2 with the source's key, whatever the target is to be.
+            if holder is not None and (target.format, target.key) == ("qcow2", source.key):
                 self._fill(entry, target.place, holder)
                 return
-            scratch = target.place.with_suffix(".fill")
-        else:
-            scratch = entry.path.with_name(f"{entry.path.name}.fill{PART}")
-        with self.still(disk_id, holder, scratch) as still:
+        with self.still(disk_id, holder) as still:
             disk_tool.copy(still, target, message, Limits(CONVERT_TIMEOUT_S))
 
     def on_image(self, _image_id: str, image: Path, target: Disk, size_bytes: int) -> None:
@@ -117,17 +109,21 @@ class DirectoryPools:
             disk_tool.resize(target, size_bytes, "The disk could not be made.")
 
     @contextmanager
-    def still(self, disk_id: str, holder: Holder | None, scratch: Path) -> Iterator[Disk]:
+    def still(self, disk_id: str, holder: Holder | None) -> Iterator[Disk]:
         entry = self._pools.find(disk_id)
         source = self._disk(entry)
         if holder is None:
             yield source
             return
-        try:
+        with self._in_work(entry.path.with_name(_scratch_name(disk_id))) as scratch:
             self._fill(entry, scratch, holder)
             yield Disk(scratch, "qcow2", source.key)
-        finally:
-            scratch.unlink(missing_ok=True)
+
+    @contextmanager
+    def scratch(self, disk_id: str) -> Iterator[Path]:
+        """A free name for what a disk is made of, of any pools, gone with the block."""
+        with self._in_work(self._pools.directory("") / _scratch_name(disk_id)) as path:
+            yield path
 
     def adopt(self, released_id: str, spec: DiskSpec) -> None:
         entry, path = self._pools.released(released_id), self._path(spec)
@@ -162,7 +158,7 @@ class DirectoryPools:
         with self._lock:
             busy = set(self._busy)
         for directory in self._pools.directories.values():
-            for path in directory.glob(f"*{PART}"):
+            for path in (*directory.glob(f"*{PART}"), *directory.glob(f"*{FILL}")):
                 if path.name not in busy:
                     path.unlink(missing_ok=True)
         if not busy:
@@ -177,6 +173,18 @@ class DirectoryPools:
             files += (directory / RELEASED).glob("*.qcow2")
         names = [backing_name(path) for path in files if path.suffix == ".qcow2"]
         return Counter(Path(name).stem for name in names if name)
+
+    @contextmanager
+    def _in_work(self, path: Path) -> Iterator[Path]:
+        """While it lasts, the file is not what interrupted work left; afterwards it is gone, or renamed."""
+        with self._lock:
+            self._busy.add(path.name)
+        try:
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
+            with self._lock:
+                self._busy.discard(path.name)
 
     def _path(self, spec: DiskSpec) -> Path:
         return self._pools.path(spec.pool, spec.id, spec.revision, spec.format)
@@ -202,6 +210,10 @@ class DirectoryPools:
     def _own(self, path: Path) -> None:
         os.chown(path, self._owner.uid, self._owner.gid)
         path.chmod(0o600)
+
+
+def _scratch_name(disk_id: str) -> str:
+    return f"{disk_id}.{secrets.token_hex(4)}{FILL}"
 
 
 def image_size(image: Path, size_bytes: int) -> int:

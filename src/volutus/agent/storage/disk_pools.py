@@ -51,8 +51,8 @@ class DiskPools(Protocol):
         """Make `target`, of these pools, a disk that starts as the flat qcow2 `image`."""
         ...
 
-    def still(self, disk_id: str, holder: Holder | None, scratch: Path) -> AbstractContextManager[Disk]:
-        """The disk as it is at one instant, to be read while the block lasts; `scratch` is a free name."""
+    def still(self, disk_id: str, holder: Holder | None) -> AbstractContextManager[Disk]:
+        """The disk as it is at one instant, to be read while the block lasts."""
         ...
 
     def adopt(self, released_id: str, spec: DiskSpec) -> None:

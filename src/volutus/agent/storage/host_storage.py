@@ -14,7 +14,7 @@ from pathlib import Path
 
 from volutus.agent.faults import HostFault
 from volutus.agent.state import BackupSeen, CaptureState, DiskSeen, ImageSeen
-from volutus.agent.storage import DiskLocation, Fetch, Holder, Keys, Span, disk_tool
+from volutus.agent.storage import DiskLocation, Fetch, Holder, Keys, Span, disk_tool, filesystems
 from volutus.agent.storage.backups import Backups
 from volutus.agent.storage.captures import Captures
 from volutus.agent.storage.directory import DirectoryPools
@@ -22,6 +22,7 @@ from volutus.agent.storage.disk_pools import DiskPools
 from volutus.agent.storage.disk_tool import Disk
 from volutus.agent.storage.images import ImageCache, Owner
 from volutus.agent.storage.nbd import opened
+from volutus.agent.storage.qemu_img import CONVERT_TIMEOUT_S, Limits
 from volutus.agent.storage.rbd import Ceph, RbdPools
 from volutus.wire import BackupSpec, DiskSource, DiskSpec, ImageSpec, UploadSpec
 
@@ -119,7 +120,7 @@ class HostStorage:
 
     def back_up(self, spec: BackupSpec, holder: Holder | None = None) -> None:
         pools, _ = self._find(spec.disk_id)
-        with pools.still(spec.disk_id, holder, self._captures.scratch(spec.id)) as disk:
+        with pools.still(spec.disk_id, holder) as disk:
             self._backups.make(spec, disk)
 
     def drop_backup(self, backup_id: str) -> None:
@@ -135,7 +136,7 @@ class HostStorage:
 
     def read(self, disk_id: str, begin: int) -> Iterator[Span]:
         pools, _ = self._find(disk_id)
-        with pools.still(disk_id, None, self._captures.scratch(disk_id)) as disk, opened(disk) as content:
+        with pools.still(disk_id, None) as disk, opened(disk) as content:
             yield from content.spans(begin)
 
     def boot_file(self, source: DiskSource, fetch: Fetch) -> Path:
@@ -182,7 +183,12 @@ class HostStorage:
         self, spec: DiskSpec, pools: DiskPools, target: Disk, fetch: Fetch, holder: Holder | None
     ) -> None:
         source = spec.source
-        if source is None:
+        if source is None and spec.filesystem:
+            with self._directories.scratch(spec.id) as raw:
+                filesystems.make(raw, spec.size_bytes, spec.filesystem, spec.label)
+                formatted = Disk(raw, "raw")
+                disk_tool.copy(formatted, target, "The disk could not be made.", Limits(CONVERT_TIMEOUT_S))
+        elif source is None:
             disk_tool.create(target, spec.size_bytes, "No disk could be made.")
         elif source.disk_id is not None:
             origin, disk = self._find(source.disk_id)

@@ -179,7 +179,7 @@ class RbdPools:
             disk_tool.resize(target, size_bytes, "The disk could not be made.")
 
     @contextmanager
-    def still(self, disk_id: str, holder: Holder | None, scratch: Path) -> Iterator[Disk]:  # noqa: ARG002
+    def still(self, disk_id: str, holder: Holder | None) -> Iterator[Disk]:
         with self._frozen(self._get(disk_id), holder) as disk:
             yield disk
 
@@ -428,7 +428,13 @@ class RbdPools:
         """The cluster's configuration twice: for QEMU's user, and for this agent with its keyring."""
         self._directory.mkdir(parents=True, exist_ok=True)
         self._directory.chmod(0o711)
-        text = self._ceph.conf.read_text()
+        try:
+            text = self._ceph.conf.read_text()
+        except OSError as error:
+            if (self._directory / "agent.conf").exists():
+                log.warning("the configuration of Ceph is taken to be as it was: %s", error)
+                return
+            raise HostFault("The configuration of Ceph cannot be read.", str(error)) from error
         if re.search(r"(?mi)^\s*key\s*=", text):
             raise HostFault("The configuration of Ceph has a key in it, which belongs into a keyring.")
         section = f"\n[client.{self._ceph.user}]\nclient mount timeout = {MOUNT_TIMEOUT_S}\n"
