@@ -8,14 +8,18 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from volutus.agent.faults import HostFault
-from volutus.agent.storage import images
-from volutus.agent.storage.directory import DirectoryStorage, backing_name
+from volutus.agent.storage import disk_tool, images
+from volutus.agent.storage.directory import DirectoryStorage, Options, backing_name
+from volutus.agent.storage.disk_tool import Disk
 from volutus.agent.storage.qcow2 import read_header
+from volutus.agent.storage.qemu_img import Limits
 from volutus.wire import DiskSource, DiskSpec, ImageSpec
 
 MIB = 1 << 20
+KEY = b"0123456789abcdef"
 
 
 @pytest.fixture
@@ -145,3 +149,40 @@ def test_a_raw_disk_is_never_taken_for_something_else(storage: DirectoryStorage,
     header = read_header(flat)
     assert header is not None and not header.refers
     assert len(inner) <= header.size_bytes < len(inner) + 512
+
+
+FORMATTED = [
+    (DiskSpec(id="disk", size_bytes=40 << 30, filesystem="ext4", label="ephemeral0"), "ext4", "ephemeral0"),
+    (DiskSpec(id="disk", size_bytes=1 << 30, filesystem="ext3", label="ephemeral1"), "ext3", "ephemeral1"),
+    (DiskSpec(id="disk", size_bytes=100 * MIB, filesystem="swap"), "swap", ""),
+    (DiskSpec(id="disk", size_bytes=1 << 30, filesystem="ext4", encrypted=True), "ext4", ""),
+]
+
+
+@pytest.mark.parametrize(("made", "kind", "label"), FORMATTED)
+def test_a_disk_comes_with_an_empty_file_system(
+    tmp_path: Path, made: DiskSpec, kind: str, label: str
+) -> None:
+    storage = DirectoryStorage(tmp_path / "agent", getpass.getuser(), Options(keys=lambda disk_id: KEY))
+    left = tmp_path / "agent" / "disks" / "other.qcow2.fill"
+    left.touch()
+    storage.create(made, Uploads().fetch)
+    where = storage.location("disk")
+    seen = storage.disks()["disk"]
+    assert (seen.size_bytes, where.encrypted) == (made.size_bytes, made.encrypted)
+    assert seen.allocated_bytes < 64 * MIB
+    raw = tmp_path / "raw"
+    source = Disk(where.path, where.format, KEY if made.encrypted else None)
+    disk_tool.copy(source, Disk(raw, "raw"), "not copied", Limits(60))
+    told = subprocess.run(
+        ["/sbin/blkid", "-p", "-o", "export", raw], check=True, capture_output=True, text=True
+    )
+    found = dict(line.split("=", 1) for line in told.stdout.splitlines() if "=" in line)
+    assert (found["TYPE"], found.get("LABEL", "")) == (kind, label)
+    if kind != "swap":
+        subprocess.run(["/sbin/e2fsck", "-fn", raw], check=True, capture_output=True)
+    # Made anew it is empty again, in the same place; what was interrupted is put away.
+    storage.create(replace(made, revision=1), Uploads().fetch)
+    storage.tidy(frozenset())
+    assert storage.disks()["disk"].revision == 1
+    assert sorted(path.name for path in left.parent.iterdir()) == ["disk.1.qcow2", "released"]

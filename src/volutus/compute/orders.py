@@ -27,6 +27,7 @@ from volutus.compute.faults import FlavorNotFound, KeyPairNotFound, TooMany
 from volutus.compute.flavors import Flavor
 from volutus.compute.hardware import Shape
 from volutus.compute.key_pairs import KeyPair
+from volutus.compute.local_disks import LocalDisks
 from volutus.compute.personality import InjectedFile
 from volutus.compute.server_disks import BlockDevice, DisksOrder
 from volutus.compute.servers import Server
@@ -90,6 +91,7 @@ class Parts:
     boot: BootParts
     key: KeyPair | None
     root_gib: int
+    local: LocalDisks
     files: Sequence[Mapping[str, str]]
 
 
@@ -188,7 +190,8 @@ def _fetch(tx: Tx, caller: Caller, order: ServerOrder) -> tuple[ServerOrder, Par
     if order.host is not None:
         placement.hosts.by_name(tx, order.host)
     files = personality.checked(tx, caller.own_project(), order.files)
-    return order, Parts(flavor, found, boot, key, server_disks.root_gib(flavor, found), files)
+    local = server_disks.local_disks_of(order.block_devices, flavor)
+    return order, Parts(flavor, found, boot, key, server_disks.root_gib(flavor, found), local, files)
 
 
 def _flavor_and_key(tx: Tx, caller: Caller, order: ServerOrder) -> tuple[Flavor, KeyPair | None]:
@@ -257,7 +260,7 @@ def _create_one(tx: Tx, caller: Caller, order: ServerOrder, parts: Parts, launch
         security_groups=tuple(order.security_groups),
     )
     network.ports_for_server(tx, caller, wanted)
-    disks = DisksOrder(server_id, order.block_devices, parts.image, parts.root_gib, order.zone)
+    disks = DisksOrder(server_id, order.block_devices, parts.image, parts.root_gib, parts.local, order.zone)
     root_gib = server_disks.order(tx, caller, disks)
     values = _row(order, parts, launch)
     tx.execute(

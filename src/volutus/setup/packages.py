@@ -41,7 +41,7 @@ NEEDED = {
     "fonts-wqy-microhei": "invoices, in English and Chinese",
     "busybox-static": "the first image",
     "fdisk": "the first image",
-    "e2fsprogs": "the first image",
+    "e2fsprogs": "the first image, and ephemeral disks",
     "grub-pc-bin": "the first image",
     "xz-utils": "the first image",
     "cpio": "the first image",

@@ -2,7 +2,7 @@
 
 A qcow2 disk made from an image has the cached flat image as its backing file, named relative to itself
 because QEMU sees the directory elsewhere; every other disk stands by itself, so no chain is longer than two.
-Work in progress has the suffix `.part` and no name.
+Work in progress has the suffix `.part` and no name, what it is first made as `.fill`.
 """
 
 import os
@@ -15,13 +15,13 @@ from pathlib import Path
 
 from volutus.agent.faults import HostFault
 from volutus.agent.state import BackupSeen, CaptureState, DiskSeen, ImageSeen
-from volutus.agent.storage import DiskLocation, Fetch, Fill, Span, disk_tool
+from volutus.agent.storage import DiskLocation, Fetch, Fill, Span, disk_tool, filesystems
 from volutus.agent.storage.backups import Backups
 from volutus.agent.storage.captures import Captures
 from volutus.agent.storage.disk_tool import Disk
 from volutus.agent.storage.images import ImageCache, Owner, check_room
 from volutus.agent.storage.nbd import opened
-from volutus.agent.storage.pools import PART, RELEASED, Entry, Pools
+from volutus.agent.storage.pools import FILL, PART, RELEASED, Entry, Pools
 from volutus.agent.storage.qcow2 import read_header
 from volutus.agent.storage.qemu_img import CONVERT_TIMEOUT_S, Limits, qemu_img
 from volutus.wire import BackupSpec, DiskSource, DiskSpec, ImageSpec, UploadSpec
@@ -194,8 +194,8 @@ class DirectoryStorage:
         with self._lock:
             busy = set(self._busy)
         for directory in self._pools.directories.values():
-            for path in directory.glob(f"*{PART}"):
-                if path.name not in busy:
+            for path in (*directory.glob(f"*{PART}"), *directory.glob(f"*{FILL}")):
+                if path.with_suffix(PART).name not in busy:
                     path.unlink(missing_ok=True)
         # While a disk is being made its image is not yet in any file's header.
         if not busy:
@@ -206,7 +206,9 @@ class DirectoryStorage:
     def _make(self, spec: DiskSpec, part: Path, fetch: Fetch, fill: Fill | None) -> None:
         source = spec.source
         target = Disk(part, spec.format, self._keys(spec.id) if spec.encrypted else None)
-        if source is None:
+        if source is None and spec.filesystem:
+            self._format(spec, target)
+        elif source is None:
             disk_tool.create(target, spec.size_bytes, "No disk could be made.")
         elif source.disk_id is not None:
             self._copy(source.disk_id, target, fill)
@@ -217,6 +219,14 @@ class DirectoryStorage:
         else:
             image = self._images.flat(source, fetch)
             self._from_image(image, target, spec.size_bytes)
+
+    def _format(self, spec: DiskSpec, target: Disk) -> None:
+        raw = Disk(target.path.with_suffix(FILL), "raw")
+        try:
+            filesystems.make(raw.path, spec.size_bytes, spec.filesystem, spec.label)
+            disk_tool.copy(raw, target, "The disk could not be made.", Limits(CONVERT_TIMEOUT_S))
+        finally:
+            raw.path.unlink(missing_ok=True)
 
     def _from_image(self, image: DiskLocation, target: Disk, size_bytes: int) -> None:
         header = read_header(image.path)
@@ -252,7 +262,7 @@ class DirectoryStorage:
             return
         # QEMU writes a qcow2 with the source's key, whatever the target is to be.
         same = target.format == "qcow2" and target.key == source.key
-        filled = target if same else Disk(target.path.with_suffix(".fill"), "qcow2", source.key)
+        filled = target if same else Disk(target.path.with_suffix(FILL), "qcow2", source.key)
         try:
             # An interrupted copy is begun anew: what was in it is of another instant.
             filled.path.unlink(missing_ok=True)

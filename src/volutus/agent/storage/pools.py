@@ -15,7 +15,7 @@ from volutus.agent.faults import HostFault
 FIRST = "directory"
 FIRST_DIRECTORY = "disks"
 RELEASED = "released"
-PART = ".part"
+PART, FILL = ".part", ".fill"
 FORMATS = ("qcow2", "raw")
 
 

@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0156"
-down_revision = "0170"
+down_revision = "0163"
 
 _LABELS = """
 CREATE TABLE metering_labels (
