@@ -5,13 +5,14 @@ They start at once, and obey a shutdown at once unless told otherwise.
 """
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from volutus.agent.faults import HostFault
 from volutus.agent.hypervisor import StartOrder
 from volutus.agent.state import GuestSeen, GuestSize
-from volutus.agent.storage import DiskLocation
+from volutus.agent.storage import DiskLocation, RbdImage
 from volutus.wire import GuestDisk, GuestNic, GuestState
 
 
@@ -125,6 +126,9 @@ class SimulatedHypervisor:
     def keep_key(self, disk_id: str, key: bytes) -> None:
         """Nothing is ever encrypted."""
 
+    def keep_cluster_key(self, image: RbdImage, key: bytes) -> None:
+        """No disk is opened."""
+
     def attach_disk(self, guest_id: str, disk: GuestDisk, location: DiskLocation) -> None:
         self.trouble("attach_disk")
         guest = self._running(guest_id)
@@ -145,6 +149,9 @@ class SimulatedHypervisor:
         self.trouble("copy_disk")
         if disk_id not in self._running(guest_id).disks:
             raise HostFault("The disk is not plugged into the guest.")
+
+    def at_rest(self, guest_id: str) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def attach_nic(self, guest_id: str, nic: GuestNic, tap: str) -> None:
         self.trouble("attach_nic")
