@@ -223,6 +223,27 @@ def test_all_that_was_told_is_there(plane: Plane, tmp_path: Path, seed: int) -> 
         sys.stdout.write("\n  ".join(told) + "\n")
 
 
+def test_what_a_guest_was_told_outlives_its_qemu(plane: Plane, tmp_path: Path) -> None:
+    """The last one: nobody writes afterwards."""
+    volume_id = plane.make("volumes", "data", size=1)
+    plane.becomes(f"volumes/{volume_id}", "available")
+    plane.attach(volume_id)
+    wait_for(lambda: plane.console.durable(volume_id) > 20, "blocks", SETTLED_WITHIN_S)
+    snapshot_id = plane.make("snapshots", "copy", volume_id=volume_id, force=True)
+    pid_file = plane.machine.state_dir / "run" / "libvirt" / "qemu" / f"{plane.server.rpartition('/')[2]}.pid"
+    os.kill(int(pid_file.read_text()), signal.SIGKILL)
+    plane.becomes(f"snapshots/{snapshot_id}", "available")
+    durable = plane.console.durable(volume_id)
+    # The copy is begun anew of the disk as it is now, if it was not whole.
+    assert 20 < writer.count(plane.disk(snapshot_id), volume_id, tmp_path) <= durable + 1
+    plane.detach(volume_id)
+    assert writer.count(plane.disk(volume_id), volume_id, tmp_path) in (durable, durable + 1)
+    plane.remove(f"snapshots/{snapshot_id}")
+    wait_for(lambda: _gone(plane, "snapshots", (snapshot_id,)), "the snapshot is gone", SETTLED_WITHIN_S)
+    plane.remove(f"volumes/{volume_id}")
+    wait_for(lambda: not plane.left(), "nothing is left", SETTLED_WITHIN_S)
+
+
 def _history(plane: Plane, work: Path, dice: random.Random, told: list[str]) -> None:
     with kills(plane, dice, told):
         volume_id = plane.make("volumes", "data", size=1)
