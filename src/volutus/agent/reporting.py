@@ -19,8 +19,8 @@ from volutus.agent.converge import (
     VPN,
     Plan,
     Records,
-    should_run,
 )
+from volutus.agent.remembering import should_run
 from volutus.agent.state import BackupSeen, CaptureState, DiskSeen, GuestSeen, ImageSeen, Record
 from volutus.wire import (
     Assignment,

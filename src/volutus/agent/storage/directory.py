@@ -21,13 +21,15 @@ from volutus.agent.storage.captures import Captures
 from volutus.agent.storage.disk_tool import Disk
 from volutus.agent.storage.images import ImageCache, Owner, check_room
 from volutus.agent.storage.nbd import opened
-from volutus.agent.storage.pools import PART, RELEASED, Entry, Pools
+from volutus.agent.storage.pools import PART, RELEASED, Entry, Pools, mark_of, settle
 from volutus.agent.storage.qcow2 import read_header
 from volutus.agent.storage.qemu_img import CONVERT_TIMEOUT_S, Limits, qemu_img
 from volutus.wire import BackupSpec, DiskSource, DiskSpec, ImageSpec, UploadSpec
 
 # A fresh qcow2 with its tables takes less than this.
 EMPTY_DISK_BYTES = 1 << 20
+# A move may be cut off by an end of the guest, which says nothing; as often as this it is the place's fault.
+MOVE_TRIES_MAX = 3
 
 
 def no_key(disk_id: str) -> bytes:
@@ -61,6 +63,7 @@ class DirectoryStorage:
 
     def disks(self) -> dict[str, DiskSeen]:
         seen = {}
+        coming = {entry.disk_id: entry.path.name for entry in self._pools.coming()}
         for entry in self._pools.entries().values():
             try:
                 size_bytes = _size(entry)
@@ -68,11 +71,14 @@ class DirectoryStorage:
             except FileNotFoundError:
                 continue
             if size_bytes is not None:
-                seen[entry.disk_id] = DiskSeen(size_bytes, allocated, entry.revision)
+                comes = coming.get(entry.disk_id, "")
+                seen[entry.disk_id] = DiskSeen(size_bytes, allocated, entry.revision, comes)
         return seen
 
     def create(self, spec: DiskSpec, fetch: Fetch, fill: Fill | None = None) -> None:
         path = self._pools.path(spec.pool, spec.id, spec.revision, spec.format)
+        # Whoever was filling one is gone: nobody has the disk open.
+        self.drop_move(spec.id)
         if path.exists():
             self._drop_outdated(spec.id)
             return
@@ -105,11 +111,45 @@ class DirectoryStorage:
     def grown(self, disk_id: str, size_bytes: int) -> None:
         """QEMU wrote the new size into the header itself."""
 
+    def prepare_move(self, spec: DiskSpec) -> DiskLocation:
+        path = self._pools.path(spec.pool, spec.id, spec.revision, spec.format)
+        place = Entry(spec.id, spec.revision, spec.format, path)
+        mark, message = mark_of(place), "The disk could not be moved."
+        entry = self._pools.find(spec.id)
+        try:
+            tries = len(mark.read_bytes()) if mark.exists() else 0
+            if tries >= MOVE_TRIES_MAX:
+                raise HostFault(f"The disk could not be moved: that was cut off {tries} times.")
+            self.drop_move(spec.id)
+            check_room(path.parent, _stored_bytes(entry.path))
+            mark.write_bytes(b"." * (tries + 1))
+            settle(path.parent)
+            key = self._keys(spec.id) if spec.encrypted else None
+            disk_tool.create(Disk(path, spec.format, key), _size(entry) or 0, message)
+            self._own(path)
+        except OSError as error:
+            raise HostFault(message, str(error)) from error
+        return DiskLocation(path, spec.format, spec.encrypted)
+
+    def moved(self, disk_id: str) -> None:
+        for entry in list(self._pools.coming(disk_id)):
+            mark_of(entry).unlink(missing_ok=True)
+            # Before the guest writes on, and before the other file goes.
+            settle(entry.path.parent)
+        self._drop_outdated(disk_id)
+
+    def drop_move(self, disk_id: str) -> None:
+        for entry in list(self._pools.coming(disk_id)):
+            entry.path.unlink(missing_ok=True)
+            mark_of(entry).unlink(missing_ok=True)
+
     def destroy(self, disk_id: str) -> None:
+        self.drop_move(disk_id)
         for entry in self._pools.of(disk_id):
             entry.path.unlink(missing_ok=True)
 
     def release(self, disk_id: str) -> None:
+        self.drop_move(disk_id)
         for entry in reversed(self._pools.of(disk_id)):
             os.rename(entry.path, entry.path.parent / RELEASED / f"{disk_id}.{entry.format}")
 
