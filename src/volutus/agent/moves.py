@@ -49,8 +49,8 @@ def next_step(scene: Scene, spec: DiskSpec, disk: DiskSeen) -> MoveAction | Crea
 
 
 def give_up(scene: Scene, disk_id: str, disk: DiskSeen) -> EndMove | AbortMove:
-    """What to do about a disk that is on the move and is to stay. Once the guest has gone over it is too late:
-    the new file is the disk. Pure."""
+    """What to do about a disk that is on the move and is to stay. Once the guest has gone over it is too
+    late: the new file is the disk. Pure."""
     holder = scene.opened.get(disk_id)
     guest = scene.seen.guests.get(holder or "")
     if holder is not None and guest is not None and disk.coming and guest.files.get(disk_id) == disk.coming:
