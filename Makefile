@@ -2,7 +2,7 @@
 PYTHON = .venv/bin/python
 RUN = ./volutus
 
-.PHONY: setup check test lock format client bench screenshots messages
+.PHONY: setup check test test-ceph lock format client bench screenshots messages
 
 setup:
 	@$(RUN) install --dev >/dev/null
@@ -23,8 +23,13 @@ client: setup
 
 # Those that drive real guests or start whole clouds need both cores for themselves.
 test: check client
-	$(PYTHON) -m pytest -n 2 -m "not machine and not live"
+	$(PYTHON) -m pytest -n 2 -m "not machine and not live and not ceph"
 	$(PYTHON) -m pytest -m "machine or live"
+
+# Volumes on a real Ceph cluster, made for the tests on this machine: 1.5 GiB of memory, some minutes.
+test-ceph: setup client
+	$(RUN) install --dev --ceph >/dev/null
+	$(PYTHON) -m pytest -m ceph --durations=10
 
 format: setup
 	$(PYTHON) -m ruff check --fix --quiet . ; $(PYTHON) -m ruff format .

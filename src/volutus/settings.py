@@ -33,6 +33,8 @@ class Settings:
     mail needs `smtp_server` (HOST:PORT) and `mail_from`. Drives are offered by FTP at `ftp_listen`
     (ADDR:PORT), by TLS with `ftp_certificate`, a file that has the key too; `ftp_passive_ports` are those of
     data (60000-60099). This host serves volumes by iSCSI at `iscsi_listen` (ADDR:PORT).
+    It keeps volumes in a Ceph cluster with `rbd_pools`, storage classes and the cluster's pools
+    (`ceph=volumes`); the other three say which cluster, and as whom.
     `clock_ahead_s` has a cloud for trials take the time for so much later, to see what a bill says then; it
     is never made less again."""
 
@@ -82,6 +84,10 @@ class Settings:
     ftp_certificate: str = ""
     ftp_passive_ports: str = ""
     iscsi_listen: str = ""
+    rbd_pools: str = ""
+    ceph_conf: str = "/etc/ceph/ceph.conf"
+    ceph_user: str = "volutus"
+    ceph_keyring: str = "/etc/ceph/ceph.client.volutus.keyring"
     clock_ahead_s: int = 0
     log_level: str = "info"
 

@@ -2,6 +2,7 @@
 
 import ctypes
 import dataclasses
+import functools
 import os
 import uuid
 from collections.abc import Iterator
@@ -25,8 +26,8 @@ from volutus.agent.network import Network
 from volutus.agent.network.ovs import OvsAccess, OvsNetwork
 from volutus.agent.network.simulated import SimulatedNetwork
 from volutus.agent.state import CaptureState
-from volutus.agent.storage import StorageBackend
-from volutus.agent.storage.directory import DirectoryStorage
+from volutus.agent.storage import Holder, StorageBackend
+from volutus.agent.storage.host_storage import HostStorage
 from volutus.agent.storage.simulated import SimulatedStorage
 from volutus.wire import (
     CpuTopology,
@@ -117,7 +118,7 @@ def real_rig() -> Iterator[Rig]:
         files = GuestFiles(config.state_dir, config.guest_view, QEMU_USER)
         access = LibvirtAccess(config.libvirt_uri, config.pid_dir)
         hypervisor = LibvirtHypervisor(access, Machine("tcg", 3000, offloads=False), files, None)
-        storage = DirectoryStorage(config.state_dir, QEMU_USER)
+        storage = HostStorage(config.state_dir, QEMU_USER)
         with entered(host.namespace):
             network = OvsNetwork(OvsAccess(config.ovs_database, config.bridge, config.instance))
             yield Rig(hypervisor, storage, network)
@@ -273,17 +274,20 @@ class TestHypervisor:
         source = DiskSource(disk_id=spec.disks[0].disk_id)
         made = DiskSpec(id=str(uuid.uuid4()), size_bytes=8 << 20, source=source)
 
-        def fill(target: Path) -> None:
-            rig.hypervisor.copy_disk(spec.id, str(source.disk_id), target)
-
+        holder = Holder(
+            functools.partial(rig.hypervisor.copy_disk, spec.id, str(source.disk_id)),
+            functools.partial(rig.hypervisor.at_rest, spec.id),
+        )
+        with holder.at_rest():
+            assert rig.hypervisor.guests()[spec.id].state is GuestState.RUNNING
         for _ in range(2):
-            rig.storage.create(made, rig.fetch, fill)
+            rig.storage.create(made, rig.fetch, holder)
         assert rig.storage.disks()[made.id].size_bytes == 8 << 20
         image = UploadSpec(id=str(uuid.uuid4()), disk_id=str(source.disk_id), format="raw")
-        rig.storage.capture(image, fill)
+        rig.storage.capture(image, holder)
         assert rig.storage.captures()[image.id] is CaptureState.MADE
         rig.storage.sent(image.id)
-        rig.storage.capture(image, fill)
+        rig.storage.capture(image, holder)
         assert rig.storage.captures()[image.id] is CaptureState.SENT
         rig.storage.drop_capture(image.id)
         assert image.id not in rig.storage.captures()
@@ -292,7 +296,9 @@ class TestHypervisor:
 
     def test_a_disk_that_is_not_plugged_in_is_not_copied(self, rig: Rig) -> None:
         spec = rig.started()
-        target = rig.storage.location(spec.disks[0].disk_id).path.with_suffix(".part")
+        place = rig.storage.location(spec.disks[0].disk_id).place
+        assert isinstance(place, Path)
+        target = place.with_suffix(".part")
         with pytest.raises(HostFault):
             rig.hypervisor.copy_disk(spec.id, str(uuid.uuid4()), target)
         rig.end(spec.id)
@@ -381,7 +387,7 @@ class TestNetwork:
 
     def test_traffic_is_counted_from_nothing(self, rig: Rig) -> None:
         card = rig.port("some-guest")
-        readings = rig.network.traffic({card.port_id: 1, "unknown": 2})
+        readings = rig.network.traffic({card.port_id: 1, "unknown": 2}, rig.network.carried())
         assert readings.keys() == {card.port_id}
         assert readings[card.port_id].sent_bytes == 0
         rig.network.unplug(card.port_id)
@@ -421,7 +427,7 @@ def test_a_half_made_port_is_seen_and_made_whole() -> None:
 
 @pytest.mark.machine
 def test_the_directory_survives_what_a_crash_leaves(tmp_path: Path) -> None:
-    storage = DirectoryStorage(tmp_path, QEMU_USER)
+    storage = HostStorage(tmp_path, QEMU_USER)
     (tmp_path / "disks" / "half.part").write_bytes(b"x")
     (tmp_path / "images" / "half.upload").write_bytes(b"x")
     assert storage.disks() == {}

@@ -22,7 +22,7 @@ from volutus.agent.iscsi.exports import TgtExports
 from volutus.agent.iscsi.layout import Layout
 from volutus.agent.network.simulated import SimulatedNetwork
 from volutus.agent.records import MemoryRecords
-from volutus.agent.storage.directory import DirectoryStorage, Options
+from volutus.agent.storage.host_storage import HostStorage, Options
 from volutus.wire import (
     Assignment,
     Desired,
@@ -95,7 +95,7 @@ class Served:
         self.log = (directory / "log").open("ab")
         self.asked: list[str] = []
         self.now, self.orders, self.generation = 0.0, {}, 0
-        self.storage = DirectoryStorage(directory, QEMU_USER, Options(keys=lambda _: DISK_KEY))
+        self.storage = HostStorage(directory, QEMU_USER, Options(keys=lambda _: DISK_KEY))
         self.start_service()
         self.start_agent()
 
@@ -283,7 +283,7 @@ def test_real_disks_to_a_real_initiator(served: Served) -> None:
     assert "wrote" not in session.tell("write -P 0x22 0 64k", 2)
     session.end()
     assert "read 4096" not in served.io("e-plain", "read 0 4k")
-    image = str(served.storage.location("plain").path)
+    image = str(served.storage.location("plain").place)
     patterns = ["-c", "read -P 0x5a 1M 2M", "-c", "read -P 0x11 0 64k"]
     read = subprocess.run(["qemu-io", "-f", "qcow2", *patterns, image], capture_output=True, text=True)
     assert read.returncode == 0 and "Pattern" not in read.stdout, read.stdout + read.stderr

@@ -1,6 +1,7 @@
 """A guest with a real operating system on a real host: what needs the guest's help."""
 
 import hashlib
+import re
 import time
 import uuid
 from collections.abc import Iterator
@@ -19,6 +20,18 @@ from volutus.wire import DiskSource, DiskSpec, Gone, GuestDisk, GuestSpec, Guest
 pytestmark = pytest.mark.machine
 
 BOOT_S = 240
+EPHEMERAL = DiskSpec(id=str(uuid.uuid4()), size_bytes=3 << 30, filesystem="ext4", label="ephemeral0")
+SWAP = DiskSpec(id=str(uuid.uuid4()), size_bytes=64 * MIB, filesystem="swap")
+# What the guest makes of its disks besides the root, told where it can be read.
+USER_DATA = """#!/bin/sh
+{
+    mount -o ro /dev/vdb /mnt && echo "ephemeral $(df -k /mnt | tail -1 | cut -c1-8) $(blkid /dev/vdb)"
+    swapon /dev/vdc && echo "swap $(grep SwapTotal /proc/meminfo | tr -s ' ')"
+    echo "sectors $(cat /sys/block/vdb/size) $(cat /sys/block/vdc/size)"
+    umount /mnt; swapoff /dev/vdc
+    echo user-data-ran-$(hostname)
+} > /dev/console
+"""
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +69,12 @@ def booted(plane: ControlPlane, image: BuiltImage) -> GuestSpec:
     disk_id, guest_id = str(uuid.uuid4()), str(uuid.uuid4())
     disk = source(image.disk, "disk", image.disk_format)
     plane.order(DiskSpec(id=disk_id, size_bytes=image.min_disk_gib << 30, source=disk))
+    for local in (EPHEMERAL, SWAP):
+        plane.order(local)
+    disks = [
+        GuestDisk(disk_id=key, target=target, serial=key[:20])
+        for key, target in ((disk_id, "vda"), (EPHEMERAL.id, "vdb"), (SWAP.id, "vdc"))
+    ]
     spec = GuestSpec(
         id=guest_id,
         name="first",
@@ -63,11 +82,11 @@ def booted(plane: ControlPlane, image: BuiltImage) -> GuestSpec:
         cores=1,
         mhz=100_000,
         memory_mib=max(192, image.min_ram_mib),
-        disks=[GuestDisk(disk_id=disk_id, target="vda", serial=disk_id[:20])],
+        disks=disks,
         nics=[make_nic()],
         metadata={
             "openstack/latest/meta_data.json": f'{{"uuid": "{guest_id}", "hostname": "first.local"}}',
-            "openstack/latest/user_data": "#!/bin/sh\necho user-data-ran-$(hostname) > /dev/console\n",
+            "openstack/latest/user_data": USER_DATA,
         },
         kernel_image=source(image.kernel, "kernel", "aki"),
         ramdisk_image=source(image.ramdisk, "ramdisk", "ari"),
@@ -89,8 +108,12 @@ def logins(plane: ControlPlane, spec: GuestSpec) -> int:
     return plane.consoles.get(spec.id, b"").count(b"login:")
 
 
-def test_it_reads_the_config_drive_and_the_console_is_shipped(plane: ControlPlane, booted: GuestSpec) -> None:
+def test_it_reads_the_config_drive_and_finds_its_disks(plane: ControlPlane, booted: GuestSpec) -> None:
     plane.wait_for("user data", lambda: b"user-data-ran-first" in plane.consoles[booted.id], 60)
+    said = plane.consoles[booted.id].decode(errors="replace").replace("\r", "")
+    assert re.search(r"^ephemeral .*LABEL=\"ephemeral0\".*TYPE=\"ext4\"", said, re.M), said
+    assert f"swap SwapTotal: {64 * 1024 - 4} kB" in said
+    assert f"sectors {3 << 21} {64 << 11}" in said
 
 
 def test_a_disk_and_a_card_are_plugged_and_let_go(plane: ControlPlane, booted: GuestSpec) -> None:
@@ -98,7 +121,7 @@ def test_a_disk_and_a_card_are_plugged_and_let_go(plane: ControlPlane, booted: G
     disk_id = str(uuid.uuid4())
     plane.order(DiskSpec(id=disk_id, size_bytes=8 * MIB))
     card = make_nic(12)
-    disk = GuestDisk(disk_id=disk_id, target="vdb", serial=disk_id[:20])
+    disk = GuestDisk(disk_id=disk_id, target="vdd", serial=disk_id[:20])
     plane.order(replace(before, disks=[*before.disks, disk], nics=[*before.nics, card]))
     seen = settled(plane, booted, GuestState.RUNNING)
     assert disk_id in seen.disks and card.port_id in seen.nics

@@ -8,6 +8,12 @@ import pytest
 from tests.sim.world import World
 
 TURNS = 25
+# Placed servers that have claimed more or less than their own disks take.
+CLAIMED = """
+    SELECT c.consumer_id, c.disk_gib, sum(d.size_gib) FROM claims c
+    JOIN volumes v ON v.server_id = c.consumer_id JOIN volume_disks d ON d.id = v.id
+    WHERE d.removed_at IS NULL GROUP BY 1, 2 HAVING sum(d.size_gib) <> c.disk_gib
+"""
 
 
 def _seeds() -> range:
@@ -32,10 +38,13 @@ def check_settled(world: World) -> None:
         status = server.status
         told = (world.seed, server.id, status, server.guest)
         assert status.task_state is None, told
-        assert status.name in ("ACTIVE", "PAUSED", "SHUTOFF", "ERROR", "DELETED"), told
+        assert status.name in ("ACTIVE", "PAUSED", "SHUTOFF", "ERROR", "DELETED", "VERIFY_RESIZE"), told
         assert status.name != "ERROR" or server.fault.message, told
         # The control plane's word is the machines' word, and no server runs twice.
-        expected = [server.guest.host_id] if status.name in ("ACTIVE", "PAUSED") else []
+        runs = status.name in ("ACTIVE", "PAUSED") or (
+            status.name == "VERIFY_RESIZE" and server.power == "on"
+        )
+        expected = [server.guest.host_id] if runs else []
         if status.name != "ERROR":
             assert running.get(server.id, []) == expected, told
     owners = {server.id for server in world.found() if server.deleted_at is None}
@@ -49,10 +58,21 @@ def check_settled(world: World) -> None:
     assert world.column(metered) == {one for one in running if one in owners}, world.seed
     assert world.column("SELECT server_id FROM volumes WHERE server_id IS NOT NULL") == owners, world.seed
     check_plugged(world)
+    check_disks(world)
     # An image is whole or gone, and no host keeps a copy for it.
     assert world.value("SELECT count(*) FROM volume_uploads") == 0, world.seed
     assert world.column("SELECT status FROM images") <= {"active", "deleted"}, world.seed
     assert all(not machine.storage.captures() for machine in world.machines), world.seed
+
+
+def check_disks(world: World) -> None:
+    """What is claimed is what there is; hosts have each disk in its newest revision, and no other."""
+    differing = world.rows(CLAIMED)
+    settled = {server.id for server in world.found() if server.step is None and server.fault is None}
+    assert not [row for row in differing if row[0] in settled], (world.seed, differing)
+    wanted = dict(world.rows("SELECT id, revision FROM volume_disks WHERE made_at IS NOT NULL"))
+    there = {key: disk.revision for one in world.machines for key, disk in one.storage.disks().items()}
+    assert there == wanted, world.seed
 
 
 def check_plugged(world: World) -> None:

@@ -24,6 +24,7 @@ from volutus.agent.network.simulated import SimulatedNetwork
 from volutus.agent.records import MemoryRecords
 from volutus.agent.storage.simulated import SimulatedStorage
 from volutus.compute import ServerOrder, actions
+from volutus.compute.flavors import Flavor
 from volutus.compute.rebuilds import Rebuild
 from volutus.db import Database, Tx
 from volutus.errors import NotFound, VolutusError
@@ -37,6 +38,8 @@ EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 LEASE_S = 60.0
 # Turns after the last fault until everything must be as it should be; each is some seconds of the clock.
 QUIET_TURNS = 60
+# Flavors with ephemeral disks and swap, each with more of either than the one before.
+LOCAL = ("local-1", "local-2")
 _MOVING = """
     SELECT 1 FROM volume_disks WHERE removed_at IS NOT NULL OR made_at IS NULL AND host_id IS NOT NULL
     UNION ALL SELECT 1 FROM volume_uploads
@@ -186,6 +189,9 @@ class World:
             compute.bootstrap(tx)
             add_image(tx)
             add_network(tx, self.caller)
+            for size, name in enumerate(LOCAL, 1):
+                made = Flavor(name, name, 1, 256, 1, ephemeral_gib=size, swap_mib=64 * size)
+                compute.flavors.create(tx, self.caller, made)
             quota.set_limits(
                 tx,
                 self.caller.project_id,
@@ -277,6 +283,8 @@ class World:
                 + [self.delete, self.power, self.power, self.reboot, self.plug, self.unplug]
                 + [
                     self.rebuild,
+                    self.resize,
+                    self.end_resize,
                     self.image,
                     self.guest_stops,
                     self.silence,
@@ -291,7 +299,7 @@ class World:
                 continue
 
     def create(self) -> None:
-        flavor = self.dice.choice(["c1", "c2", "1000mhz-1c-900m-1g"])
+        flavor = self.dice.choice(["c1", "c2", "1000mhz-1c-900m-1g", *LOCAL])
         order = ServerOrder("s", flavor, "micro", count=self.dice.choice((1, 1, 3)))
         with self.database.begin() as tx:
             self.servers += [server.id for server in compute.orders.create(tx, self.caller, order)]
@@ -306,7 +314,14 @@ class World:
         self._act(actions.reboot, hard=self.dice.random() < 0.5)
 
     def rebuild(self) -> None:
-        self._act(compute.rebuilds.rebuild, wanted=Rebuild("micro"))
+        wanted = Rebuild("micro", preserve_ephemeral=self.dice.random() < 0.5)
+        self._act(compute.rebuilds.rebuild, wanted=wanted)
+
+    def resize(self) -> None:
+        self._act(compute.resizes.resize, flavor_id=self.dice.choice(("c1", *LOCAL)))
+
+    def end_resize(self) -> None:
+        self._act(self.dice.choice((compute.resizes.confirm, compute.resizes.revert)))
 
     def image(self) -> None:
         self._act(compute.images.create, name="copy", metadata={})
@@ -366,6 +381,10 @@ class World:
     def value(self, sql: str):
         with self.database.read() as tx:
             return tx.value(text(sql))
+
+    def rows(self, sql: str) -> list[tuple]:
+        with self.database.read() as tx:
+            return [tuple(row) for row in tx.rows(text(sql))]
 
     def column(self, sql: str) -> set[str]:
         with self.database.read() as tx:

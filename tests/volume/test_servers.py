@@ -30,9 +30,10 @@ def ordered_volume(database, caller, settle, **order):
     return volume_id
 
 
-def targets(database):
+def targets(database, **how):
     with database.begin() as tx:
-        return [(disk.disk_id, disk.target, disk.boot_index) for disk in volume.guest_disks(tx, SERVER)]
+        found = volume.guest_disks(tx, SERVER, **how)
+    return [(disk.disk_id, disk.target, disk.boot_index) for disk in found]
 
 
 def test_a_root_disk_waits_for_its_place_and_is_no_tenants_volume(database, caller, agent, settle):
@@ -136,7 +137,9 @@ def test_a_rescue_disk_comes_first_and_goes_again(database, caller, agent, settl
     with database.begin() as tx:
         volume.begin_attach(tx, caller, data, SERVER, "/dev/vdb")
     rescue = ordered_root(database, caller, Role.RESCUE)
-    assert targets(database) == [(rescue, "vda", 0), (root, "vdc", None), (data, "vdb", None)]
+    first = targets(database, rescue_first=True)
+    assert first == [(rescue, "vda", 0), (root, "vdc", None), (data, "vdb", None)]
+    assert targets(database) == [(root, "vda", 0), (data, "vdb", None), (rescue, "vdc", None)]
     with database.begin() as tx:
         volume.discard(tx, SERVER, Role.RESCUE)
     assert targets(database) == [(root, "vda", 0), (data, "vdb", None)]
@@ -157,7 +160,7 @@ def test_a_resized_server_has_a_larger_root(database, caller, agent, settle):
         volume.place(tx, [root], agent.host_id)
     settle()
     with database.begin() as tx:
-        volume.grow_root(tx, SERVER, 5)
+        volume.grow_own(tx, root, 5)
     settle()
     assert agent.desired()[root].spec.size_bytes == 5 * GIB
 

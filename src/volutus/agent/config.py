@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from volutus.agent import devices
+from volutus.agent.storage.pools import FIRST
 
 FILE_NAME = "agent.toml"
+# As `rbd` and QEMU take them without quoting.
+_CEPH_POOL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,60}")
 _POOL = re.compile(r"[a-z][a-z0-9-]{0,30}")
 
 
@@ -33,7 +36,9 @@ class AgentConfig:
     chooses by accelerator. `pools` names, with commas between, directories below `state_dir` that are
     storage classes besides the first. `backup_dir` is the backup target. `pci_devices` are those that guests
     get for themselves, by class: `gpu=10de:2204, fpga=10ee:5000`. Disks are served by iSCSI at `iscsi_listen`
-    (ADDR:PORT); without it they are not.
+    (ADDR:PORT); without it they are not. `rbd_pools` are storage classes in a Ceph cluster with their pools
+    there, `ceph=volumes, fast=nvme`; the cluster is that of `ceph_conf`, which `ceph_user` enters with
+    `ceph_keyring`.
     """
 
     control_plane: str
@@ -60,6 +65,10 @@ class AgentConfig:
     backup_dir: Path = Path("backups")
     pci_devices: str = ""
     iscsi_listen: str = ""
+    rbd_pools: str = ""
+    ceph_conf: Path = Path("/etc/ceph/ceph.conf")
+    ceph_user: str = "volutus"
+    ceph_keyring: Path = Path("/etc/ceph/ceph.client.volutus.keyring")
     heartbeat_s: float = 10.0
     log_level: str = "info"
 
@@ -72,6 +81,11 @@ class AgentConfig:
     def pool_names(self) -> tuple[str, ...]:
         """Names of the pools besides the first."""
         return tuple(name.strip() for name in self.pools.split(",") if name.strip())
+
+    @property
+    def ceph_pools(self) -> dict[str, str]:
+        """Storage classes in Ceph, with the pools there."""
+        return _rbd_pools(self.rbd_pools)
 
     @property
     def iscsi_portal(self) -> str:
@@ -115,6 +129,7 @@ def parse(values: dict[str, Any], directory: Path) -> AgentConfig:
             raise BadConfig(f"{name} should be {_ACCEPTED[field.type]}")
         typed[name] = value
     _check_pools(typed["pools"])
+    _check_rbd_pools(typed["rbd_pools"], typed["pools"])
     try:
         devices.parse(typed["pci_devices"])
     except ValueError as error:
@@ -126,6 +141,21 @@ def _check_pools(text: str) -> None:
     for name in text.split(","):
         if name.strip() and not _POOL.fullmatch(name.strip()):
             raise BadConfig(f"pools: {name.strip()!r} is no name of a directory")
+
+
+def _rbd_pools(text: str) -> dict[str, str]:
+    pairs = (one.partition("=") for one in text.split(",") if one.strip())
+    return {name.strip(): pool.strip() for name, _, pool in pairs}
+
+
+def _check_rbd_pools(text: str, directories: str) -> None:
+    found = _rbd_pools(text)
+    taken = {FIRST, *(name.strip() for name in directories.split(","))}
+    for name, pool in found.items():
+        if not _POOL.fullmatch(name) or name in taken or not _CEPH_POOL.fullmatch(pool):
+            raise BadConfig(f"rbd_pools: {name}={pool} is no CLASS=POOL, or the class is a directory's")
+    if len(set(found.values())) < len(found):
+        raise BadConfig("rbd_pools: each class needs a pool of its own")
 
 
 def _normal(path: Path) -> Path:

@@ -52,17 +52,18 @@ from volutus.agent.actions import (
 from volutus.agent.adjusting import adjust
 from volutus.agent.commands import Commands
 from volutus.agent.converge import EXPORT, GUEST, Plan
+from volutus.agent.copying import copy
 from volutus.agent.faults import HostFault
 from volutus.agent.hypervisor import Hypervisor, StartOrder
 from volutus.agent.iscsi import Exports
 from volutus.agent.moves import carry_out
 from volutus.agent.network import Network
-from volutus.agent.records import RecordStore
+from volutus.agent.records import KeptLabels, RecordStore
 from volutus.agent.remembering import Moment, note
 from volutus.agent.reporting import Failure, Item, Key, Reporter, Sight, items
 from volutus.agent.serving import serve
 from volutus.agent.state import HostSeen, PortCounted, Record
-from volutus.agent.storage import DiskLocation, Fetch, Fill, Send, StorageBackend
+from volutus.agent.storage import DiskLocation, Fetch, Holder, RbdImage, Send, StorageBackend
 from volutus.wire import (
     Assignment,
     CheckSpec,
@@ -110,6 +111,7 @@ class Host:
         self._wall = wall
         self._lock = threading.Lock()
         self._records = drivers.records.load()
+        self._labels = KeptLabels(drivers.records)
         self._orders: dict[Key, Assignment] = {}
         self._applied: dict[Key, int] = {}
         self._failures: dict[str, Failure] = {}
@@ -211,7 +213,9 @@ class Host:
         specs = [order.spec for order in self._orders.values() if isinstance(order.spec, GuestSpec)]
         marks = {nic.port_id: nic.traffic_mark for spec in specs for nic in spec.nics}
         run = self._wall().astimezone(UTC).isoformat()
-        readings = self._drivers.network.traffic({port: marks.get(port, 0) for port in wanted})
+        carried = self._drivers.network.carried()
+        self._labels.read(carried, run)
+        readings = self._drivers.network.traffic({port: marks.get(port, 0) for port in wanted}, carried)
         self._handshakes = self._drivers.network.handshakes()
         for guest_id, guest in alive.items():
             if (GUEST, guest_id) not in self._orders:
@@ -269,10 +273,8 @@ class Host:
                 self._act_on_disk(action)
             case BeginMove() | EndMove() | AbortMove():
                 carry_out(action, self._drivers.hypervisor, self._drivers.storage)
-            case BackUpDisk() | DropBackup():
-                self._act_on_backup(action)
-            case CaptureDisk() | SendCapture() | DropCapture():
-                self._act_on_capture(action)
+            case BackUpDisk() | DropBackup() | CaptureDisk() | SendCapture() | DropCapture():
+                copy(action, self._drivers.storage, self._drivers.send, self._holder)
             case CacheImage(spec):
                 self._drivers.storage.cache(spec, self._drivers.fetch)
             case DropImage(image_id):
@@ -320,7 +322,7 @@ class Host:
         match action:
             case CreateDisk(spec, guest_id):
                 source = spec.source.disk_id if spec.source else None
-                storage.create(spec, self._drivers.fetch, self._fill(guest_id, source or ""))
+                storage.create(spec, self._drivers.fetch, self._holder(guest_id, source or ""))
             case GrowDisk(disk_id, size_bytes, guest_id):
                 if guest_id is None:
                     storage.grow(disk_id, size_bytes)
@@ -332,38 +334,22 @@ class Host:
             case ReleaseDisk(disk_id):
                 storage.release(disk_id)
 
-    def _act_on_backup(self, action: BackUpDisk | DropBackup) -> None:
-        storage = self._drivers.storage
-        match action:
-            case BackUpDisk(spec, guest_id):
-                storage.back_up(spec, self._fill(guest_id, spec.disk_id))
-            case DropBackup(backup_id):
-                storage.drop_backup(backup_id)
-
-    def _act_on_capture(self, action: CaptureDisk | SendCapture | DropCapture) -> None:
-        storage = self._drivers.storage
-        match action:
-            case CaptureDisk(spec, guest_id):
-                storage.capture(spec, self._fill(guest_id, spec.disk_id))
-            case SendCapture(image_id):
-                self._drivers.send(image_id, storage.captured(image_id))
-                storage.sent(image_id)
-            case DropCapture(image_id):
-                storage.drop_capture(image_id)
-
-    def _fill(self, holder: str | None, disk_id: str) -> Fill | None:
-        """How to copy a disk that a guest has open, or an export; None for one that nobody has."""
+    def _holder(self, holder: str | None, disk_id: str) -> Holder | None:
+        """The guest that has a disk open, or the export; None for one that nobody has."""
         if holder is None:
             return None
         if (EXPORT, holder) in self._orders:
             encrypted = self._drivers.storage.location(disk_id).encrypted
-            return functools.partial(self._drivers.exports.copy_disk, holder, encrypted=encrypted)
-        return functools.partial(self._drivers.hypervisor.copy_disk, holder, disk_id)
+            return Holder(functools.partial(self._drivers.exports.copy_disk, holder, encrypted=encrypted))
+        hypervisor = self._drivers.hypervisor
+        return Holder(
+            copy=functools.partial(hypervisor.copy_disk, holder, disk_id),
+            at_rest=functools.partial(hypervisor.at_rest, holder),
+        )
 
     def _serve_export(self, spec: ExportSpec) -> None:
-        location = self._drivers.storage.location(spec.disk_id)
-        key = self._drivers.storage.key(spec.disk_id) if location.encrypted else None
-        self._drivers.exports.serve(spec, location, key)
+        storage = self._drivers.storage
+        self._drivers.exports.serve(spec, storage.location(spec.disk_id), storage.keys(spec.disk_id))
 
     def _start(self, spec: GuestSpec) -> None:
         storage, network = self._drivers.storage, self._drivers.network
@@ -393,10 +379,13 @@ class Host:
         )
 
     def _located(self, disk_id: str) -> DiskLocation:
-        """Where a disk is; the hypervisor has the key of an encrypted one when this returns."""
+        """Where a disk is; the hypervisor has the keys that it takes when this returns."""
         location = self._drivers.storage.location(disk_id)
-        if location.encrypted:
-            self._drivers.hypervisor.keep_key(disk_id, self._drivers.storage.key(disk_id))
+        keys = self._drivers.storage.keys(disk_id)
+        if keys.disk is not None:
+            self._drivers.hypervisor.keep_key(disk_id, keys.disk)
+        if keys.cluster is not None and isinstance(location.place, RbdImage):
+            self._drivers.hypervisor.keep_cluster_key(location.place, keys.cluster)
         return location
 
     def _ask_shutdown(self, guest_id: str, now: float) -> None:
@@ -439,6 +428,7 @@ class Host:
             checks=self._drivers.network.checked(),
             handshakes=self._handshakes,
             exports=self._seen.exports,
+            labels=self._labels.counts,
         )
         return {key: self._with_sockets(item) for key, item in items(sight).items()}
 

@@ -33,7 +33,8 @@ from volutus.agent.network.ovs import OvsAccess, OvsNetwork
 from volutus.agent.records import FileRecords
 from volutus.agent.runner import Parts, Runner
 from volutus.agent.state import Record
-from volutus.agent.storage.directory import DirectoryStorage, Options
+from volutus.agent.storage.host_storage import HostStorage, Options
+from volutus.agent.storage.rbd import Ceph
 from volutus.wire import HostFacts
 
 log = logging.getLogger(__name__)
@@ -89,8 +90,13 @@ def build(config: AgentConfig) -> Runner:
 
     watch = PidWatch(hint)
     hypervisor = _hypervisor(config, processor, watch)
-    options = Options(config.pool_names, lambda disk_id: Channel(config).key(disk_id), config.backup_dir)
-    storage = DirectoryStorage(config.state_dir, config.qemu_user, options)
+    options = Options(
+        pools=config.pool_names,
+        keys=lambda disk_id: Channel(config).key(disk_id),
+        backups=config.backup_dir,
+        ceph=_ceph(config),
+    )
+    storage = HostStorage(config.state_dir, config.qemu_user, options)
     access = OvsAccess(config.ovs_database, config.bridge, config.instance)
     network = OvsNetwork(access, hint, lambda guest_id, told: Channel(config).guest_password(guest_id, told))
     drivers = Drivers(
@@ -110,7 +116,9 @@ def build(config: AgentConfig) -> Runner:
     host = Host(drivers, facts.boot_id(), functools.partial(datetime.now, UTC))
 
     def measure() -> HostFacts:
-        changing = facts.Changing(storage.pools(), hypervisor.version(), network.chassis())
+        changing = facts.Changing(
+            storage.pools(), storage.own_rooms(), hypervisor.version(), network.chassis()
+        )
         return facts.host_facts(config, processor, changing)
 
     runner = Runner(
@@ -166,6 +174,13 @@ def _hypervisor(config: AgentConfig, known: facts.Processor, watch: PidWatch | N
     )
     files = GuestFiles(config.state_dir, config.guest_view, config.qemu_user)
     return LibvirtHypervisor(LibvirtAccess(config.libvirt_uri, config.pid_dir), machine, files, watch)
+
+
+def _ceph(config: AgentConfig) -> Ceph | None:
+    if not config.rbd_pools:
+        return None
+    host_id = config.trusted_host_id or enrolment.host_id(config)
+    return Ceph(config.ceph_pools, config.ceph_conf, config.ceph_keyring, config.ceph_user, host_id)
 
 
 def _records(config: AgentConfig) -> FileRecords:

@@ -63,8 +63,9 @@ def carry_out(action: MoveAction, hypervisor: Hypervisor, storage: StorageBacken
     match action:
         case BeginMove(spec, guest_id):
             target = storage.prepare_move(spec)
-            if target.encrypted:
-                hypervisor.keep_key(spec.id, storage.key(spec.id))
+            key = storage.keys(spec.id).disk
+            if key is not None:
+                hypervisor.keep_key(spec.id, key)
             hypervisor.begin_move(guest_id, spec.id, target)
         case EndMove(disk_id, guest_id, file):
             hypervisor.end_move(guest_id, disk_id, file, partial(storage.moved, disk_id))

@@ -20,6 +20,7 @@ from volutus.agent.converge import (
     Plan,
     Records,
 )
+from volutus.agent.label_counts import LabelCounts
 from volutus.agent.remembering import should_run
 from volutus.agent.state import BackupSeen, CaptureState, DiskSeen, GuestSeen, ImageSeen, Record
 from volutus.wire import (
@@ -36,6 +37,7 @@ from volutus.wire import (
     GuestObserved,
     GuestSpec,
     GuestState,
+    MarksObserved,
     NicCounters,
     Power,
     UploadObserved,
@@ -51,12 +53,15 @@ Item = (
     | CheckObserved
     | VpnObserved
     | ExportObserved
+    | MarksObserved
     | Gone
 )
 Key = tuple[str, str]
 
 # Of the cache there is one thing to say.
 CACHE: Key = ("cache", "")
+# Nor of what the switch counted for labels.
+MARKS: Key = ("marks", "")
 
 # An agent tries this often before it calls a guest or a disk failed; it goes on trying after that.
 FAILURES_UNTIL_REPORTED = 3
@@ -91,12 +96,13 @@ class Sight:
     checks: Mapping[str, bool] = field(default_factory=dict)
     handshakes: Mapping[str, dict[str, int]] = field(default_factory=dict)
     exports: Mapping[str, ExportSpec | None] = field(default_factory=dict)
+    labels: LabelCounts = LabelCounts()  # noqa: RUF009 - it is frozen
 
 
 def items(sight: Sight) -> dict[Key, Item]:
     """Everything there is to say, by kind and id. Not said: a disk or an upload that is to go and is not gone
     yet."""
-    said: dict[Key, Item] = {CACHE: _cache(sight)}
+    said: dict[Key, Item] = {CACHE: _cache(sight), MARKS: sight.labels.observed()}
     said |= {(gone.what, gone.id): gone for gone in sight.plan.gone}
     for key, order in sight.orders.items():
         if key in said:
@@ -277,6 +283,8 @@ def without_meters(item: Item) -> Item:
     if isinstance(item, CacheObserved):
         unused = [msgspec.structs.replace(image, used_at=0) for image in item.images]
         return CacheObserved(images=unused)
+    if isinstance(item, MarksObserved):
+        return MarksObserved()
     if isinstance(item, VpnObserved):
         return msgspec.structs.replace(item, handshakes={})
     return item

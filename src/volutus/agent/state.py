@@ -7,6 +7,7 @@ a crash before or after the write leads to the same end: see `converge.note`.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import NamedTuple
 
 from volutus.wire import ExportSpec, GuestState, MetadataPort, VpnSpec
 
@@ -174,6 +175,22 @@ class OutsideCounted:
             before = self.last.get(flow, 0)
             added += total - before if total >= before else total
         return OutsideCounted(self.run, self.total + added, dict(flows))
+
+
+class Carried(NamedTuple):
+    """What a flow of the switch, or all flows with a mark, carried; bytes are those of whole frames."""
+
+    bytes: int = 0
+    packets: int = 0
+
+    def since(self, before: "Carried | None") -> "Carried":
+        """What came after `before`; less than that means a flow made anew."""
+        if before is None or self.bytes < before.bytes or self.packets < before.packets:
+            return self
+        return Carried(self.bytes - before.bytes, self.packets - before.packets)
+
+    def plus(self, more: "Carried") -> "Carried":
+        return Carried(self.bytes + more.bytes, self.packets + more.packets)
 
 
 @dataclass(frozen=True)

@@ -68,6 +68,7 @@ def _add_lifecycle(commands: Commands) -> None:
     )
     install = _command(commands, "install", lifecycle.install, "only install packages, start nothing")
     install.add_argument("--dev", action="store_true", help="also what tests and checks need")
+    install.add_argument("--ceph", action="store_true", help="also what volumes in Ceph need")
 
 
 def _add_operation(commands: Commands) -> None:

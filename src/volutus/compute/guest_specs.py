@@ -1,5 +1,6 @@
 """The order for a host: what a server's guest should be, from the server's row, its disks and its cards."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from msgspec.structs import replace
@@ -11,7 +12,8 @@ from volutus.compute.instance_data import Addresses
 from volutus.compute.servers import Server
 from volutus.compute.steps import Step
 from volutus.db import Tx
-from volutus.wire import DiskSource, GuestSpec, Power
+from volutus.volume import Role
+from volutus.wire import DiskSource, GuestDisk, GuestSpec, Power
 
 # Nova's default, and long enough for a guest that writes out its caches.
 SHUTDOWN_TIMEOUT_S = 60
@@ -22,7 +24,8 @@ def spec_of(tx: Tx, server: Server) -> GuestSpec:
     shape = shape_of(server)
     machine = hardware.of(shape)
     nics = [replace(nic, model=hardware.nic_model(shape)) for nic in network.guest_nics(tx, server.id)]
-    disks = hardware.placed(shape, machine, volume.guest_disks(tx, server.id))
+    own = volume.guest_disks(tx, server.id, rescue_first=rescue_disks.is_first(server))
+    disks = rescue_disks.arranged(server, hardware.placed(shape, machine, own))
     boot = server.step_data if rescue_disks.is_booting_rescue(server) else _own_boot(server)
     return GuestSpec(
         id=server.id,
@@ -31,13 +34,13 @@ def spec_of(tx: Tx, server: Server) -> GuestSpec:
         cores=server.cores,
         mhz=server.mhz,
         memory_mib=server.memory_mib,
-        disks=rescue_disks.arranged(server, disks),
+        disks=disks,
         nics=nics,
         soft_reboots=server.soft_reboots,
         hard_reboots=server.hard_reboots,
         shutdown_timeout_s=_shutdown_timeout_s(server),
         config_drive=server.config_drive,
-        metadata=instance_data.tree(server, nics, _addresses(tx, server)),
+        metadata=instance_data.tree(server, nics, _addresses(tx, server), _devices(tx, server, disks)),
         kernel_image=_source(boot["kernel"]),
         ramdisk_image=_source(boot["ramdisk"]),
         kernel_command_line=boot["command_line"],
@@ -64,6 +67,19 @@ def _addresses(tx: Tx, server: Server) -> Addresses:
     public = next((address.ip for address in version_4 if address.type == "floating"), "")
     names = network.security_groups_of(tx, [server.id]).get(server.id, [])
     return Addresses(local, public, tuple(names))
+
+
+def _devices(tx: Tx, server: Server, disks: Sequence[GuestDisk]) -> dict[str, str]:
+    """The disks that the metadata name, and their devices: the one booted from, ephemeral disks and swap."""
+    if not disks:
+        return {}
+    found = {"root": next((disk.target for disk in disks if disk.boot_index == 0), disks[0].target)}
+    if server.ephemeral_gib or server.swap_mib:
+        targets = {disk.disk_id: disk.target for disk in disks}
+        own = volume.own_disks(tx, [server.id])[server.id]
+        local = [disk for disk in own if disk.role in (Role.EPHEMERAL, Role.SWAP)]
+        found |= {disk.label or disk.role.value: targets[disk.id] for disk in local}
+    return found
 
 
 def _shutdown_timeout_s(server: Server) -> int:

@@ -2,14 +2,18 @@
 
 The server only asks, and follows: the image is its tenant's from the order on, and is made by an upload of
 the volume domain. While it is under way `image_task` says how far it is.
+
+Of a server that boots from a volume there is nothing to upload: its volumes are snapshotted, and the image
+names the snapshots, as Nova's does. A backup is a copy of the root disk there too, since what it is for is to
+outlive the volumes.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from volutus import audit, image, volume
-from volutus.compute import actions, history, orders, reports, servers
+from volutus.compute import actions, history, image_devices, orders, reports, servers
 from volutus.compute.faults import WrongState
 from volutus.compute.servers import Server
 from volutus.db import Page, SortKey, Tx
@@ -18,12 +22,12 @@ from volutus.identity import Caller
 from volutus.identity.caller import CLOUD
 from volutus.image import Image, ImageFields
 from volutus.reconcile import wake
-from volutus.volume import UploadOrder
+from volutus.volume import SnapshotOrder, UploadOrder
 
 _STATES = frozenset({"active", "stopped", "paused", "suspended"})
 # Properties of the image a server was made from that are not its copy's: what tells a built image from a
 # tenant's, and what Nova itself says of each snapshot anew.
-_NOT_INHERITED = ("volutus_recipe", "volutus_build")
+_NOT_INHERITED = ("volutus_recipe", "volutus_build", *image_devices.PROPERTIES)
 # How many backups of its kind a backup leaves, kept with it until it is there.
 ROTATION = "volutus_backup_rotation"
 # More backups of one kind than anyone keeps; what is over goes with the next one.
@@ -50,19 +54,46 @@ def back_up(tx: Tx, caller: Caller, server_id: str, wanted: Backup) -> Image | N
         audit.record(tx, caller, "createBackup", "compute.server", server_id, {"kind": wanted.kind})
         return None
     kept = {"image_type": "backup", "backup_type": wanted.kind, ROTATION: str(wanted.rotation)}
-    return create(tx, caller, server_id, wanted.name, {**wanted.metadata, **kept})
+    server = _idle(tx, caller, server_id, wanted.metadata)
+    return _begin_copy(tx, caller, server, wanted.name, {**wanted.metadata, **kept})
 
 
 def create(tx: Tx, caller: Caller, server_id: str, name: str, metadata: Mapping[str, str]) -> Image:
-    """Order an image of the server's root disk. Raises WrongState, TooMany, QuotaExceeded."""
+    """Order an image of the server's root disk, or snapshots of its volumes and an image that names them.
+    Raises WrongState, TooMany, QuotaExceeded."""
+    server = _idle(tx, caller, server_id, metadata)
+    if server.root_volume_gib:
+        return _begin_copy(tx, caller, server, name, metadata)
+    return _describe(tx, caller, server, name, metadata)
+
+
+def _idle(tx: Tx, caller: Caller, server_id: str, metadata: Mapping[str, str]) -> Server:
     server = actions.changeable(tx, caller, server_id, "createImage", _STATES)
     task = server.image_task or server.status.task_state
     if task is not None:
         raise WrongState(f"Cannot 'createImage' instance {server_id} while it is in task_state {task}")
     orders.check_metadata(tx, server.project_id, metadata)
+    return server
+
+
+def _begin_copy(tx: Tx, caller: Caller, server: Server, name: str, metadata: Mapping[str, str]) -> Image:
     made = order_copy(tx, caller, server, name, metadata)
-    history.began(tx, caller, server_id, "createImage")
-    wake(tx, reports.SERVER, server_id)
+    history.began(tx, caller, server.id, "createImage")
+    wake(tx, reports.SERVER, server.id)
+    return made
+
+
+def _describe(tx: Tx, caller: Caller, server: Server, name: str, metadata: Mapping[str, str]) -> Image:
+    tied = volume.attachments_of(tx, [server.id])[server.id]
+    orders_by_volume = {
+        one.volume_id: SnapshotOrder(one.volume_id, f"snapshot for {name}", in_use=True) for one in tied
+    }
+    taken = {key: volume.snapshots.create(tx, caller, order) for key, order in orders_by_volume.items()}
+    root = next((taken[one.volume_id] for one in tied if one.boot_index == 0), None)
+    fields = _fields(tx, caller, server, name, {**image_devices.described(tied, taken), **metadata})
+    made = image.describe(tx, caller, replace(fields, min_disk_gib=root.size_gib if root else 0))
+    history.began(tx, caller, server.id, "createImage", finished=True)
+    audit.record(tx, caller, "createImage", "compute.server", server.id, {"image_id": made.id})
     return made
 
 
@@ -74,7 +105,15 @@ def order_copy(tx: Tx, caller: Caller, server: Server, name: str, metadata: Mapp
         raise Conflict("The server has no disk to make an image of.")
     # An outcome that the server has not taken yet would be mistaken for this one's.
     volume.uploads.dismiss(tx, server_id)
-    fields = ImageFields(
+    fields = _fields(tx, caller, server, name, metadata)
+    made = volume.uploads.order(tx, caller, UploadOrder(disks[0].disk_id, fields, server_id))
+    servers.write(tx, server_id, image_task=SNAPSHOT)
+    audit.record(tx, caller, "createImage", "compute.server", server_id, {"image_id": made.id})
+    return made
+
+
+def _fields(tx: Tx, caller: Caller, server: Server, name: str, properties: Mapping[str, str]) -> ImageFields:
+    return ImageFields(
         owner=caller.project_id,
         name=name,
         visibility="private",
@@ -82,12 +121,8 @@ def order_copy(tx: Tx, caller: Caller, server: Server, name: str, metadata: Mapp
         container_format="bare",
         min_disk_gib=server.disk_gib or server.root_volume_gib,
         min_ram_mib=_min_ram_mib(tx, server),
-        properties={**_properties(server), **metadata},
+        properties={**_properties(server), **properties},
     )
-    made = volume.uploads.order(tx, caller, UploadOrder(disks[0].disk_id, fields, server_id))
-    servers.write(tx, server_id, image_task=SNAPSHOT)
-    audit.record(tx, caller, "createImage", "compute.server", server_id, {"image_id": made.id})
-    return made
 
 
 def follow(tx: Tx, server: Server) -> None:

@@ -6,7 +6,7 @@ which exists over HTTP alone. A path that ends in `/` is the listing of that dir
 
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from volutus.compute import certificates, personality
@@ -27,8 +27,11 @@ class Addresses:
     security_groups: tuple[str, ...] = ()
 
 
-def tree(server: Server, nics: Sequence[GuestNic], addresses: Addresses) -> dict[str, str]:
-    """Path to content. It changes only when something in it does, so that no order is raised for nothing."""
+def tree(
+    server: Server, nics: Sequence[GuestNic], addresses: Addresses, devices: Mapping[str, str]
+) -> dict[str, str]:
+    """Path to content; `devices` are what `root`, `ephemeral0` …, `swap` are called in it. It changes only
+    when something in it does, so that no order is raised for nothing."""
     openstack = {
         "meta_data.json": _json(_meta_data(server)),
         "network_data.json": _json(_network_data(nics)),
@@ -36,9 +39,13 @@ def tree(server: Server, nics: Sequence[GuestNic], addresses: Addresses) -> dict
         "vendor_data2.json": "{}",
     }
     ec2 = _ec2(server, addresses)
+    mapping = _block_device_mapping(devices)
     files = {f"openstack/{version}/{n}": c for version in _OPENSTACK_VERSIONS for n, c in openstack.items()}
     files.update({f"{version}/meta-data/{n}": c for version in _EC2_VERSIONS for n, c in ec2.items()})
-    files["ec2/latest/meta-data.json"] = _json({n: c for n, c in ec2.items() if "/" not in n})
+    names = {f"block-device-mapping/{name}": device for name, device in mapping.items()}
+    files.update({f"{version}/meta-data/{n}": c for version in _EC2_VERSIONS for n, c in names.items()})
+    document: dict[str, object] = {n: c for n, c in ec2.items() if "/" not in n}
+    files["ec2/latest/meta-data.json"] = _json(document | {"block-device-mapping": mapping})
     files.update(personality.tree(server.files))
     if server.user_data is not None:
         text = base64.b64decode(server.user_data).decode()
@@ -46,6 +53,12 @@ def tree(server: Server, nics: Sequence[GuestNic], addresses: Addresses) -> dict
         files.update({f"{version}/user-data": text for version in _EC2_VERSIONS})
         files["ec2/latest/user-data"] = text
     return files
+
+
+def _block_device_mapping(devices: Mapping[str, str]) -> dict[str, str]:
+    """As Nova has it, and cloud-init looks for swap and the ephemeral disk: full names, but for `ami`."""
+    mapping = {name: f"/dev/{device}" for name, device in devices.items()}
+    return {"ami": devices["root"], **mapping} if "root" in devices else mapping
 
 
 def _meta_data(server: Server) -> dict[str, object]:

@@ -16,6 +16,7 @@ from volutus.compute import (
     groups,
     hardware,
     history,
+    image_devices,
     key_pairs,
     personality,
     reports,
@@ -26,6 +27,7 @@ from volutus.compute.faults import FlavorNotFound, KeyPairNotFound, TooMany
 from volutus.compute.flavors import Flavor
 from volutus.compute.hardware import Shape
 from volutus.compute.key_pairs import KeyPair
+from volutus.compute.local_disks import LocalDisks
 from volutus.compute.personality import InjectedFile
 from volutus.compute.server_disks import BlockDevice, DisksOrder
 from volutus.compute.servers import Server
@@ -89,6 +91,7 @@ class Parts:
     boot: BootParts
     key: KeyPair | None
     root_gib: int
+    local: LocalDisks
     files: Sequence[Mapping[str, str]]
 
 
@@ -99,7 +102,7 @@ def create(tx: Tx, caller: Caller, order: ServerOrder) -> list[Server]:
     if order.client_token is not None and (made := _made_before(tx, caller, order.client_token)):
         return made
     _check(tx, order, project_id)
-    parts = _fetch(tx, caller, order)
+    order, parts = _fetch(tx, caller, order)
     if group_id := order.hints.get("group"):
         groups.admit(tx, caller, str(group_id), order.count)
     count = _charge(tx, project_id, order, parts.flavor)
@@ -172,9 +175,13 @@ def _names_port(request: NicRequest) -> bool:
     return request.port_id is not None or request.fixed_ip is not None
 
 
-def _fetch(tx: Tx, caller: Caller, order: ServerOrder) -> Parts:
+def _fetch(tx: Tx, caller: Caller, order: ServerOrder) -> tuple[ServerOrder, Parts]:
+    """What the order refers to, and the order itself with what its image adds."""
     flavor, key = _flavor_and_key(tx, caller, order)
     found, boot = _image(tx, caller, order, flavor)
+    if found is not None and found.is_description:
+        devices = image_devices.merged(found, order.block_devices)
+        order = replace(order, image_id=None, block_devices=devices)
     properties = found.properties if found else {}
     shape = Shape(properties, flavor.extra_specs, flavor.cores, flavor.memory_mib)
     hardware.of(shape)
@@ -183,7 +190,8 @@ def _fetch(tx: Tx, caller: Caller, order: ServerOrder) -> Parts:
     if order.host is not None:
         placement.hosts.by_name(tx, order.host)
     files = personality.checked(tx, caller.own_project(), order.files)
-    return Parts(flavor, found, boot, key, server_disks.root_gib(flavor, found), files)
+    local = server_disks.local_disks_of(order.block_devices, flavor)
+    return order, Parts(flavor, found, boot, key, server_disks.root_gib(flavor, found), local, files)
 
 
 def _flavor_and_key(tx: Tx, caller: Caller, order: ServerOrder) -> tuple[Flavor, KeyPair | None]:
@@ -206,7 +214,8 @@ def _image(tx: Tx, caller: Caller, order: ServerOrder, flavor: Flavor) -> tuple[
     try:
         # A volume made from the image has its own size, which the volume's order checks.
         disk_gib = flavor.disk_gib if order.image_id is not None else None
-        found = image.get_usable(tx, caller, image_id, disk_gib=disk_gib, memory_mib=flavor.memory_mib)
+        get = image.get_bootable if order.image_id is not None else image.get_usable
+        found = get(tx, caller, image_id, disk_gib=disk_gib, memory_mib=flavor.memory_mib)
         return found, image.boot_parts(tx, caller, found)
     except (NotFound, Conflict) as error:
         raise Invalid(error.message, field="imageRef") from error
@@ -251,7 +260,7 @@ def _create_one(tx: Tx, caller: Caller, order: ServerOrder, parts: Parts, launch
         security_groups=tuple(order.security_groups),
     )
     network.ports_for_server(tx, caller, wanted)
-    disks = DisksOrder(server_id, order.block_devices, parts.image, parts.root_gib, order.zone)
+    disks = DisksOrder(server_id, order.block_devices, parts.image, parts.root_gib, parts.local, order.zone)
     root_gib = server_disks.order(tx, caller, disks)
     values = _row(order, parts, launch)
     tx.execute(

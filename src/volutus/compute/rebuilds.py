@@ -2,7 +2,8 @@
 
 The order is a count, as reboots are: `rebuilds` is what was asked, `rebuilt` what the root disk is. The
 reconciler has the guest removed, the disk replaced, and a new guest made on the same host. A volume that
-the server boots from is written over by its host as soon as no guest has it open.
+the server boots from is written over by its host as soon as no guest has it open; so are ephemeral disks and
+swap.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,7 @@ from volutus.compute import (
     guest_passwords,
     hardware,
     history,
+    local_disks,
     orders,
     personality,
     reports,
@@ -42,7 +44,8 @@ _STATES = frozenset({"active", "stopped", "error"})
 class Rebuild:
     """The new image, and what else changes with it; None keeps what there is. `changes` are columns that a
     rebuild may set anew as they are: key, description, user data, addresses, disk configuration. With
-    `reimages` a volume that the server boots from gets the image too."""
+    `reimages` a volume that the server boots from gets the image too; with `preserve_ephemeral` the ephemeral
+    disks keep what is on them."""
 
     image_id: str
     name: str | None = None
@@ -50,6 +53,7 @@ class Rebuild:
     admin_pass: str | None = None
     changes: Mapping[str, Any] | None = None
     reimages: bool = False
+    preserve_ephemeral: bool = False
     files: Sequence[InjectedFile] = ()
 
 
@@ -76,6 +80,7 @@ def rebuild(tx: Tx, caller: Caller, server_id: str, wanted: Rebuild) -> Server:
         "kernel_image": server_disks.source_of(boot.kernel),
         "ramdisk_image": server_disks.source_of(boot.ramdisk),
         "rebuilds": server.rebuilds + 1,
+        "preserve_ephemeral": wanted.preserve_ephemeral,
         "admin_pass": wanted.admin_pass,
         "files": personality.checked(tx, server.project_id, wanted.files),
         **actions.NO_FAULT,
@@ -103,17 +108,21 @@ def _write_over_volume(tx: Tx, caller: Caller, server: Server, wanted: Rebuild) 
         )
 
 
-def replace_root(tx: Tx, server: Server) -> None:
-    """The guest is gone: put a disk of the new image in the old one's place, and forget the guest."""
+def replace_disks(tx: Tx, server: Server) -> None:
+    """The guest is gone: put a disk of the new image in the old one's place, have what is beside it made
+    anew, and forget the guest."""
     if server.root_volume_gib:
         owner = Caller(user_id=server.user_id, project_id=server.project_id)
         found = image.get(tx, _as_admin(owner), server.image_id or "")
         made = volume.order_root(tx, owner, RootDisk(server.id, found, server.root_volume_gib))
-        volume.discard(tx, server.id, Role.ROOT, keep=made)
+        volume.discard(tx, server.id, Role.ROOT, keep=[made])
+    local_disks.remake(tx, server)
     tx.execute(delete(guests).where(guests.c.server_id == server.id))
     console.forget(tx, server.id)
     guest_passwords.drop(tx, server.id)
-    tx.execute(update(rows).where(rows.c.id == server.id).values(rebuilt=server.rebuilds))
+    # Nobody may have looked since the guest first ran, and its own row, which tells of that, is gone.
+    done = {"rebuilt": server.rebuilds, "launched_at": server.first_launched_at}
+    tx.execute(update(rows).where(rows.c.id == server.id).values(**done))
 
 
 def _as_admin(owner: Caller) -> Caller:

@@ -5,7 +5,7 @@ A step reads the server afresh under its row's lock and does one of these, in th
 - deletion asked: bury the guest, wait until its host reports it gone, then give everything back;
 - an image of it under way: see how far it is;
 - on its way to another shape (resized, rescued, shelved): the next step of that;
-- a rebuild asked: the same with the guest alone, then a new root disk;
+- a rebuild asked: the same with the guest alone, then new disks of its own;
 - no place yet: claim capacity, make its disks and bind its ports there;
 - placed, and its network is ready: order the guest of the host;
 - anything else the order should say by now (power, reboots, disks, cards, metadata): order it anew;
@@ -33,6 +33,7 @@ from volutus.compute import (
     hardware,
     history,
     images,
+    local_disks,
     rebuilds,
     remote_consoles,
     reports,
@@ -49,6 +50,7 @@ from volutus.db import Database, Tx
 from volutus.errors import NoCapacity
 from volutus.placement import Claim
 from volutus.reconcile import Again, Done, Item, Outcome
+from volutus.volume import OwnDisk
 
 # How many servers one worker takes at a time: enough to save round trips, few enough to share the work.
 BATCH = 8
@@ -128,14 +130,15 @@ def _place(tx: Tx, server: Server) -> Outcome:
     try:
         with tx.savepoint():
             if server.step == Step.UNSHELVE:
-                shelving.restore_root(tx, server)
-            volume_ids = _volumes(tx, server.id)
-            host_id = placement.claim(tx, _claim(tx, server, volume_ids))
+                shelving.restore_disks(tx, server)
+            own = volume.own_disks(tx, [server.id])[server.id]
+            volume_ids = _volumes(tx, server.id, own)
+            host_id = placement.claim(tx, _claim(tx, server, volume_ids, local_disks.among(own).gib))
             host = placement.hosts.get(tx, host_id)
             volume.place(tx, volume_ids, host_id)
             bound = network.bind_ports(tx, server.id, host)
     except NoCapacity as error:
-        if backfill.make_room(tx, server, _claim(tx, server, _volumes(tx, server.id))):
+        if backfill.make_room(tx, server, _wanted_claim(tx, server)):
             return Again(LOOK_AGAIN_S, "others make room for it", deadline_s=BUILD_DEADLINE_S)
         if server.step == Step.UNSHELVE:
             steps.arrive(tx, server.id, Step.SHELVED, error.message)
@@ -159,13 +162,21 @@ def _place(tx: Tx, server: Server) -> Outcome:
     return _build(tx, placed, placed.guest) if placed and placed.guest else Again(0, "placed on a host")
 
 
-def _volumes(tx: Tx, server_id: str) -> list[str]:
+def _volumes(tx: Tx, server_id: str, own: Sequence[OwnDisk]) -> list[str]:
     """All disks of a server: its own, and the volumes it was ordered with."""
-    own = [disk.id for disk in volume.own_disks(tx, [server_id])[server_id]]
-    return own + [attachment.volume_id for attachment in volume.attachments_of(tx, [server_id])[server_id]]
+    tied = volume.attachments_of(tx, [server_id])[server_id]
+    return [*(disk.id for disk in own), *(attachment.volume_id for attachment in tied)]
 
 
-def _claim(tx: Tx, server: Server, volume_ids: Sequence[str]) -> Claim:
+def _wanted_claim(tx: Tx, server: Server) -> Claim:
+    """The same claim again, after what was ordered for it was undone."""
+    own = volume.own_disks(tx, [server.id])[server.id]
+    shelved = server.step_data.get("local") if server.step == Step.UNSHELVE else None
+    local = local_disks.recalled(shelved) if shelved else local_disks.among(own)
+    return _claim(tx, server, _volumes(tx, server.id, own), local.gib)
+
+
+def _claim(tx: Tx, server: Server, volume_ids: Sequence[str], local_gib: int) -> Claim:
     """What the server needs, where its volumes and its group allow it."""
     allowed, avoided = groups.constraints(tx, server)
     homes = volume.hosts_of(tx, volume_ids)
@@ -183,7 +194,7 @@ def _claim(tx: Tx, server: Server, volume_ids: Sequence[str]) -> Claim:
         cores=server.cores,
         # Pages kept for guests are not in a host's memory: who has them takes no other.
         memory_mib=0 if machine.page_size_kib else server.memory_mib,
-        disk_gib=server.root_volume_gib,
+        disk_gib=server.root_volume_gib + local_gib,
         only_hosts=allowed,
         avoid_hosts=avoided,
         zone=server.zone,
@@ -271,11 +282,11 @@ def _delete(tx: Tx, server: Server) -> Outcome:
 
 
 def _rebuild(tx: Tx, server: Server) -> Outcome:
-    """Remove the guest; once it is gone, replace its root disk and build it anew."""
+    """Remove the guest; once it is gone, replace its own disks and build it anew."""
     if server.guest is not None and server.guest.gone_at is None:
         return guest_orders.bury(tx, server.guest)
-    rebuilds.replace_root(tx, server)
-    return Again(0, "its root disk was replaced")
+    rebuilds.replace_disks(tx, server)
+    return Again(0, "its disks are replaced")
 
 
 def _waiting(tx: Tx, server: Server, guest: Guest, why: str) -> Outcome:

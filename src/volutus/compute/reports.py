@@ -28,6 +28,7 @@ from volutus.wire import (
     ExportObserved,
     Gone,
     GuestObserved,
+    MarksObserved,
     Observed,
     Received,
     UploadObserved,
@@ -36,7 +37,7 @@ from volutus.wire import (
 
 # The kind of work that brings servers to what they should be, and of what is metered.
 SERVER = meters.SERVER
-METER_TRAFFIC = "traffic_out_bytes"
+METER_TRAFFIC = network.metering_marks.METER_TRAFFIC
 
 _GUEST = "guest"
 _DISK = "disk"
@@ -156,6 +157,9 @@ def report(
     _record_caches(tx, host_id, observed)
     _record_checks(tx, host_id, observed)
     _record_gateways(tx, host_id, observed)
+    for item in observed.items:
+        if isinstance(item, MarksObserved) and item.marks:
+            network.metering_marks.record(tx, host_id, item)
     _record_guests(tx, host_id, [item for item in observed.items if isinstance(item, GuestObserved)])
     guest_answers.answered(tx, host_id, observed.answers)
     gone = [item.id for item in observed.items if isinstance(item, Gone) and item.what == _GUEST]

@@ -35,25 +35,23 @@ def is_booting_rescue(server: Server) -> bool:
     return server.step in (Step.RESCUE_START, Step.RESCUED)
 
 
+def is_first(server: Server) -> bool:
+    """Whether the rescue disk is before all others, which move behind it."""
+    return is_booting_rescue(server) and not server.step_data.get("look")
+
+
 def arranged(server: Server, own: Sequence[GuestDisk]) -> list[GuestDisk]:
-    """The guest's disks, of which the first is the rescue disk while there is one, as they should be now."""
+    """The guest's disks, of which the last is the rescue disk while there is one that is not to be first, as
+    they should be now."""
     if server.step == Step.RESCUE_DISK:
         # Nothing of it is told before it is there: the guest that runs would be given it as a new disk.
-        return _others(own)
+        return list(own[:-1])
     look = server.step_data.get("look") if is_booting_rescue(server) else None
     if not look:
         return list(own)
-    others = [replace(disk, boot_index=None) for disk in _others(own)]
+    others = [replace(disk, boot_index=None) for disk in own[:-1]]
     taken = {disk.target for disk in others}
     prefix = BUSES[look["bus"]]
     target = next(f"{prefix}{letter}" for letter in _LETTERS if f"{prefix}{letter}" not in taken)
-    placed = replace(own[0], bus=look["bus"], device=look["device"], target=target, boot_index=0)
+    placed = replace(own[-1], bus=look["bus"], device=look["device"], target=target, boot_index=0)
     return [*others, replace(placed, read_only=look["device"] == "cdrom")]
-
-
-def _others(own: Sequence[GuestDisk]) -> list[GuestDisk]:
-    """The disks at the places that they have without a rescue disk: the first boots, and is `vda`."""
-    rest_of = list(own[1:])
-    if not rest_of:
-        return []
-    return [replace(rest_of[0], boot_index=0, target=own[0].target), *rest_of[1:]]

@@ -2,9 +2,10 @@
 reverts.
 
 A change of MHz alone, or with a larger disk, is made while the guest runs; more cores and memory too where
-the image says that its system takes them (`hw_live_resize`). Everything else needs a stop.
+the image says that its system takes them (`hw_live_resize`). Everything else needs a stop, also other
+ephemeral disks and other swap.
 Until the tenant confirms, the larger of both sizes stays claimed and charged, so that reverting always works.
-A disk never shrinks: reverted, a server keeps the larger one.
+A disk never shrinks: reverted, a server keeps the larger one. Swap is made anew in either direction.
 """
 
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ from volutus.compute import (
     guest_orders,
     hardware,
     history,
+    local_disks,
     meters,
     reports,
     servers,
@@ -27,6 +29,7 @@ from volutus.compute import (
 from volutus.compute.faults import FlavorNotFound
 from volutus.compute.flavors import Flavor
 from volutus.compute.hardware import Shape
+from volutus.compute.local_disks import LocalDisks
 from volutus.compute.servers import Guest, Server
 from volutus.compute.steps import Step
 from volutus.db import Tx
@@ -34,6 +37,7 @@ from volutus.errors import Invalid
 from volutus.identity import Caller
 from volutus.identity.caller import CLOUD
 from volutus.reconcile import Again, Done, Outcome, wake
+from volutus.volume import Role
 
 _STATES = frozenset({"active", "stopped"})
 _FIELDS = (
@@ -73,6 +77,8 @@ def resize(tx: Tx, caller: Caller, server_id: str, flavor_id: str, disk_config: 
     if flavor.disabled:
         raise Invalid(f"Flavor {flavor.id} is disabled.", field="flavorRef")
     other = _size_of_flavor(flavor)
+    now = local_disks.present(tx, server.id)
+    local = local_disks.after_resize(now, server, flavor)
     if _resources(server, _size(server)) != _resources(server, other):
         raise Invalid(
             "A server keeps its devices and its pages of memory: with others it is made anew.",
@@ -80,14 +86,15 @@ def resize(tx: Tx, caller: Caller, server_id: str, flavor_id: str, disk_config: 
         )
     old = _amounts(_size(server))
     quota.charge(tx, server.project_id, _difference(_largest(old, _amounts(other)), old))
-    _claim(tx, server, _largest(_size(server), other), max(server.root_volume_gib, flavor.disk_gib))
+    root_gib = max(server.root_volume_gib, flavor.disk_gib) if server.root_volume_gib else 0
+    _claim(tx, server, _largest(_size(server), other), root_gib + local_disks.largest(now, local))
     if disk_config is not None:
         servers.write(tx, server.id, disk_config=disk_config)
-    live = server.status.vm_state == "active" and _fits_live(server, other)
-    if live:
-        _swap(tx, server, Step.RESIZE_START, other)
+    data = {"size": other, "local": local_disks.noted(local)}
+    if server.status.vm_state == "active" and now == local and _fits_live(server, other):
+        _swap(tx, server, Step.RESIZE_START, data)
     else:
-        steps.enter(tx, server.id, Step.RESIZE_STOP, {"size": other})
+        steps.enter(tx, server.id, Step.RESIZE_STOP, data)
     actions.touched(tx, caller, server, "resize")
 
 
@@ -102,8 +109,9 @@ def confirm(tx: Tx, caller: Caller, server_id: str) -> None:
 def revert(tx: Tx, caller: Caller, server_id: str) -> None:
     """Go back to the size before. Raises WrongState."""
     server = actions.changeable(tx, caller, server_id, "revertResize", {"resized"}, idle=True)
-    if _fits_live(server, server.step_data["size"]):
-        _swap(tx, server, Step.REVERT_START, server.step_data["size"])
+    same = _local(tx, server) == local_disks.present(tx, server.id)
+    if same and _fits_live(server, server.step_data["size"]):
+        _swap(tx, server, Step.REVERT_START, server.step_data)
     else:
         steps.enter(tx, server.id, Step.REVERT_STOP)
     actions.touched(tx, caller, server, "revertResize")
@@ -125,7 +133,7 @@ def stop(tx: Tx, server: Server) -> Outcome:
     if guest.state in ("running", "paused", "suspended") or not _has_done(tx, server):
         return Again(LOOK_AGAIN_S, "its guest stops")
     after = Step.RESIZE_START if server.step == Step.RESIZE_STOP else Step.REVERT_START
-    _swap(tx, server, after, server.step_data["size"])
+    _swap(tx, server, after, server.step_data)
     return Again(0, "it has its other size")
 
 
@@ -173,20 +181,32 @@ def _settle(tx: Tx, server: Server) -> None:
     size = _size(server)
     extra = _difference(charged(server), {"instances": 1, **_amounts(size)})
     quota.release(tx, server.project_id, extra)
-    _claim(tx, server, size, server.root_volume_gib)
+    _claim(tx, server, size, server.root_volume_gib + local_disks.present(tx, server.id).gib)
 
 
-def _swap(tx: Tx, server: Server, step: Step, other: Size) -> None:
-    """Take the other size, and remember the present one in its place."""
+def _swap(tx: Tx, server: Server, step: Step, data: Mapping[str, Any]) -> None:
+    """Take the other size and the other disks, and remember the present ones in their place."""
+    other = data["size"]
     grown = max(server.root_volume_gib, other["disk_gib"]) if server.root_volume_gib else 0
-    steps.enter(tx, server.id, step, {"size": _size(server)}, **other, root_volume_gib=grown)
-    if grown > server.root_volume_gib and server.guest is not None:
-        volume.grow_root(tx, server.id, grown)
-        own = [disk.id for disk in volume.own_disks(tx, [server.id])[server.id]]
-        volume.place(tx, own, server.guest.host_id)
+    left = {"size": _size(server), "local": local_disks.noted(local_disks.present(tx, server.id))}
+    steps.enter(tx, server.id, step, left, **other, root_volume_gib=grown)
+    local_disks.change(tx, server, _local(tx, server, data))
+    own = volume.own_disks(tx, [server.id])[server.id]
+    for disk in own:
+        if disk.role is Role.ROOT:
+            volume.grow_own(tx, disk.id, grown)
+    if server.guest is not None:
+        volume.place(tx, [disk.id for disk in own], server.guest.host_id)
     if server.guest is not None and server.guest.state in ("running", "paused"):
         size = {name: other[name] for name in ("mhz", "cores", "memory_mib")}
         metering.correct_usage(tx, meters.usages(server.id, replace(server, **size)))
+
+
+def _local(tx: Tx, server: Server, data: Mapping[str, Any] | None = None) -> LocalDisks:
+    """The disks beside the root that come with the other size. What was begun by an older version notes none:
+    they stay."""
+    note = (data or server.step_data).get("local")
+    return local_disks.recalled(note) if note is not None else local_disks.present(tx, server.id)
 
 
 def _claim(tx: Tx, server: Server, size: Size, disk_gib: int) -> None:

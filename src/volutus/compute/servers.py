@@ -140,6 +140,7 @@ class Server:
     step_since: datetime | None
     step_data: dict[str, Any]
     files: list[dict[str, str]]
+    preserve_ephemeral: bool
     guest: Guest | None = None
 
     @cached_property

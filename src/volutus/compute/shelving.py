@@ -1,13 +1,16 @@
 """Shelving: the server keeps its name, addresses and volumes and gives back its place on a host.
 
 Its own root disk becomes an image, from which it is made again wherever there is room; a server that boots
-from a volume needs none. While shelved it uses no MHz and no memory, and is not charged for them.
+from a volume needs none. Ephemeral disks and swap go with the place, and come back empty. While shelved
+it uses no MHz and no memory, and is not charged for them.
 """
+
+from typing import Any
 
 from sqlalchemy import delete
 
 from volutus import image, placement, volume
-from volutus.compute import actions, console, guest_orders, images, servers, steps
+from volutus.compute import actions, console, guest_orders, images, local_disks, servers, steps
 from volutus.compute.faults import WrongState
 from volutus.compute.servers import Server
 from volutus.compute.steps import Step
@@ -93,14 +96,17 @@ def remove(tx: Tx, server: Server) -> Outcome:
     """Remove the guest, and what is in the image now; give back the place."""
     if server.guest is not None and server.guest.gone_at is None:
         return guest_orders.bury(tx, server.guest)
+    local = local_disks.present(tx, server.id)
     if server.step_data.get("image_id"):
         volume.discard(tx, server.id, Role.ROOT)
+    local_disks.discard(tx, server.id)
     placement.release(tx, server.id)
     tx.execute(delete(guests).where(guests.c.server_id == server.id))
     console.forget(tx, server.id)
     # What it is launched with is what it was launched with; the guest's own row is gone.
-    servers.write(tx, server.id, power="on", launched_at=server.first_launched_at)
-    steps.arrive(tx, server.id, Step.SHELVED)
+    launched_at = server.first_launched_at
+    kept: dict[str, Any] = {"step_data": {**server.step_data, "local": local_disks.noted(local)}}
+    steps.arrive(tx, server.id, Step.SHELVED, None, power="on", launched_at=launched_at, **kept)
     return Done()
 
 
@@ -109,12 +115,17 @@ def rest(_tx: Tx, _server: Server) -> Outcome:
     return Done()
 
 
-def restore_root(tx: Tx, server: Server) -> None:
-    """Order a root disk made from the image, in the transaction that finds a place for it."""
-    image_id = server.step_data.get("image_id")
-    if image_id and not volume.own_disks(tx, [server.id])[server.id]:
+def restore_disks(tx: Tx, server: Server) -> None:
+    """Order a root disk made from the image, and empty ones beside it, in the transaction that finds a place
+    for them."""
+    image_id, local = server.step_data.get("image_id"), server.step_data.get("local")
+    if volume.own_disks(tx, [server.id])[server.id]:
+        return
+    if image_id:
         found = image.get(tx, CLOUD, image_id)
         volume.order_root(tx, _owner(server), RootDisk(server.id, found, server.root_volume_gib))
+    if local:
+        local_disks.order(tx, _owner(server), server.id, local_disks.recalled(local))
 
 
 def restore(tx: Tx, server: Server) -> Outcome | None:

@@ -140,6 +140,7 @@ servers = Table(
     _at("step_since"),
     Column("step_data", JSONB),
     Column("files", JSONB),
+    Column("preserve_ephemeral", Boolean),
 )
 guests = Table(
     "guests",

@@ -56,7 +56,7 @@ def of_project(
             servers.c.flavor_name,
             servers.c.cores,
             servers.c.memory_mib,
-            servers.c.disk_gib,
+            (servers.c.disk_gib + servers.c.ephemeral_gib).label("disk_gib"),
             servers.c.deleted_at,
             launched.label("launched_at"),
         )

@@ -132,7 +132,7 @@ def _confirm(tx: Tx, caller: Caller) -> None:
     sizes = {
         "cpu_mhz": made[0].mhz,
         "memory_mib": made[0].memory_mib,
-        "storage_gib": made[0].root_volume_gib,
+        "storage_gib": made[0].root_volume_gib + compute.local_disks.present(tx, made[0].id).gib,
     }
     items = tuple(QuoteItem(meter, Decimal(size)) for meter, size in sizes.items() if size)
     quoted = quotes.quote(tx, account, QuoteOrder(quotes.POSTPAID, items))

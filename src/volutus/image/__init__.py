@@ -2,13 +2,13 @@
 
 For tenants: `create`, `get`, `page`, `change`, `delete`, `set_deactivated`, tags, `members`; bytes: `data`.
 
-For compute and volume: `get_usable` (active, a disk, fits), `boot_parts` (kernel and initial RAM file
-system), `open_file`. For hosts: `file_path`. At set-up: `register_built`. In the reconciler process:
-`ImageCollector`.
+For compute and volume: `get_usable` (active, a disk, fits), `get_bootable`, `describe`, `boot_parts` (kernel
+and initial RAM file system), `open_file`. For hosts: `file_path`. At set-up: `register_built`. In the
+reconciler process: `ImageCollector`.
 """
 
 from volutus.image import caches, data, definitions, faults, imports, members, tasks
-from volutus.image.booting import BootParts, boot_parts, get_usable
+from volutus.image.booting import BootParts, boot_parts, get_bootable, get_usable
 from volutus.image.builtin import register_built
 from volutus.image.collector import ImageCollector
 from volutus.image.data import file_path, open_file
@@ -17,6 +17,7 @@ from volutus.image.images import (
     change,
     create,
     delete,
+    describe,
     discard,
     get,
     remove_tag,
@@ -54,10 +55,12 @@ __all__ = [
     "data",
     "definitions",
     "delete",
+    "describe",
     "discard",
     "faults",
     "file_path",
     "get",
+    "get_bootable",
     "get_usable",
     "imports",
     "members",

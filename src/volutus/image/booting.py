@@ -27,6 +27,16 @@ def get_usable(
 ) -> Image:
     """The image, if a disk can be made from it. With `disk_gib` and `memory_mib` also whether it fits a disk
     and a guest of that size; 0 GiB means a disk as large as the image."""
+    image = get_bootable(tx, caller, image_id, disk_gib=disk_gib, memory_mib=memory_mib)
+    if image.is_description:
+        raise faults.NotBootable(f"Image {image_id} has no bytes: it names what a server boots from.")
+    return image
+
+
+def get_bootable(
+    tx: Tx, caller: Caller, image_id: str, *, disk_gib: int | None = None, memory_mib: int | None = None
+) -> Image:
+    """The same of an image that a server boots from, which need have no bytes if it says from what else."""
     image = _active(tx, caller, image_id)
     if image.container_format not in _BOOTABLE_CONTAINERS or image.disk_format in _NOT_DISKS:
         raise faults.NotBootable(f"Image {image_id} is not a disk.")
@@ -34,7 +44,7 @@ def get_usable(
         raise faults.TooLittleMemory(
             f"Image {image_id} needs {image.min_ram_mib} MiB of memory, not {memory_mib}."
         )
-    if disk_gib:
+    if disk_gib and not image.is_description:
         if disk_gib < image.min_disk_gib:
             raise faults.TooLittleDisk(
                 f"Image {image_id} needs a disk of {image.min_disk_gib} GiB, not {disk_gib}."

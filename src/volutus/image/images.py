@@ -25,6 +25,7 @@ from volutus.image.models import (
     from_row,
 )
 from volutus.image.sight import may_change, visible
+from volutus.image.sums import Summing
 from volutus.image.tables import images
 from volutus.reconcile import wake
 
@@ -49,6 +50,16 @@ def create(tx: Tx, caller: Caller, fields: ImageFields, image_id: str | None = N
     row = tx.row(insert(images).values(values).returning(images))
     assert row is not None
     audit.record(tx, caller, "create", KIND, new_id, {"name": fields.name})
+    return from_row(row)
+
+
+def describe(tx: Tx, caller: Caller, fields: ImageFields) -> Image:
+    """A new image that has no bytes and is active at once: all that it is, its properties say."""
+    made = create(tx, caller, fields)
+    empty = Summing().finish()
+    values = {**dataclasses.asdict(empty), "activated_at": tx.now}
+    row = tx.row(update(images).where(images.c.id == made.id).values(values).returning(images))
+    assert row is not None
     return from_row(row)
 
 

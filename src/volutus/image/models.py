@@ -72,6 +72,11 @@ class Image:
         return self.status in ("active", "deactivated")
 
     @property
+    def is_description(self) -> bool:
+        """Active without bytes: its properties say what a server made from it boots from."""
+        return self.has_data and self.size_bytes == 0
+
+    @property
     def driver(self) -> str:
         """QEMU's name for the format of the bytes."""
         return DRIVERS.get(self.disk_format or "", self.disk_format or "raw")

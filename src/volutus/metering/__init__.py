@@ -4,7 +4,7 @@ A range opens and closes in the transaction that observed the change, so usage a
 Prices and charges are billing's; nothing here knows money.
 """
 
-from volutus.metering.counts import Counter, count_usage
+from volutus.metering.counts import Counter, count_usage, counted
 from volutus.metering.ranges import (
     Usage,
     change_usage,
@@ -23,6 +23,7 @@ __all__ = [
     "close_usage",
     "correct_usage",
     "count_usage",
+    "counted",
     "end_usage",
     "have_one",
     "in_use",

@@ -4,7 +4,7 @@ reconcilers that have OVN do it.
 Below this package nobody knows of servers: compute asks for ports by the verbs listed here.
 """
 
-from volutus.network import loadbalancer, vpn
+from volutus.network import loadbalancer, metering_marks, vpn
 from volutus.network.bootstrap import FirstNetworks, bootstrap
 from volutus.network.servers import (
     NicMode,
@@ -38,6 +38,7 @@ __all__ = [
     "guest_nics",
     "hosts_changed",
     "loadbalancer",
+    "metering_marks",
     "of_server",
     "ports_for_server",
     "ports_ready",

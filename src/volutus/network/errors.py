@@ -393,3 +393,15 @@ class SegmentInUse(Conflict):
 
 class SubnetPoolsOverlap(Conflict):
     code = "network.subnet_pool.overlap"
+
+
+class MeteringLabelNotFound(NotFound):
+    code = "network.metering_label.not_found"
+
+
+class MeteringLabelRuleNotFound(NotFound):
+    code = "network.metering_label_rule.not_found"
+
+
+class MeteringLabelRuleOverlaps(Conflict):
+    code = "network.metering_label_rule.overlaps"

@@ -8,7 +8,7 @@ from sqlalchemy import Row, text
 
 from volutus import placement
 from volutus.db import Page, Tx
-from volutus.network import qos_policies, qos_rules
+from volutus.network import metering_marks, qos_policies, qos_rules
 from volutus.network.loadbalancer.placing import listeners_on
 from volutus.network.ovn.model import (
     AddressMode,
@@ -30,8 +30,8 @@ from volutus.network.vpn.reconciler import routes_of
 ROWS_MAX = 1_000_000
 
 _ROUTERS = text(
-    "SELECT id, enabled, enable_snat, ecmp, routes FROM routers WHERE id = ANY(CAST(:ids AS text[])) "
-    "LIMIT :limit"
+    "SELECT id, project_id, enabled, enable_snat, ecmp, routes FROM routers "
+    "WHERE id = ANY(CAST(:ids AS text[])) LIMIT :limit"
 )
 # Interfaces and gateways alike: one row per address. `place` is 0 of interfaces, 1 of the first gateway.
 _ADDRESSES = text(
@@ -104,6 +104,9 @@ def router_views(tx: Tx, ids: list[str]) -> Sequence[View]:
     listeners = listeners_on(tx, Kind.ROUTER, ids)
     vpn = routes_of(tx, ids)
     meters = _meters(tx, ids)
+    owners = {row.id: row.project_id for row in routers}
+    outside = {row.router_id: owners[row.router_id] for row in addresses if row.place}
+    cells = metering_marks.cells_of(tx, outside, meters) if outside else {}
     views = [_view(row, ports.get(row.id, {}), floating.get(row.id, nothing), limits) for row in routers]
     return [
         replace(
@@ -111,6 +114,7 @@ def router_views(tx: Tx, ids: list[str]) -> Sequence[View]:
             gateway_host_ids=hosts if view.gateways else (),
             listener_ids=listeners.get(view.id, ()),
             meters=meters.get(view.id, ()),
+            cells=cells.get(view.id, ()),
             routes=view.routes + vpn.get(view.id, ()),
         )
         for view in views

@@ -298,6 +298,24 @@ sub_ports = Table(
     Column("segmentation_type", Text),
     Column("segmentation_id", Integer),
 )
+metering_labels = Table(
+    "metering_labels",
+    metadata,
+    *_common(),
+    Column("every_project", Boolean),
+)
+metering_label_rules = Table(
+    "metering_label_rules",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("label_id", Text),
+    Column("direction", Text),
+    Column("remote_prefix", CIDR),
+    Column("source_prefix", CIDR),
+    Column("destination_prefix", CIDR),
+    Column("excluded", Boolean),
+    Column("created_at", DateTime(timezone=True)),
+)
 network_units = Table(
     "network_units",
     metadata,

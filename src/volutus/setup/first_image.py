@@ -4,6 +4,7 @@ take in.
 A checkout keeps what it built, so that the next cloud on this machine starts with a copy.
 """
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -48,11 +49,12 @@ def keep(progress: Progress) -> Path | None:
     if kept.exists():
         return kept
     partial = kept.with_name(f"{NAME}.{os.getpid()}")
-    _build(partial, progress)
     try:
-        partial.rename(kept)
-    except OSError:
-        shutil.rmtree(partial)  # Another `up` was faster.
+        _build(partial, progress)
+        with contextlib.suppress(OSError):  # Another `up` was faster.
+            partial.rename(kept)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
     return kept
 
 

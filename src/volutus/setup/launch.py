@@ -26,7 +26,7 @@ def main(root: Path, package_dir: Path) -> int:
     wanted = next((word for word in words if word in INSTALLING), None)
     if wanted and not {"-h", "--help"} & set(words):
         try:
-            _install(found, lock, state_dir)
+            _install(found, lock, state_dir, ceph="--ceph" in words)
         except (packages.InstallationFailed, environment.EnvironmentFailed) as error:
             sys.stderr.write(f"volutus: {error}\n")
             return 1
@@ -41,9 +41,9 @@ def _become(python: Path, package_dir: Path, words: list[str]) -> NoReturn:
     os.execve(python, command, variables)  # noqa: S606 no shell reads the caller's words
 
 
-def _install(found: environment.Environment, lock: str, state_dir: Path) -> None:
+def _install(found: environment.Environment, lock: str, state_dir: Path, *, ceph: bool) -> None:
     progress = Progress()
-    missing = packages.missing(develop=lock == environment.DEVELOP_LOCK)
+    missing = packages.missing(develop=lock == environment.DEVELOP_LOCK, ceph=ceph)
     if not missing and found.ready(lock):
         return
     log_path = _log_path(found.root, state_dir)

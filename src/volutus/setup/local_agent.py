@@ -26,6 +26,10 @@ def configure(settings: Settings) -> None:
         "datapath_type": settings.datapath_type,
         "pci_devices": settings.pci_devices,
         "iscsi_listen": settings.iscsi_listen,
+        "rbd_pools": settings.rbd_pools,
+        "ceph_conf": settings.ceph_conf,
+        "ceph_user": settings.ceph_user,
+        "ceph_keyring": settings.ceph_keyring,
         "log_level": settings.log_level,
     }
     lines = ["# Written by `volutus up` from the cloud's settings."]

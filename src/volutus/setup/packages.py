@@ -41,7 +41,7 @@ NEEDED = {
     "fonts-wqy-microhei": "invoices, in English and Chinese",
     "busybox-static": "the first image",
     "fdisk": "the first image",
-    "e2fsprogs": "the first image",
+    "e2fsprogs": "the first image, and ephemeral disks",
     "grub-pc-bin": "the first image",
     "xz-utils": "the first image",
     "cpio": "the first image",
@@ -55,6 +55,16 @@ NEEDED_BY_TESTS = {
     "iputils-ping": "packets from the outside",
     "chromium": "the console's pages",
     "chromium-driver": "driving it",
+}
+# Only for who asks for them: 110 packages come with these.
+NEEDED_FOR_CEPH = {
+    "ceph-common": "volumes in Ceph: its tools",
+    "qemu-block-extra": "volumes in Ceph: QEMU's way to them",
+}
+NEEDED_BY_TESTS_OF_CEPH = {
+    "ceph-mon": "a cluster on this machine",
+    "ceph-mgr": "a cluster on this machine",
+    "ceph-osd": "a cluster on this machine",
 }
 # Only where there is no npm at all: Debian's cannot be installed beside another Node.js.
 _NPM = "npm"
@@ -93,9 +103,11 @@ class InstallationFailed(Exception):
     """Packages could not be installed; the text says what to do."""
 
 
-def missing(*, develop: bool = False) -> list[str]:
-    """The needed packages that are not installed."""
+def missing(*, develop: bool = False, ceph: bool = False) -> list[str]:
+    """The needed packages that are not installed; those for tests and for Ceph only if asked for."""
     wanted = [*NEEDED, *(NEEDED_BY_TESTS if develop else ()), *([] if shutil.which(_NPM) else [_NPM])]
+    if ceph:
+        wanted += [*NEEDED_FOR_CEPH, *(NEEDED_BY_TESTS_OF_CEPH if develop else ())]
     query = ["dpkg-query", "-W", "-f", "${Package} ${db:Status-Abbrev}\n", *wanted]
     done = subprocess.run(query, capture_output=True, text=True)
     installed = {line.split()[0] for line in done.stdout.splitlines() if line.split()[1:] == ["ii"]}

@@ -15,7 +15,7 @@ from volutus.db import Tx
 from volutus.placement.inventory import FIRST_POOL
 from volutus.reconcile import wake, wake_many
 from volutus.volume import keys, messages, moves
-from volutus.volume.status import GIB
+from volutus.volume.status import GIB, wanted_bytes
 from volutus.volume.tables import disks, released, snapshots, volumes
 from volutus.volume.types import DEFAULT_TYPE_ID
 from volutus.wire import DiskObserved, DiskSource, DiskSpec
@@ -30,7 +30,8 @@ USAGE_KIND = "volume"
 @dataclass(frozen=True)
 class DiskOrder:
     """A disk that should exist. With `claims_room` it takes its own share of a host; a server's disks are
-    within the server's share, and are told where to go by `place`."""
+    within the server's share, and are told where to go by `place`. `size_mib` is the exact size of one that
+    is no whole number of GiB. A `filesystem` (`swap` is one, too) is made on an empty disk."""
 
     id: str
     project_id: str
@@ -43,6 +44,9 @@ class DiskOrder:
     format: str = "qcow2"
     key_id: str | None = None
     encrypted: bool = False
+    size_mib: int | None = None
+    filesystem: str | None = None
+    label: str | None = None
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,9 @@ def order(tx: Tx, wanted: DiskOrder) -> None:
             "format": wanted.format,
             "key_id": wanted.key_id,
             "encrypted": wanted.encrypted,
+            "size_mib": wanted.size_mib,
+            "filesystem": wanted.filesystem,
+            "label": wanted.label,
         },
     )
     if wanted.claims_room:
@@ -200,8 +207,9 @@ _OBSERVE = text(
          AS o(id, ready, size_bytes, allocated_bytes, fault, fault_detail, revision, generation),
          volume_disks before
     WHERE d.id = o.id AND before.id = d.id AND d.host_id = :host_id
-    RETURNING d.id, d.project_id, d.size_gib, d.removed_at, d.made_at, before.made_at AS made_before,
-              before.ready AS ready_before, d.ready, d.fault, before.fault AS fault_before,
+    RETURNING d.id, d.project_id, d.size_gib, d.size_mib, d.removed_at, d.made_at,
+              before.made_at AS made_before, before.ready AS ready_before, d.ready, d.fault,
+              before.fault AS fault_before,
               before.observed_bytes AS bytes_before, d.observed_bytes, d.rework, d.observed_revision,
               before.observed_revision AS revision_before, d.observed_generation,
               before.observed_generation AS generation_before, d.released_at, d.revision, d.claims_room,
@@ -419,7 +427,7 @@ def _is_settled(row: Row[Any]) -> bool:
     return bool(
         not row.claims_room
         and row.ready
-        and row.observed_bytes >= row.size_gib * GIB
+        and row.observed_bytes >= wanted_bytes(row)
         and row.observed_revision >= row.revision
         and row.removed_at is None
         and row.released_at is None
@@ -453,7 +461,7 @@ def _spec(row: Row[Any]) -> DiskSpec:
     )
     return DiskSpec(
         id=row.id,
-        size_bytes=row.size_gib * GIB,
+        size_bytes=wanted_bytes(row),
         source=source if source != DiskSource() else None,
         # Unsaid is the first pool's; so hosts of older versions understand.
         pool="" if kept["pool"] == FIRST_POOL else kept["pool"],
@@ -461,4 +469,6 @@ def _spec(row: Row[Any]) -> DiskSpec:
         encrypted=kept["encrypted"],
         revision=kept["revision"],
         released=row.released_at is not None,
+        filesystem=row.filesystem or "",
+        label=row.label or "",
     )

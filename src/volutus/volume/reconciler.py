@@ -18,7 +18,7 @@ from volutus.reconcile import Again, Done, Item, Outcome, each_alone
 from volutus.volume import messages, moves, releases, uploads
 from volutus.volume.capabilities import hosts_with, lacking, pools
 from volutus.volume.disks import ASSIGNMENT, KIND, finish_removal, is_told, tell_host
-from volutus.volume.status import GIB, WANTED_BYTES
+from volutus.volume.status import WANTED_BYTES, wanted_bytes
 from volutus.volume.tables import backups, disks, exports, released, services, snapshots, types, volumes
 
 # A host that reboots, or another volume on its way out, may make room within this time.
@@ -153,7 +153,7 @@ def _lacking(tx: Tx, disk_id: str) -> str:
 
 
 def _await_host(tx: Tx, item: Item, row: Row[Any]) -> Outcome:
-    settled = row.made_at is not None and row.observed_bytes >= row.size_gib * GIB
+    settled = row.made_at is not None and row.observed_bytes >= wanted_bytes(row)
     settled = settled and row.observed_revision >= row.revision
     if row.before is not None and not settled:
         return _await_move(tx, item, row)

@@ -12,13 +12,13 @@ from volutus.db import Tx
 from volutus.identity import Caller
 from volutus.volume.faults import SnapshotNotFound, VolumeExported, VolumeNotFound, WrongStatus
 from volutus.volume.status import (
-    GIB,
     DiskFlags,
     Elsewhere,
     Status,
     VolumeFlags,
     snapshot_status,
     volume_status,
+    wanted_bytes,
 )
 from volutus.volume.tables import (
     attachments,
@@ -153,6 +153,7 @@ BACKING_UP = (
 ELSEWHERE = Elsewhere(OFFERED, UPLOADING, BACKING_UP)
 _DISK_COLUMNS = [
     disks.c.size_gib,
+    disks.c.size_mib,
     disks.c.zone,
     disks.c.host_id,
     disks.c.removed_at,
@@ -368,7 +369,7 @@ def _volume_flags(row: Row[Any], held: Sequence[Attachment]) -> VolumeFlags:
         reverting=rework == "reverting",
         restoring=rework == "restoring-backup",
         downloading=rework == "downloading",
-        small=row.observed_bytes < row.size_gib * GIB,
+        small=row.observed_bytes < wanted_bytes(row),
         claimed=row.attach_claimed_at is not None,
         reserved="reserved" in wanted,
         plugging="attached" in wanted,

@@ -1,13 +1,10 @@
-"""What the compute service asks of volumes: a server's own disks, and volumes plugged into servers.
+"""What the compute service asks of volumes: volumes plugged into servers, and all disks of a guest.
 
-A server's own disks (root, ephemeral, swap, rescue) are volumes with `server_id` set: made, placed and
-removed like any other, but charged to no quota of volumes, within the server's own claim of a host, and
-shown by no API of volumes.
+The disks that are a server's own are ordered by `own_disks`.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import Any
 
 import msgspec
@@ -16,51 +13,16 @@ from sqlalchemy import ColumnElement, delete, insert, or_, select, update
 from volutus import audit
 from volutus.db import Tx
 from volutus.identity import Caller
-from volutus.image import Image
 from volutus.volume import disks as disk_orders
 from volutus.volume import qos
 from volutus.volume import volumes as tenants_volumes
 from volutus.volume.faults import OtherHost, VolumeNotFound, WrongStatus
+from volutus.volume.own_disks import DISKS_PER_SERVER_MAX, LETTERS, OwnDisk, Role, own_disks
 from volutus.volume.records import Attachment, Volume, attachment_of, lock_volume
-from volutus.volume.sources import image_metadata, image_source
 from volutus.volume.status import SHAREABLE, Status
 from volutus.volume.tables import attachments, disks, qos_specs, types, volumes
-from volutus.volume.types import DEFAULT_TYPE_ID
 from volutus.volume.volumes import VolumeOrder
 from volutus.wire import DiskObserved, GuestDisk
-
-# `vda` to `vdz`: what one guest can have.
-LETTERS = "abcdefghijklmnopqrstuvwxyz"
-DISKS_PER_SERVER_MAX = len(LETTERS)
-
-
-class Role(Enum):
-    """What a server's own disk is to it, in the order in which the guest sees them: a rescued server boots
-    from the rescue disk and finds its root behind it."""
-
-    RESCUE = "rescue"
-    ROOT = "root"
-    EPHEMERAL = "ephemeral"
-    SWAP = "swap"
-
-
-@dataclass(frozen=True)
-class OwnDisk:
-    """A disk that belongs to a server, and is no volume of its tenant's."""
-
-    id: str
-    role: Role
-    read_only: bool
-
-
-@dataclass(frozen=True)
-class RootDisk:
-    """A server's own disk to be made, empty without `image`."""
-
-    server_id: str
-    image: Image | None
-    size_gib: int
-    role: Role = Role.ROOT
 
 
 @dataclass(frozen=True)
@@ -88,37 +50,6 @@ class Readiness:
     waiting: Sequence[str] = field(default_factory=tuple)
 
 
-def order_root(tx: Tx, caller: Caller, wanted: RootDisk) -> str:
-    """Order a server's own disk; its id. It is made once `place` says where."""
-    disk_id = tx.ids.uuid()
-    disk_orders.order(
-        tx,
-        disk_orders.DiskOrder(
-            id=disk_id,
-            project_id=caller.own_project(),
-            user_id=caller.user_id or "",
-            size_gib=wanted.size_gib,
-            source=image_source(wanted.image) if wanted.image else None,
-            claims_room=False,
-        ),
-    )
-    tx.execute(
-        insert(volumes),
-        {
-            "id": disk_id,
-            "project_id": caller.own_project(),
-            "user_id": caller.user_id or "",
-            "created_at": tx.now,
-            "type_id": DEFAULT_TYPE_ID,
-            "server_id": wanted.server_id,
-            "role": wanted.role.value,
-            "bootable": wanted.image is not None,
-            "image_metadata": image_metadata(wanted.image) if wanted.image else None,
-        },
-    )
-    return disk_id
-
-
 def order_boot_volume(
     tx: Tx, caller: Caller, order: VolumeOrder, server_id: str, options: AttachOptions | None = None
 ) -> Volume:
@@ -127,23 +58,6 @@ def order_boot_volume(
     volume = tenants_volumes.create(tx, caller, order)
     reserve(tx, caller, volume.id, server_id, None, options)
     return volume
-
-
-def discard(tx: Tx, server_id: str, role: Role, keep: str | None = None) -> None:
-    """Remove a server's own disks of a role but one: after a rebuild the old root, after a rescue its disk.
-    The guest must not use them any more."""
-    statement = select(volumes.c.id).where(volumes.c.server_id == server_id, volumes.c.role == role.value)
-    found = [row.id for row in tx.rows(statement.limit(DISKS_PER_SERVER_MAX)) if row.id != keep]
-    disk_orders.remove(tx, found)
-
-
-def grow_root(tx: Tx, server_id: str, size_gib: int) -> None:
-    """A resize gave the server a larger root disk; a smaller size changes nothing."""
-    statement = select(volumes.c.id).where(
-        volumes.c.server_id == server_id, volumes.c.role == Role.ROOT.value
-    )
-    for row in tx.rows(statement.limit(DISKS_PER_SERVER_MAX)):
-        disk_orders.grow(tx, row.id, size_gib)
 
 
 def place(tx: Tx, volume_ids: Sequence[str], host_id: str) -> None:
@@ -160,21 +74,6 @@ def hosts_of(tx: Tx, volume_ids: Sequence[str]) -> set[str]:
         return set()
     placed = select(disks.c.host_id).where(disks.c.id.in_(volume_ids), disks.c.host_id.isnot(None))
     return {row.host_id for row in tx.rows(placed.distinct().limit(len(volume_ids)))}
-
-
-def own_disks(tx: Tx, server_ids: Sequence[str]) -> dict[str, list[OwnDisk]]:
-    """The servers' own disks that are not being removed, in one statement."""
-    found: dict[str, list[OwnDisk]] = {server_id: [] for server_id in server_ids}
-    if server_ids:
-        statement = (
-            select(volumes.c.id, volumes.c.server_id, volumes.c.role, volumes.c.read_only)
-            .join(disks, disks.c.id == volumes.c.id)
-            .where(volumes.c.server_id.in_(server_ids), disks.c.removed_at.is_(None))
-            .limit(len(server_ids) * DISKS_PER_SERVER_MAX)
-        )
-        for row in tx.rows(statement):
-            found[row.server_id].append(OwnDisk(row.id, Role(row.role), bool(row.read_only)))
-    return found
 
 
 def attachments_of(tx: Tx, server_ids: Sequence[str]) -> dict[str, list[Attachment]]:
@@ -234,23 +133,22 @@ def begin_detach(tx: Tx, caller: Caller, volume_id: str, server_id: str) -> None
     audit.record(tx, caller, "detach", "volume.volume", volume_id, {"server_id": server_id})
 
 
-def guest_disks(tx: Tx, server_id: str) -> list[GuestDisk]:
+def guest_disks(tx: Tx, server_id: str, *, rescue_first: bool = False) -> list[GuestDisk]:
     """The disks of the server's guest: its own first, then volumes by device, or the volume it boots from
-    first. Serials start with the volume's id, by which a guest finds them. A bus that nobody named is empty:
-    the server's machine decides."""
-    own = sorted(own_disks(tx, [server_id])[server_id], key=_own_order)
+    first. A rescue disk is before all others or behind them. Serials start with the volume's id, by which a
+    guest finds them. A bus that nobody named is empty: the server's machine decides."""
+    every = own_disks(tx, [server_id])[server_id]
+    own = [disk for disk in every if disk.role is not Role.RESCUE]
+    rescue = [_own(disk) for disk in every if disk.role is Role.RESCUE]
     tied = [a for a in attachments_of(tx, [server_id])[server_id] if a.wanted != "detached"]
     tied.sort(key=lambda a: (a.boot_index is None, a.boot_index or 0, a.device or ""))
     if not any(disk.role is Role.ROOT for disk in own):
-        # Booting from a volume: it comes before disks that hold no system, but behind a rescue disk.
+        # Booting from a volume: it comes before disks that hold no system.
         boots = [a for a in tied if a.boot_index == 0]
-        rescue = [disk for disk in own if disk.role is Role.RESCUE]
-        others = [disk for disk in own if disk not in rescue]
-        entries = [*map(_own, rescue), *map(_tied, boots), *map(_own, others)]
-        entries += [_tied(a) for a in tied if a not in boots]
+        entries = [*map(_tied, boots), *map(_own, own), *(_tied(a) for a in tied if a not in boots)]
     else:
         entries = [*map(_own, own), *map(_tied, tied)]
-    return _as_typed(tx, _with_targets(entries))
+    return _as_typed(tx, _with_targets([*rescue, *entries] if rescue_first else [*entries, *rescue]))
 
 
 def _as_typed(tx: Tx, placed: Sequence[GuestDisk]) -> list[GuestDisk]:
@@ -410,7 +308,9 @@ def _tie_of(volume: Volume, server_id: str) -> Attachment | None:
 def _free_target(tx: Tx, tie: _Tie) -> str:
     own = own_disks(tx, [tie.server_id])[tie.server_id]
     tied = attachments_of(tx, [tie.server_id])[tie.server_id]
-    taken = {f"vd{letter}" for letter in LETTERS[: len(own)]}
+    # A server that boots from a volume has that before its own disks.
+    first = 0 if any(disk.role is Role.ROOT for disk in own) else 1
+    taken = {f"vd{letter}" for letter in LETTERS[first : first + len(own)]} if own else set()
     taken |= {str(attachment.device).removeprefix("/dev/") for attachment in tied}
     asked = (tie.device or "").removeprefix("/dev/")
     if len(asked) == 3 and asked.startswith("vd") and asked[2] in LETTERS and asked not in taken:
@@ -438,10 +338,6 @@ def _touch(tx: Tx, volume_ids: Sequence[str]) -> None:
     if volume_ids:
         changed = {"updated_at": tx.now, "forced_status": None, "attach_claimed_at": None}
         tx.execute(update(volumes).where(volumes.c.id.in_(volume_ids)).values(**changed))
-
-
-def _own_order(disk: OwnDisk) -> tuple[int, str]:
-    return list(Role).index(disk.role), disk.id
 
 
 def _own(disk: OwnDisk) -> GuestDisk:

@@ -9,13 +9,22 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, and_, case, exists, func, literal
+from sqlalchemy import BigInteger, ColumnElement, Row, and_, case, exists, func, literal
 
 from volutus.volume.tables import attachments, disks, snapshots, volumes
 
 GIB = 1 << 30
+MIB = 1 << 20
 # The size in bytes overflows the column's own type from 2 GiB on.
-WANTED_BYTES = disks.c.size_gib * literal(GIB, BigInteger)
+WANTED_BYTES = func.coalesce(
+    disks.c.size_mib * literal(MIB, BigInteger), disks.c.size_gib * literal(GIB, BigInteger)
+)
+
+
+def wanted_bytes(row: Row[Any]) -> int:
+    """The same of a row with `size_gib` and `size_mib`."""
+    exact: int = row.size_gib * GIB if row.size_mib is None else row.size_mib * MIB
+    return exact
 
 
 class Status(StrEnum):

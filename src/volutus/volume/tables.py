@@ -1,4 +1,4 @@
-"""The domain's tables; see migrations 0007, 0020, 0055, 0085, 0130, 0145 and 0171 for their constraints."""
+"""The domain's tables; see migrations 0007, 0020, 0055, 0085, 0130, 0145, 0163 and 0171 for constraints."""
 
 from sqlalchemy import (
     BigInteger,
@@ -66,6 +66,9 @@ disks = Table(
     Column("user_id", Text),
     Column("zone", Text),
     Column("size_gib", Integer),
+    Column("size_mib", Integer),
+    Column("filesystem", Text),
+    Column("label", Text),
     Column("source_image_id", Text),
     Column("source_image_format", Text),
     Column("source_sha256", Text),

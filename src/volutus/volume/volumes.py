@@ -60,7 +60,7 @@ SIZE_MAX_GIB = 64 * 1024
 @dataclass(frozen=True)
 class VolumeOrder:
     """A volume to be made. At most one source; without `size_gib` it is as large as a volume or snapshot
-    source. `type` is a name or an id."""
+    source. `type` is a name or an id. With `waits` a snapshot may still be in the making."""
 
     size_gib: int | None = None
     name: str | None = None
@@ -73,6 +73,7 @@ class VolumeOrder:
     metadata: Mapping[str, str] = field(default_factory=dict)
     backup_id: str | None = None
     group_id: str | None = None
+    waits: bool = False
 
 
 @dataclass(frozen=True)
@@ -355,7 +356,7 @@ def _source(tx: Tx, caller: Caller, order: VolumeOrder) -> _Source:
         return _Source(0, image_source(found), image_metadata(found), bootable=True)
     if order.snapshot_id is not None:
         snapshot = get_snapshot(tx, caller, order.snapshot_id, lock=True)
-        if snapshot.status != Status.AVAILABLE:
+        if snapshot.status != Status.AVAILABLE and not (order.waits and snapshot.status == Status.CREATING):
             raise WrongStatus(f"Invalid snapshot: snapshot {snapshot.id} is {snapshot.status}.")
         origin = get_volume(tx, caller, snapshot.volume_id)
         told = f"Size cannot be lesser than the snapshot size {snapshot.size_gib}."

@@ -41,7 +41,8 @@ class DiskSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, ta
     the disk does not exist yet in this revision: a higher one is made anew from its source, and takes the
     place of what was there once it is whole. A disk grows to `size_bytes` and never shrinks. The key of an
     `encrypted` one is asked for at `/agent/v1/disks/{id}/key`. A `released` disk is put aside, unharmed, to
-    be adopted or looked after by a human."""
+    be adopted or looked after by a human. A disk without a source is empty, or has an empty `filesystem`
+    (ext2, ext3, ext4, swap) with that `label` over all of it."""
 
     id: str
     size_bytes: int
@@ -51,6 +52,8 @@ class DiskSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, ta
     encrypted: bool = False
     revision: int = 0
     released: bool = False
+    filesystem: str = ""
+    label: str = ""
 
 
 class BackupSpec(

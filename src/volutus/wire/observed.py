@@ -25,9 +25,9 @@ class GuestState(Enum):
 class HostFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What the machine has. `mhz_per_core` is measured, not the label's; `chassis` is OVN's name of it;
     `pools` are the sizes in GiB of those that disks can be kept in, the first being `disk_gib`. `resources`
-    count what else guests can have for themselves: `pages:2048` pages of 2,048 KiB, whose memory is not in
-    `memory_mib`; `pci:NAME` devices of a class. `iscsi_portal` is ADDR:PORT at which it serves disks by
-    iSCSI, empty where it does not."""
+    count what else can be had: `pages:2048` pages of 2,048 KiB, whose memory is not in `memory_mib`;
+    `pci:NAME` devices of a class; `pool:NAME` GiB of a pool whose room is not the first one's.
+    `iscsi_portal` is ADDR:PORT at which it serves disks by iSCSI, empty where it does not."""
 
     hostname: str
     cores: int
@@ -177,6 +177,24 @@ class ExportObserved(
     fault_detail: str | None = None
 
 
+class MarkCounted(msgspec.Struct, frozen=True, kw_only=True):
+    """What the flows with one mark have carried since `run` began; a host that counts anew names another."""
+
+    mark: int
+    run: str
+    bytes: int
+    packets: int
+
+
+class MarksObserved(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="marks"
+):
+    """What this host's switch counted for metering labels. A host has one switch."""
+
+    id: str = ""
+    marks: list[MarkCounted] = []
+
+
 class Gone(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="gone"):
     """A tombstone was carried out: no process, tap, port or file of it is left."""
 
@@ -200,6 +218,7 @@ Item = (
     | CheckObserved
     | VpnObserved
     | ExportObserved
+    | MarksObserved
     | Gone
 )
 

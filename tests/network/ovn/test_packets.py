@@ -321,7 +321,7 @@ def test_only_what_leaves_the_cloud_is_counted(lab: Lab) -> None:
     flows = MarkedFlows(lab.stack.directory / "br-int.mgmt")
 
     def carried() -> int:
-        return sum((flows.carried() or {}).get(4711, {}).values())
+        return sum(one.bytes for one in (flows.carried() or {}).get(4711, {}).values())
 
     def pinged(count: int, address: str) -> int:
         # The switch tells its counters half a second late.

@@ -5,12 +5,13 @@ formats, of the switch, or of what should be: it is told files and taps.
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from volutus.agent.state import GuestSeen
-from volutus.agent.storage import DiskLocation
+from volutus.agent.storage import DiskLocation, RbdImage
 from volutus.wire import GuestDisk, GuestNic, GuestSpec
 
 
@@ -82,6 +83,10 @@ class Hypervisor(Protocol):
         """Have the key of an encrypted disk, in memory alone, before a guest opens the disk."""
         ...
 
+    def keep_cluster_key(self, image: RbdImage, key: bytes) -> None:
+        """Have the key by which Ceph knows the image's user, as long as `keep_key` has the others."""
+        ...
+
     def attach_disk(self, guest_id: str, disk: GuestDisk, location: DiskLocation) -> None: ...
 
     def detach_disk(self, guest_id: str, disk_id: str) -> None: ...
@@ -104,6 +109,10 @@ class Hypervisor(Protocol):
         ...
 
     def abort_move(self, guest_id: str, disk_id: str) -> None: ...
+
+    def at_rest(self, guest_id: str) -> AbstractContextManager[None]:
+        """While it lasts, the guest's file systems are written out and still, if an agent in it helps."""
+        ...
 
     def attach_nic(self, guest_id: str, nic: GuestNic, tap: str) -> None: ...
 

@@ -38,7 +38,7 @@ class Backups:
             turn = self._turns[found.UUIDString()]
         with turn:
             _end_left_over(found)
-            with _at_rest(found):
+            with at_rest(found):
                 found.backupBegin(
                     _order(found, alias, target), None, libvirt.VIR_DOMAIN_BACKUP_BEGIN_REUSE_EXTERNAL
                 )
@@ -69,9 +69,9 @@ def _order(found: libvirt.virDomain, alias: str, target: Path) -> str:
 
 
 @contextmanager
-def _at_rest(found: libvirt.virDomain) -> Iterator[None]:
-    """The guest's file systems written out and still, if its agent helps; else the copy is as after a loss of
-    power, which file systems survive."""
+def at_rest(found: libvirt.virDomain) -> Iterator[None]:
+    """The guest's file systems written out and still, if its agent helps; else a copy made meanwhile is as
+    after a loss of power, which file systems survive."""
     frozen = False
     with contextlib.suppress(libvirt.libvirtError):
         found.agentSetResponseTimeout(GUEST_AGENT_TIMEOUT_S)

@@ -4,6 +4,7 @@ Devices carry an alias made of our own id (`ua-` is libvirt's prefix for a user'
 plugged in can be read back, and unplugged, without keeping a list beside libvirt's.
 """
 
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +12,7 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 
 from volutus.agent.hypervisor import hardware_xml
 from volutus.agent.hypervisor.hardware_xml import text
-from volutus.agent.storage import DiskLocation
+from volutus.agent.storage import DiskLocation, RbdImage
 from volutus.wire import DiskLimits, GuestDisk, GuestNic, GuestSpec
 
 NAMESPACE = "urn:volutus:guest"
@@ -111,7 +112,8 @@ def mhz_element(mhz: int) -> Element:
 
 def disk_element(disk: GuestDisk, location: DiskLocation, machine: Machine) -> Element:
     """A disk. A full pool pauses the guest instead of failing its writes: see `ResumeGuest`."""
-    element = Element("disk", type="file", device=disk.device)
+    rbd = isinstance(location.place, RbdImage)
+    element = Element("disk", type="network" if rbd else "file", device=disk.device)
     SubElement(
         element,
         "driver",
@@ -122,7 +124,11 @@ def disk_element(disk: GuestDisk, location: DiskLocation, machine: Machine) -> E
         discard="unmap",
         detect_zeroes="unmap",
     )
-    source = SubElement(element, "source", file=str(location.path))
+    source = SubElement(element, "source")
+    if isinstance(location.place, RbdImage):
+        _rbd_source(source, location.place)
+    else:
+        source.set("file", str(location.place))
     if location.encrypted:
         source.append(encryption(disk.disk_id))
     SubElement(element, "target", dev=disk.target, bus=disk.bus)
@@ -140,6 +146,15 @@ def disk_element(disk: GuestDisk, location: DiskLocation, machine: Machine) -> E
     return element
 
 
+def _rbd_source(source: Element, image: RbdImage) -> None:
+    source.set("protocol", "rbd")
+    source.set("name", f"{image.pool}/{image.name}")
+    # The monitors are in the file, which has no secret.
+    SubElement(source, "config", file=str(image.conf))
+    user = SubElement(source, "auth", username=image.user)
+    SubElement(user, "secret", type="ceph", uuid=_cluster_secret_id(image))
+
+
 def encryption(disk_id: str) -> Element:
     """By which secret QEMU opens an encrypted disk, or a copy of it."""
     element = Element("encryption", format="luks")
@@ -154,6 +169,19 @@ def secret(disk_id: str) -> str:
     usage = SubElement(root, "usage", type="volume")
     text(usage, "volume", disk_id)
     return tostring(root, encoding="unicode")
+
+
+def cluster_secret(image: RbdImage) -> str:
+    """The definition of the key by which Ceph knows the user, kept like a disk's key."""
+    root = Element("secret", ephemeral="yes", private="yes")
+    text(root, "uuid", _cluster_secret_id(image))
+    usage = SubElement(root, "usage", type="ceph")
+    text(usage, "name", f"client.{image.user}")
+    return tostring(root, encoding="unicode")
+
+
+def _cluster_secret_id(image: RbdImage) -> str:
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"ceph:{image.user}"))
 
 
 def limits_element(limits: DiskLimits) -> Element:

@@ -19,13 +19,14 @@ import libvirt
 from volutus.agent.devices import choose
 from volutus.agent.faults import HostFault
 from volutus.agent.hypervisor import StartOrder
-from volutus.agent.hypervisor.backups import Backups
+from volutus.agent.hypervisor.backups import Backups, at_rest
 from volutus.agent.hypervisor.domain_xml import (
     DISK_ALIAS,
     NAMESPACE,
     NIC_ALIAS,
     GuestPaths,
     Machine,
+    cluster_secret,
     cpu_quota_us,
     cpu_shares,
     disk_element,
@@ -40,7 +41,7 @@ from volutus.agent.hypervisor.hardware_xml import VARIABLES, passed_addresses
 from volutus.agent.hypervisor.mirrors import Mirrors, mirrored
 from volutus.agent.hypervisor.pidwatch import PidWatch, read_pid
 from volutus.agent.state import GuestSeen, GuestSize
-from volutus.agent.storage import DiskLocation
+from volutus.agent.storage import DiskLocation, RbdImage
 from volutus.wire import GuestDisk, GuestNic, GuestSpec, GuestState
 
 # A guest agent that does not answer within this is as good as none.
@@ -227,6 +228,10 @@ class LibvirtHypervisor:
         with _faults("The disk's key could not be given to the hypervisor."):
             self._connection().secretDefineXML(secret(disk_id)).setValue(key)
 
+    def keep_cluster_key(self, image: RbdImage, key: bytes) -> None:
+        with _faults("The key for Ceph could not be given to the hypervisor."):
+            self._connection().secretDefineXML(cluster_secret(image)).setValue(key)
+
     def attach_disk(self, guest_id: str, disk: GuestDisk, location: DiskLocation) -> None:
         self._attach(guest_id, disk_element(disk, self._located(location), self._machine))
 
@@ -249,6 +254,13 @@ class LibvirtHypervisor:
     def copy_disk(self, guest_id: str, disk_id: str, target: Path) -> None:
         with _faults("The guest's disk could not be copied."):
             self._backups.copy(self._get(guest_id), DISK_ALIAS + disk_id, self._files.seen(target))
+
+    @contextmanager
+    def at_rest(self, guest_id: str) -> Iterator[None]:
+        with _faults("The guest could not be brought to rest."):
+            found = self._get(guest_id)
+        with at_rest(found):
+            yield
 
     def begin_move(self, guest_id: str, disk_id: str, target: DiskLocation) -> None:
         with _faults("The guest's disk could not be moved."):
@@ -333,7 +345,10 @@ class LibvirtHypervisor:
         return self._files.seen(self._files.path(guest_id, name))
 
     def _located(self, location: DiskLocation) -> DiskLocation:
-        return replace(location, path=self._files.seen(location.path))
+        place = location.place
+        if isinstance(place, RbdImage):
+            return replace(location, place=replace(place, conf=self._files.seen(place.conf)))
+        return replace(location, place=self._files.seen(place))
 
 
 def _guest_seen(found: libvirt.virDomain) -> GuestSeen:

@@ -46,7 +46,7 @@ class Mirrors:
             raise HostFault("The guest's disk is being moved elsewhere.")
         place = Element("disk", type="file", device="disk")
         SubElement(place, "driver", name="qemu", type=target.format)
-        source = SubElement(place, "source", file=str(target.path))
+        source = SubElement(place, "source", file=str(target.place))
         if target.encrypted:
             source.append(encryption(disk_id))
         found.blockCopy(_device(disk), tostring(place, encoding="unicode"), {}, _BEGIN)
@@ -128,4 +128,4 @@ def _device(disk: Element) -> str:
 
 def _file(disk: Element) -> str:
     source = disk.find("source")
-    return PurePath(source.get("file", "")).name if source is not None else ""
+    return PurePath(source.get("file") or source.get("name") or "").name if source is not None else ""

@@ -5,13 +5,14 @@ They start at once, and obey a shutdown at once unless told otherwise.
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from volutus.agent.faults import HostFault
 from volutus.agent.hypervisor import StartOrder
 from volutus.agent.state import GuestSeen, GuestSize
-from volutus.agent.storage import DiskLocation
+from volutus.agent.storage import DiskLocation, RbdImage
 from volutus.wire import GuestDisk, GuestNic, GuestState
 
 
@@ -52,7 +53,7 @@ class SimulatedHypervisor:
         self._guests[spec.id] = GuestSeen(
             GuestState.RUNNING,
             disks=frozenset(order.disks),
-            files={disk_id: location.path.name for disk_id, location in order.disks.items()},
+            files={disk_id: _file(location) for disk_id, location in order.disks.items()},
             nics=frozenset(order.taps),
             mhz=spec.mhz,
             size=GuestSize(
@@ -128,10 +129,13 @@ class SimulatedHypervisor:
     def keep_key(self, disk_id: str, key: bytes) -> None:
         """Nothing is ever encrypted."""
 
+    def keep_cluster_key(self, image: RbdImage, key: bytes) -> None:
+        """No disk is opened."""
+
     def attach_disk(self, guest_id: str, disk: GuestDisk, location: DiskLocation) -> None:
         self.trouble("attach_disk")
         guest = self._running(guest_id)
-        files = {**guest.files, disk.disk_id: location.path.name}
+        files = {**guest.files, disk.disk_id: _file(location)}
         self._guests[guest_id] = replace(guest, disks=guest.disks | {disk.disk_id}, files=files)
 
     def detach_disk(self, guest_id: str, disk_id: str) -> None:
@@ -186,6 +190,9 @@ class SimulatedHypervisor:
         guest = self._running(guest_id)
         self._guests[guest_id] = replace(guest, mirrors={**guest.mirrors, disk_id: True})
 
+    def at_rest(self, guest_id: str) -> AbstractContextManager[None]:
+        return nullcontext()
+
     def attach_nic(self, guest_id: str, nic: GuestNic, tap: str) -> None:
         self.trouble("attach_nic")
         guest = self._running(guest_id)
@@ -239,3 +246,7 @@ class SimulatedHypervisor:
 
 def _without(mirrors: Mapping[str, bool], disk_id: str) -> dict[str, bool]:
     return {name: alike for name, alike in mirrors.items() if name != disk_id}
+
+
+def _file(location: DiskLocation) -> str:
+    return location.place.name

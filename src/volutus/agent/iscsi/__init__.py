@@ -9,7 +9,7 @@ as it is asked to.
 from pathlib import Path
 from typing import Protocol
 
-from volutus.agent.storage import DiskLocation
+from volutus.agent.storage import DiskLocation, Keys
 from volutus.wire import ExportSpec
 
 
@@ -21,7 +21,7 @@ class Exports(Protocol):
         earlier process."""
         ...
 
-    def serve(self, spec: ExportSpec, location: DiskLocation, key: bytes | None) -> None:
+    def serve(self, spec: ExportSpec, location: DiskLocation, keys: Keys) -> None:
         """Serve a disk that nobody has open. Sessions of one that is served already go on."""
         ...
 

@@ -4,6 +4,7 @@ The order of steps is what makes an end at any point harmless: the disk is shown
 account is bound before anybody may log in, and nothing is forgotten before the target is gone.
 """
 
+import base64
 import os
 import pwd
 import secrets
@@ -20,7 +21,7 @@ from volutus.agent.iscsi import copies, monitor, tgt
 from volutus.agent.iscsi.layout import Layout
 from volutus.agent.iscsi.monitor import Monitor, MonitorGone
 from volutus.agent.iscsi.tgt import Mode, Operation, Order, TgtGone
-from volutus.agent.storage import DiskLocation
+from volutus.agent.storage import DiskLocation, Keys, RbdImage
 from volutus.wire import ExportSpec
 
 # Initiators find the disk as this; 0 is tgtd's own controller.
@@ -65,11 +66,11 @@ class TgtExports:
         self._seen = {one: served.get(one) for one in offered | shown}
         return self._seen
 
-    def serve(self, spec: ExportSpec, location: DiskLocation, key: bytes | None) -> None:
+    def serve(self, spec: ExportSpec, location: DiskLocation, keys: Keys) -> None:
         with self._lock:
             if spec.id not in self._secrets:
                 self._secrets[spec.id] = self._secret(spec.id)
-            self._show(spec, location, key)
+            self._show(spec, location, keys)
             self._offer(spec)
             self._served[spec.id] = spec
 
@@ -86,7 +87,7 @@ class TgtExports:
                 self._hide(export_id)
             self._layout.shown(export_id).unlink(missing_ok=True)
 
-    def _show(self, spec: ExportSpec, location: DiskLocation, key: bytes | None) -> None:
+    def _show(self, spec: ExportSpec, location: DiskLocation, keys: Keys) -> None:
         """Have the disk appear to the service as a raw file."""
         if spec.id in self._shown():
             return
@@ -104,16 +105,30 @@ class TgtExports:
                 "read-only": spec.read_only,
                 "discard": "unmap",
                 "detect-zeroes": "unmap",
-                "file": {"driver": "file", "filename": str(self._layout.inside(location.path))},
+                "file": self._opened(session, node, location, keys),
             }
-            if key is not None:
-                session.ask("object-add", **{"qom-type": "secret", "id": node, "data": key.decode()})
-                disk["encrypt"] = {"format": "luks", "key-secret": node}
+            if keys.disk is not None:
+                session.ask("object-add", **{"qom-type": "secret", "id": node, "data": keys.disk.decode()})
+                if location.format == "raw":
+                    disk |= {"driver": "luks", "key-secret": node}
+                else:
+                    disk["encrypt"] = {"format": "luks", "key-secret": node}
             session.ask("blockdev-add", **disk)
             export: dict[str, Any] = {"type": "fuse", "id": _SHOWN + spec.id, "node-name": node}
             export["writable"] = not spec.read_only
             place = {"mountpoint": str(self._layout.inside(shown)), "allow-other": "off"}
             session.ask("block-export-add", **export, **place)
+
+    def _opened(self, session: Monitor, node: str, location: DiskLocation, keys: Keys) -> dict[str, Any]:
+        """What the disk's format is read from."""
+        place = location.place
+        if not isinstance(place, RbdImage):
+            return {"driver": "file", "filename": str(self._layout.inside(place))}
+        secret = _cluster_secret(node)
+        data = base64.b64encode(keys.cluster or b"").decode()
+        session.ask("object-add", **{"qom-type": "secret", "id": secret, "data": data, "format": "base64"})
+        where = {"pool": place.pool, "image": place.name, "conf": str(self._layout.inside(place.conf))}
+        return {"driver": "rbd", **where, "user": place.user, "key-secret": secret}
 
     def _session(self) -> AbstractContextManager[Monitor]:
         return monitor.opened(self._layout.monitor)
@@ -180,12 +195,18 @@ def _close(session: Monitor, export_id: str) -> None:
             raise HostFault("The disk could not be closed.", f"{shown} does not end")
         time.sleep(POLL_S)
     session.forget("blockdev-del", **{"node-name": _node(export_id)})
-    session.forget("object-del", id=_node(export_id))
+    for secret in (_node(export_id), _cluster_secret(_node(export_id))):
+        session.forget("object-del", id=secret)
 
 
 def _node(export_id: str) -> str:
     """QEMU's name of the disk: it starts with a letter and has no more than 31 characters."""
     return "d" + export_id.replace("-", "")[:30]
+
+
+def _cluster_secret(node: str) -> str:
+    """QEMU's name of the key by which Ceph is reached for a disk."""
+    return f"{node}-ceph"
 
 
 def _id(target: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from volutus.agent.faults import HostFault
 from volutus.agent.hypervisor.simulated import never
-from volutus.agent.storage import DiskLocation
+from volutus.agent.storage import DiskLocation, Keys
 from volutus.wire import ExportSpec
 
 
@@ -21,7 +21,7 @@ class SimulatedExports:
     def exports(self) -> dict[str, ExportSpec | None]:
         return dict(self._served)
 
-    def serve(self, spec: ExportSpec, location: DiskLocation, key: bytes | None) -> None:
+    def serve(self, spec: ExportSpec, location: DiskLocation, keys: Keys) -> None:
         self.trouble("serve")
         self._served[spec.id] = spec
 

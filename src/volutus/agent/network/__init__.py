@@ -6,11 +6,13 @@ What the switch does with packets is OVN's; a driver only gives it taps with nam
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from volutus.agent.state import PortSeen, Traffic
+from volutus.agent.state import Carried, PortSeen, Traffic
 from volutus.wire import CheckSpec, GuestNic, MetadataPort, VpnSpec
 
 MetadataTrees = Mapping[tuple[str, str], Mapping[str, str]]
 """(network id, fixed address) to the metadata of the guest that has it: path to content."""
+MarkedTraffic = Mapping[int, Mapping[str, Carried]]
+"""Mark to flow to what it carried."""
 Passwords = Callable[[str, bytes], bytes]
 """Hands on what a guest says of its password, or nothing, and answers what is kept. Raises HostFault."""
 
@@ -30,8 +32,12 @@ class Network(Protocol):
 
     def unplug(self, port_id: str) -> None: ...
 
-    def traffic(self, marks: Mapping[str, int]) -> dict[str, Traffic]:
-        """Counters of these ports, given with their traffic marks."""
+    def carried(self) -> MarkedTraffic | None:
+        """What each mark's flows have carried by now; None when the switch could not be asked."""
+        ...
+
+    def traffic(self, marks: Mapping[str, int], carried: MarkedTraffic | None) -> dict[str, Traffic]:
+        """Counters of these ports, given with their traffic marks and with what marks have carried."""
         ...
 
     def metadata(self) -> dict[str, MetadataPort]:

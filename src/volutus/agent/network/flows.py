@@ -1,13 +1,16 @@
-"""What the switch's flows have carried to the outside, told apart by the mark that each sets on its packets.
+"""What the switch's flows have carried to and from the outside, told apart by the mark that each sets.
 
-OVN gives every metered port a flow that marks what the port sends out of the cloud. The switch counts the
-bytes of each flow; a flow that is made anew counts from 0.
+OVN gives every metered port a flow that marks what the port sends out of the cloud, and every part of a
+router's traffic that metering labels count one of its own. The switch counts the bytes and packets of each
+flow; a flow that is made anew counts from 0.
 """
 
 import logging
 import re
 import subprocess
 from pathlib import Path
+
+from volutus.agent.state import Carried
 
 log = logging.getLogger(__name__)
 
@@ -16,6 +19,7 @@ _MARK = re.compile(r"load:0x([0-9a-f]+)->NXM_NX_PKT_MARK\[\]")
 _COOKIE = re.compile(r"cookie=(0x[0-9a-f]+)")
 _TABLE = re.compile(r"table=(\d+)")
 _BYTES = re.compile(r"n_bytes=(\d+)")
+_PACKETS = re.compile(r"n_packets=(\d+)")
 _SOURCE = re.compile(r"(?:nw_src|ipv6_src)=([0-9a-f.:/]+)")
 
 
@@ -27,8 +31,8 @@ class MarkedFlows:
         # Which table has them depends on OVN's version; until one is seen all are asked for.
         self._table = ""
 
-    def carried(self) -> dict[int, dict[str, int]] | None:
-        """Mark to flow to bytes; None when the switch does not answer."""
+    def carried(self) -> dict[int, dict[str, Carried]] | None:
+        """Mark to flow to what it carried; None when the switch does not answer."""
         command = ["ovs-ofctl", f"--timeout={TIMEOUT_S}", "dump-flows", f"unix:{self._bridge}", self._table]
         try:
             done = subprocess.run(
@@ -39,18 +43,21 @@ class MarkedFlows:
             return None
         return self.read(done.stdout.decode(errors="replace"))
 
-    def read(self, text: str) -> dict[int, dict[str, int]]:
-        """The marked flows of a listing. Flows of one cookie differ by their source address."""
-        found: dict[int, dict[str, int]] = {}
+    def read(self, text: str) -> dict[int, dict[str, Carried]]:
+        """The marked flows of a listing. Flows of one cookie differ by their source address; those that
+        differ by the way that they lead are taken together."""
+        found: dict[int, dict[str, Carried]] = {}
         for line in text.splitlines():
             mark = _MARK.search(line)
             if mark is None:
                 continue
-            cookie, table, count = (p.search(line) for p in (_COOKIE, _TABLE, _BYTES))
-            if cookie is None or table is None or count is None:
+            cookie, table, size, count = (p.search(line) for p in (_COOKIE, _TABLE, _BYTES, _PACKETS))
+            if cookie is None or table is None or size is None or count is None:
                 continue
             self._table = f"table={table.group(1)}"
             source = _SOURCE.search(line)
             flow = f"{cookie.group(1)}/{source.group(1) if source else ''}"
-            found.setdefault(int(mark.group(1), 16), {})[flow] = int(count.group(1))
+            flows = found.setdefault(int(mark.group(1), 16), {})
+            carried = Carried(int(size.group(1)), int(count.group(1)))
+            flows[flow] = flows.get(flow, Carried()).plus(carried)
         return found

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from volutus.agent.faults import HostFault
-from volutus.agent.network import MetadataTrees, Passwords, links
+from volutus.agent.network import MarkedTraffic, MetadataTrees, Passwords, links
 from volutus.agent.network.flows import MarkedFlows
 from volutus.agent.network.health import HealthChecks
 from volutus.agent.network.metadata_server import MetadataServer
 from volutus.agent.network.namespaces import MetadataNamespaces
 from volutus.agent.network.ovsdb import SwitchDatabase
 from volutus.agent.network.vpn import VpnGateways
-from volutus.agent.state import PortSeen, Traffic
+from volutus.agent.state import Carried, PortSeen, Traffic
 from volutus.wire import CheckSpec, GuestNic, MetadataPort, VpnSpec
 
 TAP = "tap"
@@ -94,9 +94,11 @@ class OvsNetwork:
         if name in links.interfaces():
             links.ip(["link", "del", "dev", name])
 
-    def traffic(self, marks: Mapping[str, int]) -> dict[str, Traffic]:
+    def carried(self) -> MarkedTraffic | None:
+        return self._flows.carried()
+
+    def traffic(self, marks: Mapping[str, int], carried: MarkedTraffic | None) -> dict[str, Traffic]:
         readings = {}
-        outside = self._flows.carried() if marks else {}
         interfaces = links.interfaces()
         for port_id, mark in marks.items():
             tap = interfaces.get(self.tap(port_id))
@@ -107,7 +109,7 @@ class OvsNetwork:
                     received_packets=tap.sent_packets,
                     sent_bytes=tap.received_bytes,
                     sent_packets=tap.received_packets,
-                    outside=outside.get(mark, {}) if outside is not None else None,
+                    outside=None if carried is None else _sizes(carried.get(mark, {})),
                 )
         return readings
 
@@ -155,3 +157,7 @@ class OvsNetwork:
         for gateway_id in self.gateways():
             with contextlib.suppress(HostFault):
                 self.drop_gateway(gateway_id)
+
+
+def _sizes(flows: Mapping[str, Carried]) -> dict[str, int]:
+    return {flow: carried.bytes for flow, carried in flows.items()}

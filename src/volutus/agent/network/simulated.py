@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from volutus.agent.hypervisor.simulated import never
-from volutus.agent.network import MetadataTrees
+from volutus.agent.network import MarkedTraffic, MetadataTrees
 from volutus.agent.state import PortSeen, Traffic
 from volutus.wire import CheckSpec, GuestNic, MetadataPort, VpnSpec
 
@@ -34,7 +34,11 @@ class SimulatedNetwork:
         self.trouble("unplug")
         self._ports.pop(port_id, None)
 
-    def traffic(self, marks: Mapping[str, int]) -> dict[str, Traffic]:
+    def carried(self) -> MarkedTraffic | None:
+        """Nothing passes."""
+        return {}
+
+    def traffic(self, marks: Mapping[str, int], carried: MarkedTraffic | None) -> dict[str, Traffic]:  # noqa: ARG002
         return {port_id: Traffic(outside={}) for port_id in marks.keys() & self._ports.keys()}
 
     def metadata(self) -> dict[str, MetadataPort]:

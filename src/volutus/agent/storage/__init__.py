@@ -1,10 +1,10 @@
-"""Disks on one host, behind one protocol: a directory of qcow2 files, and a simulated twin.
+"""Disks on one host, behind one protocol: files in directories and images in Ceph, and a simulated twin.
 
 A backend knows nothing of guests, except that a disk open in a running guest is grown through that guest.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -21,18 +21,46 @@ Send = Callable[[str, Path], None]
 Span = bytes | memoryview | int
 """A piece of a disk: its bytes, there until the next piece is asked for, or how many zeros."""
 
-Fill = Callable[[Path], None]
-"""Copies a disk that a guest has open into an empty qcow2 file of its size, as it is at one instant."""
+
+@dataclass(frozen=True)
+class Holder:
+    """A guest, or an export, that has a disk open. `copy` copies the disk into an empty qcow2 file of its
+    size, as it is at one instant. While `at_rest` lasts, the file systems on it are written out and still, if
+    an agent in the guest helps."""
+
+    copy: Callable[[Path], None]
+    at_rest: Callable[[], AbstractContextManager[None]] = nullcontext
+
+
+@dataclass(frozen=True)
+class RbdImage:
+    """An image in a pool of Ceph, as it was at a `snapshot` if one is named. `conf` tells how to reach the
+    cluster as `user`, and has no secret in it."""
+
+    pool: str
+    name: str
+    conf: Path
+    user: str
+    snapshot: str = ""
 
 
 @dataclass(frozen=True)
 class DiskLocation:
-    """What QEMU opens, and as what; an `encrypted` disk with its key. The format is always named: a guest
-    that writes another format's header into a raw disk must not have it believed."""
+    """What QEMU opens, and as what; an `encrypted` disk with its key, which makes a raw one LUKS. The format
+    is always named: a guest that writes another format's header into a raw disk must not have it believed."""
 
-    path: Path
+    place: Path | RbdImage
     format: str
     encrypted: bool = False
+
+
+@dataclass(frozen=True)
+class Keys:
+    """What QEMU needs besides the location: the key of an encrypted `disk`, and that by which a Ceph
+    `cluster` knows the user."""
+
+    disk: bytes | None = None
+    cluster: bytes | None = None
 
 
 class StorageBackend(Protocol):
@@ -42,9 +70,9 @@ class StorageBackend(Protocol):
         """All whole disks by id."""
         ...
 
-    def create(self, spec: DiskSpec, fetch: Fetch, fill: Fill | None = None) -> None:
-        """Make a disk: wholly, or not at all. Its image is fetched at most once for all disks. `fill` copies
-        a source that a guest has open."""
+    def create(self, spec: DiskSpec, fetch: Fetch, holder: Holder | None = None) -> None:
+        """Make a disk: wholly, or not at all. Its image is fetched at most once for all disks. `holder` is
+        who has its source open."""
         ...
 
     def grow(self, disk_id: str, size_bytes: int) -> None:
@@ -78,8 +106,8 @@ class StorageBackend(Protocol):
         """Copies made to be sent, by image."""
         ...
 
-    def capture(self, spec: UploadSpec, fill: Fill | None = None) -> None:
-        """Copy a disk to be sent, wholly or not at all, in the format of the image; `fill` as in `create`."""
+    def capture(self, spec: UploadSpec, holder: Holder | None = None) -> None:
+        """Copy a disk to be sent, wholly or not at all, in the image's format; `holder` as in `create`."""
         ...
 
     def captured(self, image_id: str) -> Path:
@@ -96,16 +124,16 @@ class StorageBackend(Protocol):
         """The whole backups in the target."""
         ...
 
-    def back_up(self, spec: BackupSpec, fill: Fill | None = None) -> None:
-        """Store a disk in the backup target, wholly or not at all; `fill` as in `create`."""
+    def back_up(self, spec: BackupSpec, holder: Holder | None = None) -> None:
+        """Store a disk in the backup target, wholly or not at all; `holder` as in `create`."""
         ...
 
     def drop_backup(self, backup_id: str) -> None: ...
 
     def location(self, disk_id: str) -> DiskLocation: ...
 
-    def key(self, disk_id: str) -> bytes:
-        """The key of an encrypted disk, for QEMU."""
+    def keys(self, disk_id: str) -> Keys:
+        """What QEMU needs to open the disk."""
         ...
 
     def read(self, disk_id: str, begin: int) -> Iterator[Span]:
@@ -134,6 +162,10 @@ class StorageBackend(Protocol):
 
     def pools(self) -> dict[str, int]:
         """Pool to size in GiB, the first pool first."""
+        ...
+
+    def own_rooms(self) -> frozenset[str]:
+        """The pools whose room is not the first one's, on the same file system."""
         ...
 
     def tidy(self, needed: frozenset[str]) -> None:

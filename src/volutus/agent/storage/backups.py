@@ -105,6 +105,8 @@ class Backups:
             with opened(disk, writable=True) as content:
                 if content.size_bytes < manifest.size_bytes:
                     raise HostFault("The disk is smaller than the backup.")
+                if not disk.begins_as_zeros:
+                    _blank(content, {part.number for part in manifest.parts})
                 for part in manifest.parts:
                     content.write(part.number * PART_BYTES, self._bytes(part, disk.key))
                 content.flush()
@@ -173,6 +175,13 @@ def _pieces(content: Content) -> Iterator[tuple[int, memoryview]]:
         for number, piece in enumerate(content.pieces(begin, end - begin, buffer), first):
             if piece[0] or bytes(piece) != _ZEROS[: len(piece)]:
                 yield number, piece
+
+
+def _blank(content: Content, but: set[int]) -> None:
+    """Zeros everywhere but in these parts."""
+    for number, begin in enumerate(range(0, content.size_bytes, PART_BYTES)):
+        if number not in but:
+            content.write(begin, _ZEROS[: content.size_bytes - begin])
 
 
 def _seal(plain: memoryview, key: bytes | None) -> bytes | memoryview:

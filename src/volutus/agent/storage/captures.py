@@ -61,10 +61,6 @@ class Captures:
             flat.unlink(missing_ok=True)
             converted.unlink(missing_ok=True)
 
-    def scratch(self, name: str) -> Path:
-        """A place for a copy that only this process needs, gone with it."""
-        return self._path(name, ".work")
-
     def path(self, image_id: str) -> Path:
         """The whole copy."""
         return self._path(image_id, MADE_SUFFIX)

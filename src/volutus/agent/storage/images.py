@@ -17,7 +17,7 @@ from pathlib import Path
 
 from volutus.agent.faults import HostFault
 from volutus.agent.state import ImageSeen
-from volutus.agent.storage import DiskLocation, Fetch
+from volutus.agent.storage import Fetch
 from volutus.agent.storage.qcow2 import read_header
 from volutus.agent.storage.qemu_img import CONVERT_TIMEOUT_S, DISK_FULL, Limits, qemu_img
 from volutus.wire import DiskSource
@@ -56,7 +56,7 @@ class ImageCache:
         directory.mkdir(parents=True, exist_ok=True)
         directory.chmod(0o711)
 
-    def flat(self, source: DiskSource, fetch: Fetch) -> DiskLocation:
+    def flat(self, source: DiskSource, fetch: Fetch) -> Path:
         """The image as a flat qcow2."""
         image_id = _name(source)
         path = self._directory / f"{image_id}{FLAT_SUFFIX}"
@@ -65,7 +65,7 @@ class ImageCache:
                 with self._fetched(source, fetch) as upload:
                     self._flatten(source, upload, path)
             _used(path)
-        return DiskLocation(path, "qcow2")
+        return path
 
     def boot_file(self, source: DiskSource, fetch: Fetch) -> Path:
         """The image as it is."""

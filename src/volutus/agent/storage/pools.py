@@ -17,8 +17,7 @@ from volutus.agent.faults import HostFault
 FIRST = "directory"
 FIRST_DIRECTORY = "disks"
 RELEASED = "released"
-PART = ".part"
-MOVING = ".moving"
+PART, FILL, MOVING = ".part", ".fill", ".moving"
 FORMATS = ("qcow2", "raw")
 
 

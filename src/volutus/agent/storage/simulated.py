@@ -9,7 +9,7 @@ from pathlib import Path
 from volutus.agent.faults import HostFault
 from volutus.agent.hypervisor.simulated import never
 from volutus.agent.state import BackupSeen, CaptureState, DiskSeen, ImageSeen
-from volutus.agent.storage import DiskLocation, Fetch, Fill, Span
+from volutus.agent.storage import DiskLocation, Fetch, Holder, Keys, Span
 from volutus.wire import BackupSpec, DiskSource, DiskSpec, ImageSpec, UploadSpec
 
 
@@ -32,7 +32,7 @@ class SimulatedStorage:
         coming = {disk_id: _file(disk_id, spec.revision) for disk_id, spec in self._coming.items()}
         return {key: replace(disk, coming=coming.get(key, "")) for key, disk in self._disks.items()}
 
-    def create(self, spec: DiskSpec, fetch: Fetch, fill: Fill | None = None) -> None:
+    def create(self, spec: DiskSpec, fetch: Fetch, holder: Holder | None = None) -> None:
         self.trouble("create")
         known = self._disks.get(spec.id)
         if known is not None and known.revision >= spec.revision:
@@ -41,8 +41,8 @@ class SimulatedStorage:
         self._check_source(spec)
         if sum(disk.size_bytes for disk in self._disks.values()) + spec.size_bytes > self.capacity_bytes:
             raise HostFault("The host's disk pool is full.")
-        if fill is not None:
-            fill(Path("/simulated") / spec.id)
+        if holder is not None:
+            holder.copy(Path("/simulated") / spec.id)
         if spec.source is not None and spec.source.disk_id is not None:
             self._keep(spec.source.disk_id, _file(spec.id, spec.revision))
         self._disks[spec.id] = DiskSeen(spec.size_bytes, revision=spec.revision)
@@ -97,34 +97,34 @@ class SimulatedStorage:
     def backups(self) -> dict[str, BackupSeen]:
         return dict(self._backups)
 
-    def back_up(self, spec: BackupSpec, fill: Fill | None = None) -> None:
+    def back_up(self, spec: BackupSpec, holder: Holder | None = None) -> None:
         self.trouble("back_up")
         if spec.disk_id not in self._disks:
             raise HostFault("The disk is not on the host.")
         if spec.parent_id is not None and spec.parent_id not in self._backups:
             raise HostFault("The backup is not in the host's backup target.")
-        if fill is not None:
-            fill(Path("/simulated") / spec.id)
+        if holder is not None:
+            holder.copy(Path("/simulated") / spec.id)
         self._backups[spec.id] = BackupSeen(0)
 
     def drop_backup(self, backup_id: str) -> None:
         self.trouble("drop_backup")
         self._backups.pop(backup_id, None)
 
-    def key(self, disk_id: str) -> bytes:
-        return b"simulated"
+    def keys(self, disk_id: str) -> Keys:
+        return Keys()
 
     def captures(self) -> dict[str, CaptureState]:
         return dict(self._captures)
 
-    def capture(self, spec: UploadSpec, fill: Fill | None = None) -> None:
+    def capture(self, spec: UploadSpec, holder: Holder | None = None) -> None:
         self.trouble("capture")
         if spec.id in self._captures:
             return
         if spec.disk_id not in self._disks:
             raise HostFault("The disk could not be copied.")
-        if fill is not None:
-            fill(Path("/simulated") / spec.id)
+        if holder is not None:
+            holder.copy(Path("/simulated") / spec.id)
         self._captures[spec.id] = CaptureState.MADE
 
     def captured(self, image_id: str) -> Path:
@@ -166,6 +166,9 @@ class SimulatedStorage:
 
     def pools(self) -> dict[str, int]:
         return {"directory": self.capacity_gib(), "bulk": self.capacity_gib()}
+
+    def own_rooms(self) -> frozenset[str]:
+        return frozenset({"bulk"})
 
     def tidy(self, needed: frozenset[str]) -> None:
         """Nothing is ever left over."""

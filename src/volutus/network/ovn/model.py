@@ -241,6 +241,20 @@ class MeterView:
 
 
 @dataclass(frozen=True, slots=True)
+class CellView:
+    """A part of what passes a router's gateways, to be counted apart: what has this source and destination
+    (CIDRs) and is in no deeper one. It gets its `mark`, or none if that is 0. `port_id` is whose it is among
+    those metered; those of no port are for what is of none."""
+
+    direction: Direction
+    source: str
+    destination: str
+    depth: int
+    mark: int
+    port_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class RouterView:
     """A router. What has no floating IP leaves by the first of the gateways, or with `ecmp` by any of them.
     `gateway_host_ids` are all hosts that could carry a gateway (chassis names); `distributed` lets each host
@@ -259,6 +273,7 @@ class RouterView:
     scopes: tuple[ScopedNetwork, ...] = ()
     listener_ids: tuple[str, ...] = ()
     meters: tuple[MeterView, ...] = ()
+    cells: tuple[CellView, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,17 @@
 """A router as northbound rows: its ports, its gateways and where they live, its routes, its NAT."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from ipaddress import ip_interface
 from itertools import permutations
 
+from volutus.network.ovn.label_cells import counted_apart
 from volutus.network.ovn.load_balancers import listener_refs, listeners_needed
 from volutus.network.ovn.model import FloatingIpView, GatewayView, Kind, MeterView, RouterPortView, RouterView
 from volutus.network.ovn.names import FORWARDED_PROTOCOLS, forwarding_name, router_port_name
 from volutus.network.ovn.qos import outside_qos
 from volutus.network.ovn.rows import Key, Ref, Row, Unit, make_row, row_uuid
+from volutus.network.ovn.ways_out import gateway_of, leaving, own_ways
 
 # One carries the traffic and the others stand by; OVN watches every one of them with BFD from every host.
 GATEWAY_HOSTS_MAX = 5
@@ -31,7 +33,7 @@ def compile_router(view: RouterView) -> Unit:
     nat += [_floating_ip(view, ip) for ip in view.floating_ips] if view.gateways else []
     balancers = _port_forwardings(view)
     meters = [_meter(view, meter) for meter in view.meters] if view.gateways else []
-    policies = [*_between_scopes(view), *meters, *_own_ways_out(view)]
+    policies = [*_between_scopes(view), *meters, *_own_ways_out(view), *counted_apart(view)]
     router = make_row(
         "Logical_Router",
         view.id,
@@ -133,36 +135,18 @@ def _own_ways_out(view: RouterView) -> list[Row]:
     """What has a floating IP leaves where that is: the route alone would send it by another gateway, which
     knows nothing of the address."""
     marks = {meter.port_id: str(meter.mark) for meter in view.meters}
-    rows = []
-    for ip in view.floating_ips if len(view.gateways) > 1 else ():
-        own = _gateway_of(view, ip)
-        hop = next((hop for hop in own.next_hops if ":" not in hop), None)
-        if hop is None:
-            continue
-        others = _leaving(gateway for gateway in view.gateways if gateway != own)
-        rows.append(
-            make_row(
-                "Logical_Router_Policy",
-                f"{view.id}/{ip.id}",
-                priority=OWN_WAY_PRIORITY,
-                match=f"{others} && ip4.src == {ip.fixed_address}",
-                action="reroute",
-                nexthops=(hop,),
-                options={"pkt_mark": marks[ip.fixed_port_id]} if ip.fixed_port_id in marks else {},
-            )
+    return [
+        make_row(
+            "Logical_Router_Policy",
+            f"{view.id}/{way.ip.id}",
+            priority=OWN_WAY_PRIORITY,
+            match=f"{leaving(way.others)} && ip4.src == {way.ip.fixed_address}",
+            action="reroute",
+            nexthops=(way.hop,),
+            options={"pkt_mark": marks[way.ip.fixed_port_id]} if way.ip.fixed_port_id in marks else {},
         )
-    return rows
-
-
-def _gateway_of(view: RouterView, ip: FloatingIpView) -> GatewayView:
-    on_network = (gateway for gateway in view.gateways if gateway.network_id == ip.network_id)
-    return next(on_network, view.gateways[0])
-
-
-def _leaving(gateways: Iterable[GatewayView]) -> str:
-    """An expression that holds for what leaves by one of these."""
-    names = [f'"{router_port_name(gateway.port.port_id)}"' for gateway in gateways]
-    return f"outport == {names[0]}" if len(names) == 1 else f"outport == {{{', '.join(names)}}}"
+        for way in own_ways(view)
+    ]
 
 
 def _meter(view: RouterView, meter: MeterView) -> Row:
@@ -177,7 +161,7 @@ def _meter(view: RouterView, meter: MeterView) -> Row:
         "Logical_Router_Policy",
         f"{view.id}/{meter.port_id}",
         priority=METER_PRIORITY,
-        match=f"{_leaving(view.gateways)} && ({' || '.join(terms)})",
+        match=f"{leaving(view.gateways)} && ({' || '.join(terms)})",
         action="allow",
         options={"pkt_mark": str(meter.mark)},
     )
@@ -229,7 +213,7 @@ def _floating_ip(view: RouterView, ip: FloatingIpView) -> Row:
         logical_ip=ip.fixed_address,
         external_mac=ip.mac if distributed else None,
         logical_port=ip.fixed_port_id if distributed else None,
-        gateway_port=_translated_at(view, _gateway_of(view, ip)),
+        gateway_port=_translated_at(view, gateway_of(view, ip)),
     )
 
 
@@ -237,7 +221,7 @@ def _limits(view: RouterView) -> list[Row]:
     """What may pass the floating IPs and the gateways that have limits of their own."""
     rows: list[Row] = []
     for ip in view.floating_ips:
-        place = ip.network_id, _gateway_of(view, ip).port.port_id
+        place = ip.network_id, gateway_of(view, ip).port.port_id
         rows += outside_qos(f"{view.id}/{ip.id}", place, ip.address, ip.qos)
     for gateway in view.gateways:
         further = "" if gateway == view.gateways[0] else f"/{gateway.port.port_id}"

@@ -31,6 +31,7 @@ def rebuild(request: Request, server_id: str, arguments: Any) -> Response:
         changes=_changes(request, body),
         files=schemas.files_of(body.personality),
         reimages=request.microversion >= V2_93,
+        preserve_ephemeral=schemas.flag(body.preserve_ephemeral, "preserve_ephemeral"),
     )
     server = compute.rebuilds.rebuild(request.tx, request.caller, server_id, wanted)
     found = detailed.of(request.tx, request.caller, [server])[0]

@@ -190,7 +190,7 @@ def _block_device(body: BlockDeviceBody) -> BlockDevice:
         source=body.source_type,
         destination=destination,
         uuid=body.uuid or body.volume_id or body.image_id or body.snapshot_id,
-        size_gib=schemas.number(body.volume_size or None, "volume_size", 1),
+        size=schemas.number(body.volume_size or None, "volume_size", 1),
         boot_index=index if index is not None and index >= 0 else None,
         device=body.device_name,
         delete_on_termination=schemas.flag(body.delete_on_termination, "delete_on_termination"),
@@ -198,6 +198,7 @@ def _block_device(body: BlockDeviceBody) -> BlockDevice:
         tag=body.tag,
         bus=body.disk_bus,
         device_type=body.device_type,
+        guest_format=body.guest_format or None,
     )
 
 

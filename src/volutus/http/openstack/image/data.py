@@ -31,9 +31,9 @@ async def stage(request: StreamRequest) -> Response:
 
 
 async def download(request: StreamRequest) -> Response:
-    """The data as they came, whole or a range of them; 204 while there are none."""
+    """The data as they came, whole or a range of them; 204 where there are none."""
     found = await asyncio.to_thread(_look, request)
-    if not found.has_data:
+    if not found.has_data or found.is_description:
         return no_content()
     path = await _file(request, found)
     sent = Sendable(found.size_bytes or 0, found.sha256 or found.id, partial(PlainFile, path))

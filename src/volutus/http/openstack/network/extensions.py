@@ -28,6 +28,11 @@ EXTENSIONS: Mapping[str, tuple[str, str]] = {
     "floating-ip-port-forwarding": ("Port Forwarding", "Single ports of a floating IP"),
     "floating-ip-port-forwarding-description": ("Port Forwarding Description", "Each has a description"),
     "ip-substring-filtering": ("IP Substring Filtering", "Ports by a part of an address"),
+    "metering": (
+        "Metering Labels",
+        "What of a project's traffic with the outside is counted, and how much it was",
+    ),
+    "metering_source_and_destination_filters": ("Metering Prefixes", "Labels count by both ends"),
     "net-mtu": ("Network MTU", "A network shows its MTU"),
     "net-mtu-writable": ("Network MTU Writable", "The MTU can be set"),
     "network-ip-availability": ("Network IP Availability", "How many addresses are left"),

@@ -13,6 +13,7 @@ from volutus.http.openstack.network import (
     flavors,
     floating_ips,
     ip_availability,
+    metering,
     networks,
     port_forwardings,
     ports,
@@ -201,6 +202,19 @@ def _vpn_peers() -> tuple[Route, ...]:
     )
 
 
+def _metering() -> tuple[Route, ...]:
+    """Labels and rules do not change: they are made, and deleted."""
+    routes = []
+    for plural, noun, module in (
+        ("labels", "network:metering_labels", metering.LABELS),
+        ("label-rules", "network:metering_label_rules", metering.RULES),
+    ):
+        made = _five(f"/v2.0/metering/metering-{plural}", noun, module)
+        routes += [route for route in made if route.method != "PUT"]
+    path = "/v2.0/metering/metering-labels/{id}/usage"
+    return (*routes, Route("GET", path, metering.usage, "network:metering_labels:usage"))
+
+
 ROUTES: tuple[Route, ...] = (
     Route("GET", "", service.versions, open=True),
     Route("GET", "/v2.0", service.resources, open=True),
@@ -234,5 +248,6 @@ ROUTES: tuple[Route, ...] = (
     *_vpn_peers(),
     *_quotas(),
     *_ip_availability(),
+    *_metering(),
     *_tags(),
 )

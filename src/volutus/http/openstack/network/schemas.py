@@ -321,3 +321,18 @@ class VpnPeerBody(Part):
     remote_cidrs: list[str] | UnsetType = UNSET
     endpoint: str | UnsetType | None = UNSET
     keepalive: Annotated[int, Meta(ge=0, le=65535)] | UnsetType = UNSET
+
+
+class MeteringLabelBody(Named):
+    name: str | UnsetType = UNSET
+    description: str | UnsetType = UNSET
+    shared: bool | UnsetType = UNSET
+
+
+class MeteringLabelRuleBody(Named):
+    metering_label_id: str | UnsetType = UNSET
+    direction: Literal["ingress", "egress"] | UnsetType = UNSET
+    remote_ip_prefix: str | UnsetType | None = UNSET
+    source_ip_prefix: str | UnsetType | None = UNSET
+    destination_ip_prefix: str | UnsetType | None = UNSET
+    excluded: bool | UnsetType = UNSET

@@ -34,6 +34,8 @@ _RESOURCES = (
     ("extension", "extensions"),
     ("agent", "agents"),
     ("availability_zone", "availability_zones"),
+    ("metering_label", "metering/metering-labels"),
+    ("metering_label_rule", "metering/metering-label-rules"),
     ("network_ip_availability", "network-ip-availabilities"),
 )
 # When the list of extensions last changed is nothing that clients use.

@@ -1,12 +1,14 @@
 """Objects of the network domain as Neutron shows them."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from volutus.network import dns_names
 from volutus.network.default_rules import DefaultRule
 from volutus.network.floating_ips import FloatingIp
+from volutus.network.metering_label_rules import MeteringLabelRule
+from volutus.network.metering_labels import LabelUsage, MeteringLabel
 from volutus.network.networks import Network
 from volutus.network.port_forwardings import PortForwarding
 from volutus.network.ports import Port
@@ -300,6 +302,46 @@ def rbac_policy(it: RbacPolicy) -> dict[str, Any]:
         "action": it.action,
         "target_tenant": it.target_project,
         "target_project": it.target_project,
+    }
+
+
+def metering_label(it: MeteringLabel) -> dict[str, Any]:
+    """A label, which has no tags or revisions."""
+    return {
+        "id": it.id,
+        "tenant_id": it.project_id,
+        "project_id": it.project_id,
+        "name": it.name,
+        "description": it.description,
+        "shared": it.every_project,
+    }
+
+
+def metering_label_rule(it: MeteringLabelRule) -> dict[str, Any]:
+    """A rule; it belongs to whose label it is of."""
+    return {
+        "id": it.id,
+        "tenant_id": it.project_id,
+        "project_id": it.project_id,
+        "metering_label_id": it.label_id,
+        "direction": it.direction,
+        "remote_ip_prefix": it.remote_prefix,
+        "source_ip_prefix": it.source_prefix,
+        "destination_ip_prefix": it.destination_prefix,
+        "excluded": it.excluded,
+    }
+
+
+def label_usage(it: LabelUsage) -> dict[str, Any]:
+    """What a label counted: bytes are those of whole frames."""
+    return {
+        "metering_label_id": it.label_id,
+        "since": time(it.since.astimezone(UTC)),
+        "until": time(it.until.astimezone(UTC)),
+        "ingress_bytes": it.ingress_bytes,
+        "ingress_packets": it.ingress_packets,
+        "egress_bytes": it.egress_bytes,
+        "egress_packets": it.egress_packets,
     }
 
 
