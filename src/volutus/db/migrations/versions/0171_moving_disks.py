@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0171"
-down_revision = "0156"
+down_revision = "0157"
 
 
 def upgrade() -> None:
