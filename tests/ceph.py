@@ -20,6 +20,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from volutus.agent.storage.rbd import Ceph
+
 POOL = "volumes"
 USER = "volutus"
 OSD_BYTES = 6 << 30
@@ -111,6 +113,10 @@ class Cluster:
     def images(self) -> list[str]:
         """Everything in the pool, deleted or not."""
         return [*self.ask("rbd", "ls", POOL), *(one["name"] for one in self.ask("rbd", "trash", "ls", POOL))]
+
+    def as_seen_by_a_host(self) -> Ceph:
+        """With a storage class `ceph`, as a host that no other test knows."""
+        return Ceph({"ceph": POOL}, self.conf, self.keyring, USER, str(uuid.uuid4()))
 
     def start(self) -> None:
         for name in ("run", "log", "mon.a", "mgr.x"):
