@@ -13,7 +13,7 @@ import statistics
 import struct
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,6 +49,7 @@ class Changing:
     """Facts that others know: the storage, the hypervisor, the switch."""
 
     pools: Mapping[str, int]
+    own_rooms: Collection[str]
     hypervisor_version: int
     chassis: str
 
@@ -82,7 +83,8 @@ def host_facts(config: AgentConfig, known: Processor, changing: Changing) -> Hos
         cores=len(os.sched_getaffinity(0)),
         mhz_per_core=known.mhz_per_core,
         memory_mib=memory_mib() - kept_mib,
-        resources=devices.resources(devices.scan(devices.parse(config.pci_devices)), pages),
+        resources=devices.resources(devices.scan(devices.parse(config.pci_devices)), pages)
+        | rooms({name: changing.pools[name] for name in changing.own_rooms}),
         disk_gib=next(iter(changing.pools.values())),
         pools=dict(changing.pools),
         accelerator=known.accelerator,
@@ -92,6 +94,11 @@ def host_facts(config: AgentConfig, known: Processor, changing: Changing) -> Hos
         address=config.address,
         iscsi_portal=config.iscsi_portal,
     )
+
+
+def rooms(own: Mapping[str, int]) -> dict[str, int]:
+    """The GiB of pools that have room of their own, as resources."""
+    return {f"pool:{name}": gib for name, gib in own.items()}
 
 
 def memory_mib() -> int:

@@ -116,7 +116,9 @@ def build(config: AgentConfig) -> Runner:
     host = Host(drivers, facts.boot_id(), functools.partial(datetime.now, UTC))
 
     def measure() -> HostFacts:
-        changing = facts.Changing(storage.pools(), hypervisor.version(), network.chassis())
+        changing = facts.Changing(
+            storage.pools(), storage.own_rooms(), hypervisor.version(), network.chassis()
+        )
         return facts.host_facts(config, processor, changing)
 
     runner = Runner(

@@ -20,7 +20,7 @@ import msgspec
 
 from volutus.agent.connection import DISK_UPGRADE, POLL_WAIT_S, PREFIX, TIMEOUT_S, ConnectionTrouble
 from volutus.agent.disk_reads import encoded
-from volutus.agent.facts import AGENT_VERSION
+from volutus.agent.facts import AGENT_VERSION, rooms
 from volutus.agent.faults import HostFault
 from volutus.agent.host import Drivers, Host
 from volutus.agent.hypervisor.simulated import SimulatedHypervisor
@@ -208,7 +208,8 @@ class SimulatedHost:
             mhz_per_core=machine.mhz_per_core,
             memory_mib=machine.memory_mib,
             disk_gib=machine.disk_gib,
-            pools={"directory": machine.disk_gib, "bulk": machine.disk_gib},
+            pools=self.storage.pools(),
+            resources=rooms({name: self.storage.pools()[name] for name in self.storage.own_rooms()}),
             accelerator=machine.accelerator,
             hypervisor_version=self.hypervisor.version(),
             agent_version=AGENT_VERSION,

@@ -387,6 +387,10 @@ class SegmentNotFound(NotFound):
     code = "network.segment.not_found"
 
 
+class SubnetsNotAllAssociatedWithSegments(Invalid):
+    code = "network.subnet.segments_mixed"
+
+
 class SegmentInUse(Conflict):
     code = "network.segment.in_use"
 

@@ -1,24 +1,21 @@
 """Networks: what a tenant's ports are plugged into, and the external ones that routers lead to."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from msgspec import UNSET, UnsetType
-from sqlalchemy import Row, Select, func, select, update
-from sqlalchemy import Sequence as SqlSequence
+from sqlalchemy import Row, Select, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from volutus import audit, metering, quota
 from volutus.db import Tx
 from volutus.identity import Caller
-from volutus.network import dns_names, objects, public_addresses, qos_policies, sharing, units
+from volutus.network import dns_names, objects, public_addresses, qos_policies, segmentation, sharing, units
 from volutus.network.changes import check_revision, given
 from volutus.network.errors import (
     DefaultExternalNetworkExists,
     ExternalNetworkInUse,
-    FlatNetworkInUse,
     InvalidInput,
     InvalidSharedSetting,
     NetworkNotFound,
@@ -36,7 +33,16 @@ from volutus.network.listing import (
     sortable,
 )
 from volutus.network.ovn.model import Kind
-from volutus.network.tables import floating_ips, further_gateways, networks, ports, routers, subnets
+from volutus.network.segmentation import Wire
+from volutus.network.tables import (
+    floating_ips,
+    further_gateways,
+    networks,
+    ports,
+    routers,
+    segments,
+    subnets,
+)
 
 # What is left of an Ethernet frame of 1,500 bytes within Geneve.
 OVERLAY_MTU = 1442
@@ -45,9 +51,6 @@ PHYSICAL_MTU = 1500
 # What a network is paid for by, and the kind of thing that it is there.
 METER = "vlan"
 USAGE_KIND = "network"
-
-_SEGMENT = SqlSequence("network_segments")
-
 
 # What IPv4 needs at least and can say at most.
 MTU_MIN, MTU_MAX = 68, 65535
@@ -79,11 +82,13 @@ class Network:
     qos_policy_id: str | None
     dns_domain: str
     subnet_ids: tuple[str, ...]
+    wires: tuple[Wire, ...]
 
 
 @dataclass(frozen=True)
 class NetworkOrder:
-    """What a new network should be. Without `network_type` it is an overlay, seen by its tenants alone."""
+    """What a new network should be. Without `network_type` it is an overlay, seen by its tenants alone;
+    `segments` are in place of the three values that say what one segment is."""
 
     project_id: str
     name: str = ""
@@ -97,6 +102,7 @@ class NetworkOrder:
     network_type: str | None = None
     physical_network: str | None = None
     segmentation_id: int | None = None
+    segments: tuple[Wire, ...] = ()
     zone_hints: tuple[str, ...] = ()
     qos_policy_id: str | None = None
     dns_domain: str = ""
@@ -122,6 +128,20 @@ _SUBNET_IDS = (
     .correlate(networks)
     .scalar_subquery()
     .label("subnet_ids")
+)
+_WIRES = (
+    select(
+        func.jsonb_agg(
+            text(
+                "jsonb_build_array(segments.network_type, segments.physical_network, "
+                "segments.segmentation_id) ORDER BY segments.position"
+            )
+        )
+    )
+    .where(segments.c.network_id == networks.c.id)
+    .correlate(networks)
+    .scalar_subquery()
+    .label("wires")
 )
 _PLAIN = [column for column in networks.c if column.name not in ("shared", "external")]
 _FILTERS = common_filters(networks) | {
@@ -150,16 +170,15 @@ def create(tx: Tx, caller: Caller, order: NetworkOrder) -> Network:
     policy_id = order.qos_policy_id or qos_policies.default_of(tx, order.project_id)
     qos_policies.hold(tx, caller, policy_id)
     quota.charge(tx, order.project_id, {"network": 1})
-    network_type, segmentation_id = _segment(tx, order)
+    wires = _wires(tx, order)
     if order.is_default:
         _refuse_second_default(tx)
-    default_mtu = OVERLAY_MTU if network_type == "geneve" else PHYSICAL_MTU
+    default_mtu = OVERLAY_MTU if wires[0].network_type == segmentation.GENEVE else PHYSICAL_MTU
     values = {
-        **given(order),
+        **{name: value for name, value in given(order).items() if name != "segments"},
         "id": tx.ids.uuid(),
         "mtu": order.mtu or default_mtu,
-        "network_type": network_type,
-        "segmentation_id": segmentation_id,
+        **vars(wires[0]),
         "qos_policy_id": policy_id,
         "created_at": tx.now,
         "updated_at": tx.now,
@@ -172,13 +191,12 @@ def create(tx: Tx, caller: Caller, order: NetworkOrder) -> Network:
     )
     row = tx.row(statement)
     if row is None:
-        raise FlatNetworkInUse(
-            f"Unable to create the network. The physical network {order.physical_network} "
-            f"is in use with segment {segmentation_id or 'none'}."
-        )
+        raise segmentation.in_use(wires[0])
+    for wire in wires:
+        segmentation.insert_segment(tx, order.project_id, row.id, wire)
     metering.have_one(tx, order.project_id, USAGE_KIND, row.id, METER)
     audit.record(tx, caller, "create", "network.network", row.id, {"name": order.name})
-    made = _network(row, ())
+    made = objects.built(Network, row, subnet_ids=(), wires=tuple(wires))
     _follow_sharing(tx, made, order.shared or UNSET, order.external or UNSET)
     units.touch(tx, Kind.NETWORK, [row.id])
     return made
@@ -189,13 +207,13 @@ def get(tx: Tx, caller: Caller, network_id: str) -> Network:
     row = tx.row(_select(caller).where(networks.c.id == network_id))
     if row is None:
         raise NetworkNotFound(f"Network {network_id} could not be found.")
-    return _network(row, row.subnet_ids)
+    return _network(row)
 
 
 def list_(tx: Tx, caller: Caller, query: Query) -> list[Network]:
     """The networks that the caller may use."""
     statement = selected(tx, _select(caller), query, _FILTERS | _seen(caller), _SORTABLE)
-    return [_network(row, row.subnet_ids) for row in tx.rows(statement)]
+    return [_network(row) for row in tx.rows(statement)]
 
 
 def change(
@@ -234,7 +252,7 @@ def get_own(tx: Tx, caller: Caller, network_id: str, *, lock: bool = False) -> N
         raise NetworkNotFound(f"Network {network_id} could not be found.")
     if not caller.sees(row.project_id):
         raise PolicyNotAuthorized("Only the network's own project may change it.")
-    return _network(row, row.subnet_ids)
+    return _network(row)
 
 
 def hold(tx: Tx, caller: Caller, network_id: str) -> Network:
@@ -243,7 +261,7 @@ def hold(tx: Tx, caller: Caller, network_id: str) -> Network:
     row = tx.row(statement.with_for_update(of=networks, key_share=True, read=True))
     if row is None:
         raise NetworkNotFound(f"Network {network_id} could not be found.")
-    return _network(row, row.subnet_ids)
+    return _network(row)
 
 
 def usable(tx: Tx, caller: Caller, limit: int) -> list[Network]:
@@ -251,7 +269,7 @@ def usable(tx: Tx, caller: Caller, limit: int) -> list[Network]:
     caller.own_project()
     usable = sharing.usable_networks(caller)
     statement = _select(caller).where(usable, networks.c.external.is_(False)).limit(limit)
-    return [_network(row, row.subnet_ids) for row in tx.rows(statement.order_by(networks.c.id))]
+    return [_network(row) for row in tx.rows(statement.order_by(networks.c.id))]
 
 
 def _select(caller: Caller) -> Select[Any]:
@@ -259,7 +277,8 @@ def _select(caller: Caller) -> Select[Any]:
     shared = sharing.is_shared(networks, "network", caller).label("shared")
     external = sharing.is_external(caller).label("external")
     public = sharing.IS_PUBLIC.label("public")
-    return select(*_PLAIN, shared, external, public, _SUBNET_IDS).where(*sharing.visible_networks(caller))
+    columns = *_PLAIN, shared, external, public, _SUBNET_IDS, _WIRES
+    return select(*columns).where(*sharing.visible_networks(caller))
 
 
 def _seen(caller: Caller) -> dict[str, Filter]:
@@ -269,24 +288,14 @@ def _seen(caller: Caller) -> dict[str, Filter]:
     }
 
 
-def _segment(tx: Tx, order: NetworkOrder) -> tuple[str, int | None]:
-    """Type and segment. An overlay's segment is a number of ours: tenants never meet it."""
-    network_type = order.network_type or ("geneve" if order.physical_network is None else "flat")
-    if network_type not in ("geneve", "flat", "vlan"):
-        raise InvalidInput(f"Invalid input for operation: network_type value '{network_type}' not supported.")
-    if network_type == "geneve":
-        if order.physical_network is not None:
-            raise InvalidInput(
-                "Invalid input for operation: provider:physical_network specified for geneve network."
-            )
-        return network_type, order.segmentation_id or tx.value(select(_SEGMENT.next_value()))
-    if order.physical_network is None:
-        raise InvalidInput(f"Invalid input for operation: physical_network required for {network_type}.")
-    if network_type == "flat":
-        return network_type, None
-    if order.segmentation_id is None or not 1 <= order.segmentation_id <= 4094:
-        raise InvalidInput("Invalid input for operation: segmentation_id must be from 1 to 4094 for vlan.")
-    return network_type, order.segmentation_id
+def _wires(tx: Tx, order: NetworkOrder) -> list[Wire]:
+    """What it is on the wire, the first segment first."""
+    own = Wire(order.network_type, order.physical_network, order.segmentation_id)
+    if order.segments and own != Wire():
+        raise InvalidInput("Segments and provider values cannot both be set.", field="segments")
+    wires = [segmentation.choose(tx, wire) for wire in order.segments or (own,)]
+    segmentation.check_together(wires)
+    return wires
 
 
 def _follow_sharing(tx: Tx, network: Network, shared: bool | UnsetType, external: bool | UnsetType) -> None:
@@ -338,5 +347,6 @@ def _touch_dependents(tx: Tx, network_id: str, changes: NetworkChanges) -> None:
         units.touch_routers_on(tx, network_id)
 
 
-def _network(row: Row[Any], subnet_ids: Sequence[str]) -> Network:
-    return objects.built(Network, row, subnet_ids=tuple(sorted(subnet_ids)))
+def _network(row: Row[Any]) -> Network:
+    wires = tuple(Wire(*wire) for wire in row.wires)
+    return objects.built(Network, row, subnet_ids=tuple(sorted(row.subnet_ids)), wires=wires)

@@ -19,6 +19,7 @@ from volutus.network import (
     networks,
     objects,
     prefixes,
+    segmentation,
     sharing,
     subnet_pools,
     units,
@@ -83,6 +84,7 @@ class Subnet:
     host_routes: tuple[HostRoute, ...]
     service_types: tuple[str, ...]
     subnet_pool_id: str | None
+    segment_id: str | None
     pools: tuple[Pool, ...]
     external: bool
 
@@ -112,6 +114,7 @@ class SubnetOrder:
     dns_servers: tuple[str, ...] = ()
     host_routes: tuple[HostRoute, ...] = ()
     service_types: tuple[str, ...] = ()
+    segment_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -159,7 +162,7 @@ _FILTERS = common_filters(subnets) | {
     "external": boolean(network_rows.c.external),
     "shared": boolean(network_rows.c.shared),
     "subnet_pool_id": optional(subnets.c.subnet_pool_id),
-    "segment_id": lambda values: subnets.c.id.is_(None) if any(values) else subnets.c.id.isnot(None),
+    "segment_id": optional(subnets.c.segment_id),
 }
 _SORTABLE = sortable(subnets)
 
@@ -168,6 +171,7 @@ def create(tx: Tx, caller: Caller, order: SubnetOrder) -> Subnet:
     """A new subnet on one's own network. Raises InvalidInput and the pools' own errors for what makes no
     sense, QuotaExceeded."""
     network = networks.get_own(tx, caller, order.network_id, lock=True)
+    segmentation.check_subnet(tx, network.id, order.segment_id)
     cidr = _cut(tx, caller, order)
     if cidr.prefixlen == 0:
         raise InvalidInput("Invalid input for cidr. Reason: 0 is not allowed as CIDR prefix length.")
@@ -367,6 +371,7 @@ def _insert(tx: Tx, order: SubnetOrder, cidr: str, gateway: str | None) -> str:
         host_routes=[[route.destination, route.next_hop] for route in order.host_routes],
         service_types=list(order.service_types),
         subnet_pool_id=order.subnet_pool_id,
+        segment_id=order.segment_id,
     )
     return str(tx.value(statement.returning(subnets.c.id)))
 

@@ -39,6 +39,16 @@ networks = Table(
     Column("qos_policy_id", Text),
     Column("dns_domain", Text),
 )
+segments = Table(
+    "segments",
+    metadata,
+    *_common(),
+    Column("network_id", Text),
+    Column("position", BigInteger),
+    Column("network_type", Text),
+    Column("physical_network", Text),
+    Column("segmentation_id", Integer),
+)
 subnets = Table(
     "subnets",
     metadata,
@@ -53,6 +63,7 @@ subnets = Table(
     Column("host_routes", JSONB),
     Column("service_types", ARRAY(Text)),
     Column("subnet_pool_id", Text),
+    Column("segment_id", Text),
 )
 subnet_pools = Table(
     "subnet_pools",

@@ -55,8 +55,13 @@ _PAGES = {
     for kind, table in _TABLES.items()
 }
 _NETWORKS = text(
-    "SELECT id, mtu, physical_network, segmentation_id, network_type, dns_domain FROM networks "
-    "WHERE id = ANY(CAST(:ids AS text[])) LIMIT :limit"
+    """
+    SELECT n.id, n.mtu, n.dns_domain,
+        (SELECT coalesce(jsonb_agg(jsonb_build_array(s.physical_network,
+            CASE WHEN s.network_type = 'vlan' THEN s.segmentation_id END) ORDER BY s.position), '[]')
+         FROM segments s WHERE s.network_id = n.id AND s.physical_network IS NOT NULL) AS providers
+    FROM networks n WHERE n.id = ANY(CAST(:ids AS text[])) LIMIT :limit
+    """
 )
 _SUBNETS = text(
     """
@@ -147,7 +152,8 @@ def _network_views(tx: Tx, ids: list[str]) -> Sequence[NetworkView]:
             id=row.id,
             mtu=row.mtu,
             subnets=tuple(subnets.get(row.id, ())),
-            provider=_provider(row),
+            provider=next((ProviderView(*one) for one in row.providers), None),
+            further_providers=tuple(ProviderView(*one) for one in row.providers[1:]),
             domain=dns_names.domain(row.dns_domain),
             names=tuple(names.get(row.id, ())),
             listener_ids=listeners.get(row.id, ()),
@@ -167,12 +173,6 @@ def _subnet_view(row: Row[Any]) -> SubnetView:
         metadata_address=row.metadata_address,
         address_mode=AddressMode(row.address_mode) if row.address_mode else None,
     )
-
-
-def _provider(row: Row[Any]) -> ProviderView | None:
-    if row.physical_network is None:
-        return None
-    return ProviderView(row.physical_network, row.segmentation_id if row.network_type == "vlan" else None)
 
 
 def _port_views(tx: Tx, ids: list[str]) -> Sequence[View]:

@@ -20,8 +20,9 @@ class NoValidHost(NoCapacity):
 
 @dataclass(frozen=True)
 class Claim:
-    """What a consumer (a server, a volume) needs. `disk_gib` is room in `pool`; `only_hosts` and
-    `avoid_hosts` are host ids; `resources` are those of `HostFacts`."""
+    """What a consumer (a server, a volume) needs. `disk_gib` is room in `pool`, which is the host's first
+    one's where that pool has none of its own; `only_hosts` and `avoid_hosts` are host ids; `resources` are
+    those of `HostFacts`."""
 
     consumer_id: str
     project_id: str
@@ -53,19 +54,22 @@ class Shares:
 # taken.
 _CLAIM = text(
     """
-    WITH chosen AS (
-        SELECT f.host_id FROM (
-            SELECT i.host_id, greatest(
+    WITH wanted(of_pool, disk_gib, resources) AS (
+        VALUES (false, CAST(:disk_gib AS bigint), CAST(:resources AS jsonb)),
+            (true, 0, CAST(:resources AS jsonb)
+                || jsonb_build_object(CAST(:pool AS text), CAST(:disk_gib AS bigint)))
+    ), chosen AS (
+        SELECT f.* FROM (
+            SELECT i.host_id, w.disk_gib, w.resources, greatest(
                 i.mhz_used::float / greatest(i.mhz, 1), i.memory_mib_used::float / greatest(i.memory_mib, 1)
             ) + random() * 0.1 AS use
-            FROM inventories i
+            FROM inventories i JOIN wanted w ON w.of_pool = jsonb_exists(i.resources, CAST(:pool AS text))
             WHERE i.mhz - i.mhz_used >= :mhz AND i.cores - i.cores_used >= :cores
               AND i.memory_mib - i.memory_mib_used >= :memory_mib
-              AND i.disk_gib - i.disk_gib_used >= :disk_gib
+              AND i.disk_gib - i.disk_gib_used >= w.disk_gib
               AND (CAST(:only_hosts AS text[]) IS NULL OR i.host_id = ANY(CAST(:only_hosts AS text[])))
               AND NOT i.host_id = ANY(CAST(:avoid_hosts AS text[]))
-              AND (CAST(:resources AS jsonb) = '{}'
-                   OR has_resources(i.resources, i.resources_used, CAST(:resources AS jsonb)))
+              AND (w.resources = '{}' OR has_resources(i.resources, i.resources_used, w.resources))
             ORDER BY use
         ) f JOIN hosts h ON h.id = f.host_id
         WHERE h.enabled AND h.last_seen_at > :alive_after
@@ -74,19 +78,21 @@ _CLAIM = text(
     ), taken AS (
         UPDATE inventories i SET
             mhz_used = mhz_used + :mhz, cores_used = cores_used + :cores,
-            memory_mib_used = memory_mib_used + :memory_mib, disk_gib_used = disk_gib_used + :disk_gib,
-            resources_used = add_resources(resources_used, CAST(:resources AS jsonb), 1)
+            memory_mib_used = memory_mib_used + :memory_mib,
+            disk_gib_used = disk_gib_used + chosen.disk_gib,
+            resources_used = add_resources(resources_used, chosen.resources, 1)
         FROM chosen WHERE i.host_id = chosen.host_id
           AND i.mhz - i.mhz_used >= :mhz AND i.cores - i.cores_used >= :cores
-          AND i.memory_mib - i.memory_mib_used >= :memory_mib AND i.disk_gib - i.disk_gib_used >= :disk_gib
-          AND has_resources(i.resources, i.resources_used, CAST(:resources AS jsonb))
-        RETURNING i.host_id
+          AND i.memory_mib - i.memory_mib_used >= :memory_mib
+          AND i.disk_gib - i.disk_gib_used >= chosen.disk_gib
+          AND has_resources(i.resources, i.resources_used, chosen.resources)
+        RETURNING i.host_id, chosen.disk_gib, chosen.resources
     ), claimed AS (
         INSERT INTO claims
             (consumer_id, host_id, project_id, user_id, mhz, cores, memory_mib, disk_gib, created_at,
              resources)
-        SELECT :consumer_id, host_id, :project_id, :user_id, :mhz, :cores, :memory_mib, :disk_gib, :now,
-            CAST(:resources AS jsonb)
+        SELECT :consumer_id, host_id, :project_id, :user_id, :mhz, :cores, :memory_mib, disk_gib, :now,
+            resources
         FROM taken
         RETURNING host_id
     )
@@ -252,13 +258,11 @@ def totals(tx: Tx, project_id: str, user_id: str | None = None) -> Row[Any]:
 
 def _values(tx: Tx, wanted: Claim) -> dict[str, Any]:
     only = wanted.only_hosts
-    in_first = wanted.pool == FIRST_POOL
-    rooms = {} if in_first else {pool_resource(wanted.pool): wanted.disk_gib}
     return {
         **asdict(wanted),
         "only_hosts": None if only is None else list(only),
-        "disk_gib": wanted.disk_gib if in_first else 0,
-        "resources": json.dumps(dict(wanted.resources) | rooms),
+        "pool": pool_resource(wanted.pool),
+        "resources": json.dumps(dict(wanted.resources)),
         "avoid_hosts": list(wanted.avoid_hosts),
         "alive_after": tx.now - SILENT_AFTER,
         "now": tx.now,

@@ -14,7 +14,8 @@ VIRTUAL_CORES_PER_CORE = 16
 # What the host's own processes and QEMU's overhead need, kept back from guests.
 HOST_MEMORY_MIB = 1024
 HOST_MEMORY_SHARE = 0.1
-# The pool of disks that every host has: its room is `disk_gib`. That of any other is a resource of its own.
+# The pool of disks that every host has: its room is `disk_gib`. That of any other is a resource of its own,
+# unless it is on the same file system.
 FIRST_POOL = "directory"
 _POOL = "pool:"
 # More kinds of pools than this are not told apart.
@@ -46,13 +47,12 @@ class Room:
 
 
 def pool_resource(pool: str) -> str:
-    """What the room of a pool other than the first is counted as, among a host's `resources`."""
+    """What the room of a pool is counted as, among a host's `resources`, where it is not the first one's."""
     return f"{_POOL}{pool}"
 
 
 def set_totals(tx: Tx, host_id: str, facts: HostFacts, overcommit: Overcommit) -> None:
     """Set the totals by what the host reported. What is claimed stays, even where it is more."""
-    rooms = {pool_resource(name): gib for name, gib in facts.pools.items() if name != FIRST_POOL}
     kept = min(HOST_MEMORY_MIB, int(facts.memory_mib * HOST_MEMORY_SHARE))
     tx.execute(
         update(inventories)
@@ -62,7 +62,7 @@ def set_totals(tx: Tx, host_id: str, facts: HostFacts, overcommit: Overcommit) -
             cores=facts.cores * VIRTUAL_CORES_PER_CORE,
             memory_mib=int((facts.memory_mib - kept) * overcommit.memory),
             disk_gib=facts.disk_gib,
-            resources=facts.resources | rooms,
+            resources=facts.resources,
         )
     )
 
@@ -80,7 +80,6 @@ def capacities(tx: Tx) -> dict[str, tuple[int, int]]:
 
 
 def pools(tx: Tx) -> dict[str, Room]:
-    """The room of all hosts together in their pools of each name, but for the first, which is in
-    `capacities`."""
+    """The room of all hosts together in their pools of each name, where it is not in `capacities`."""
     asked = {"prefix": _POOL, "skipped": len(_POOL) + 1, "limit": POOLS_MAX}
     return {row.name: Room(int(row.gib), int(row.used_gib)) for row in tx.rows(_POOLS, asked)}

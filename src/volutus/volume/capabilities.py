@@ -92,7 +92,8 @@ def lacking(extra_specs: Mapping[str, str], names: Sequence[str]) -> list[str]:
 
 
 def _pool(host: placement.Host, name: str, gib: int, said: Row[Any] | None) -> Pool:
-    used = host.disk_gib_used if name == FIRST_POOL else host.resources_used.get(pool_resource(name), 0)
+    key = pool_resource(name)
+    used = host.resources_used.get(key, 0) if key in host.resources else host.disk_gib_used
     if said is None:
         return Pool(host, name, gib, used)
     return Pool(host, name, gib, used, said.disabled, said.reason, said.frozen)

@@ -25,9 +25,9 @@ class GuestState(Enum):
 class HostFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What the machine has. `mhz_per_core` is measured, not the label's; `chassis` is OVN's name of it;
     `pools` are the sizes in GiB of those that disks can be kept in, the first being `disk_gib`. `resources`
-    count what else guests can have for themselves: `pages:2048` pages of 2,048 KiB, whose memory is not in
-    `memory_mib`; `pci:NAME` devices of a class. `iscsi_portal` is ADDR:PORT at which it serves disks by
-    iSCSI, empty where it does not."""
+    count what else can be had: `pages:2048` pages of 2,048 KiB, whose memory is not in `memory_mib`;
+    `pci:NAME` devices of a class; `pool:NAME` GiB of a pool whose room is not the first one's.
+    `iscsi_portal` is ADDR:PORT at which it serves disks by iSCSI, empty where it does not."""
 
     hostname: str
     cores: int

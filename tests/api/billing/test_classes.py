@@ -22,6 +22,7 @@ V1 = "/billing/v1"
 VOLUMES = "/volume/v3/project-a/volumes"
 ITEM = Item("billing_upkeep", "region", 1, 1, 1, None)
 POOLS = {"directory": 1000, "fast": 100, "slow": 50}
+OWN = {"pool:fast": 100, "pool:slow": 50}
 BASE, FAST, SLOW, ALIKE = "storage_gib", "storage_gib:nvme", "storage_gib:slow", "storage_gib:alike"
 
 
@@ -32,7 +33,7 @@ def agent(database):
     with database.begin() as tx:
         placement.hosts.register(tx, "host-2", "nova")
         host_id = placement.hosts.register(tx, "host-1", "nova")
-        known = msgspec.structs.replace(facts("host-1", 1000), pools=POOLS)
+        known = msgspec.structs.replace(facts("host-1", 1000), pools=POOLS, resources=OWN)
         placement.hosts.record_facts(tx, host_id, known, Overcommit())
         for name, pool in (("NVMe", "fast"), ("slow", "slow")):
             volume.types.create(tx, CLOUD, TypeOrder(name, extra_specs={"volume_backend_name": pool}))

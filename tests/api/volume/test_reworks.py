@@ -19,7 +19,9 @@ def kind(operator):
 
 @pytest.fixture
 def two_pools(database, agent):
-    known = msgspec.structs.replace(facts("host-1"), pools={"directory": 500, "bulk": 900})
+    known = msgspec.structs.replace(
+        facts("host-1"), pools={"directory": 500, "bulk": 900}, resources={"pool:bulk": 900}
+    )
     with database.begin() as tx:
         placement.hosts.record_facts(tx, agent.host_id, known, Overcommit())
     return agent
@@ -84,6 +86,20 @@ def test_each_pool_has_its_own_room(cinder, operator, kind, two_pools, made, set
     cinder.act(small, "os-retype", move)
     settle()
     assert rooms() == {"directory": free, "bulk": 240}
+
+
+def test_a_pool_on_the_first_ones_file_system_has_its_room(cinder, operator, kind, database, agent, settle):
+    known = msgspec.structs.replace(facts("host-1"), pools={"directory": 500, "bulk": 500})
+    with database.begin() as tx:
+        placement.hosts.record_facts(tx, agent.host_id, known, Overcommit())
+    kind("slow", volume_backend_name="bulk")
+    cinder.make(size=300, volume_type="slow")
+    settle()
+    told = operator.get("/scheduler-stats/get_pools?detail=true")["pools"]
+    assert {one["capabilities"]["free_capacity_gb"] for one in told} == {200}
+    over = cinder.make(size=300)
+    settle()
+    assert cinder.status(over) == "creating"
 
 
 def test_limits_by_type_follow_the_volume(cinder, operator, kind, two_pools, made, settle):

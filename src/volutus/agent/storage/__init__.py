@@ -151,6 +151,10 @@ class StorageBackend(Protocol):
         """Pool to size in GiB, the first pool first."""
         ...
 
+    def own_rooms(self) -> frozenset[str]:
+        """The pools whose room is not the first one's, on the same file system."""
+        ...
+
     def tidy(self, needed: frozenset[str]) -> None:
         """Drop what is left of interrupted work, and images that are in neither a disk nor `needed`."""
         ...

@@ -49,6 +49,11 @@ class DirectoryPools:
             sizes[name] = (status.f_blocks * status.f_frsize) >> 30
         return sizes
 
+    def own_rooms(self) -> frozenset[str]:
+        first, *others = self._pools.directories.items()
+        shared = first[1].stat().st_dev
+        return frozenset(name for name, directory in others if directory.stat().st_dev != shared)
+
     def disks(self) -> dict[str, DiskSeen]:
         seen = {}
         for entry in self._pools.entries().values():

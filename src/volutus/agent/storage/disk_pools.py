@@ -26,6 +26,10 @@ class DiskPools(Protocol):
         """Pool to size in GiB."""
         ...
 
+    def own_rooms(self) -> frozenset[str]:
+        """The pools whose room is not that of the host's first one."""
+        ...
+
     def disks(self) -> dict[str, DiskSeen]:
         """The whole disks by id, each in its highest revision."""
         ...

@@ -165,6 +165,9 @@ class HostStorage:
     def pools(self) -> dict[str, int]:
         return {name: size for pools in self._all for name, size in pools.sizes().items()}
 
+    def own_rooms(self) -> frozenset[str]:
+        return frozenset[str]().union(*(pools.own_rooms() for pools in self._all))
+
     def tidy(self, needed: frozenset[str]) -> None:
         with self._lock:
             busy = self._making

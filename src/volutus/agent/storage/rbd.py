@@ -112,6 +112,9 @@ class RbdPools:
             log.warning("the size of Ceph's pools is not known: %s", fault)
         return {name: self._sizes.get(name, 0) for name in self._pools}
 
+    def own_rooms(self) -> frozenset[str]:
+        return frozenset(self._pools)
+
     def disks(self) -> dict[str, DiskSeen]:
         found: dict[str, DiskSeen] = {}
         for kept in self._all():

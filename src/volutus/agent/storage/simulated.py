@@ -136,5 +136,8 @@ class SimulatedStorage:
     def pools(self) -> dict[str, int]:
         return {"directory": self.capacity_gib(), "bulk": self.capacity_gib()}
 
+    def own_rooms(self) -> frozenset[str]:
+        return frozenset({"bulk"})
+
     def tidy(self, needed: frozenset[str]) -> None:
         """Nothing is ever left over."""

@@ -13,7 +13,7 @@ from volutus.network.ovn.names import (
     FORWARDED_PROTOCOLS,
     address_set_name,
     forwarding_name,
-    localnet_name,
+    localnet_names,
     own_dhcp_name,
     qos_names,
 )
@@ -181,7 +181,8 @@ def _perhaps(key: Key) -> list[tuple[str, str]]:
     """Rows that such an object has at times, and that would stay if nobody looked for them."""
     match key.kind:
         case Kind.NETWORK:
-            return [("Logical_Switch_Port", localnet_name(key.id)), ("DNS", key.id)]
+            localnets = [("Logical_Switch_Port", name) for name in localnet_names(key.id)]
+            return [*localnets, ("DNS", key.id)]
         case Kind.PORT:
             own_dhcp = [("DHCP_Options", own_dhcp_name(key.id, version)) for version in (4, 6)]
             return own_dhcp + [("QoS", name) for name in qos_names(key.id)]

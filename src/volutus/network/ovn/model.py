@@ -96,9 +96,15 @@ class NetworkView:
     mtu: int = 1442
     subnets: tuple[SubnetView, ...] = ()
     provider: ProviderView | None = None
+    further_providers: tuple[ProviderView, ...] = ()
     domain: str = ""
     names: tuple[tuple[str, tuple[str, ...]], ...] = ()
     listener_ids: tuple[str, ...] = ()
+
+    @property
+    def providers(self) -> tuple[ProviderView, ...]:
+        """The first segment's, and the others'."""
+        return () if self.provider is None else (self.provider, *self.further_providers)
 
 
 @dataclass(frozen=True, slots=True)

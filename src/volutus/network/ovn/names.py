@@ -4,9 +4,13 @@ have been left, finds it by its name alone."""
 FORWARDED_PROTOCOLS = ("tcp", "udp")
 
 
-def localnet_name(network_id: str) -> str:
-    """The switch's port to its physical network."""
-    return f"provnet-{network_id}"
+# A network has no more segments than this.
+SEGMENTS_MAX = 8
+
+
+def localnet_names(network_id: str) -> list[str]:
+    """The switch's ports to physical networks: that to the first, and those to more."""
+    return [f"provnet-{network_id}{f'-{number}' if number else ''}" for number in range(SEGMENTS_MAX)]
 
 
 def router_port_name(port_id: str) -> str:

@@ -7,7 +7,7 @@ from ipaddress import ip_network
 from volutus.network.ovn.dns import dns_row
 from volutus.network.ovn.load_balancers import listener_refs, listeners_needed
 from volutus.network.ovn.model import AddressMode, Kind, NetworkView, SubnetView
-from volutus.network.ovn.names import localnet_name
+from volutus.network.ovn.names import localnet_names
 from volutus.network.ovn.rows import Key, Row, Unit, make_row, row_uuid
 
 METADATA_ADDRESS = "169.254.169.254/32"
@@ -22,7 +22,7 @@ MAC_PREFIX = "fa:16:3e"
 
 def compile_network(view: NetworkView) -> Unit:
     """The switch, one row of DHCP options per subnet that offers DHCP, its names, and for a provider network
-    its localnet port."""
+    a localnet port for each of its segments."""
     key = Key(Kind.NETWORK, view.id)
     config = {"mcast_snoop": "false", "vlan-passthru": "false"}
     names = dns_row(view)
@@ -38,20 +38,20 @@ def compile_network(view: NetworkView) -> Unit:
     ]
     rows += [names] if names else []
     rows += [dhcp_options(view, subnet, subnet.id) for subnet in view.subnets if subnet.offers_dhcp]
-    if view.provider is not None:
-        rows.append(
-            make_row(
-                "Logical_Switch_Port",
-                localnet_name(view.id),
-                view.id,
-                name=localnet_name(view.id),
-                type="localnet",
-                addresses=("unknown",),
-                enabled=True,
-                tag=view.provider.vlan,
-                options={"network_name": view.provider.physical_network},
-            )
+    rows += [
+        make_row(
+            "Logical_Switch_Port",
+            name,
+            view.id,
+            name=name,
+            type="localnet",
+            addresses=("unknown",),
+            enabled=True,
+            tag=provider.vlan,
+            options={"network_name": provider.physical_network},
         )
+        for name, provider in zip(localnet_names(view.id), view.providers, strict=False)
+    ]
     return Unit(key, tuple(rows), needs=listeners_needed(view.listener_ids))
 
 

@@ -4,7 +4,7 @@ makes such a disk anew or leaves it."""
 from alembic import op
 
 revision = "0163"
-down_revision = "0170"
+down_revision = "0141"
 
 _UP = """
     ALTER TABLE volume_disks

@@ -19,6 +19,7 @@ from volutus.http.openstack.network.schemas import NetworkBody
 from volutus.network import network_removal, networks
 from volutus.network.errors import InvalidInput
 from volutus.network.networks import Network, NetworkChanges, NetworkOrder
+from volutus.network.segmentation import Wire
 
 _NAMES = lists.COMMON_NAMES | {
     "admin_state_up": "enabled",
@@ -42,8 +43,9 @@ _PERMISSIONS = {
     "network_type": "network:networks:set_provider",
     "physical_network": "network:networks:set_provider",
     "segmentation_id": "network:networks:set_provider",
+    "segments": "network:networks:set_provider",
 }
-_FIXED = ("network_type", "physical_network", "segmentation_id", "availability_zone_hints")
+_FIXED = ("segments", "network_type", "physical_network", "segmentation_id", "availability_zone_hints")
 
 
 def create(request: Request) -> Response:
@@ -105,6 +107,10 @@ def _order(request: Request, body: NetworkBody) -> NetworkOrder:
         network_type=value_or(body.network_type, "") or None,
         physical_network=value_or(body.physical_network, "") or None,
         segmentation_id=value_or(body.segmentation_id, 0) or None,
+        segments=tuple(
+            Wire(one.network_type, one.physical_network, one.segmentation_id)
+            for one in value_or(body.segments, [])
+        ),
         zone_hints=tuple(value_or(body.availability_zone_hints, [])),
         qos_policy_id=value_or(body.qos_policy_id, "") or None,
         dns_domain=value_or(body.dns_domain, ""),

@@ -12,6 +12,12 @@ class Part(msgspec.Struct, forbid_unknown_fields=True):
     """A piece of a body."""
 
 
+class WirePart(Part):
+    network_type: str | None = field(default=None, name="provider:network_type")
+    physical_network: str | None = field(default=None, name="provider:physical_network")
+    segmentation_id: int | None = field(default=None, name="provider:segmentation_id")
+
+
 class NetworkBody(Named):
     name: str | UnsetType = UNSET
     description: str | UnsetType = UNSET
@@ -24,9 +30,19 @@ class NetworkBody(Named):
     network_type: str | UnsetType | None = field(default=UNSET, name="provider:network_type")
     physical_network: str | UnsetType | None = field(default=UNSET, name="provider:physical_network")
     segmentation_id: int | UnsetType | None = field(default=UNSET, name="provider:segmentation_id")
+    segments: list[WirePart] | UnsetType | None = UNSET
     availability_zone_hints: list[str] | UnsetType = UNSET
     qos_policy_id: str | UnsetType | None = UNSET
     dns_domain: str | UnsetType | None = UNSET
+
+
+class SegmentBody(Named):
+    network_id: str | UnsetType = UNSET
+    network_type: str | UnsetType = UNSET
+    physical_network: str | UnsetType | None = UNSET
+    segmentation_id: int | UnsetType | None = UNSET
+    name: str | UnsetType | None = UNSET
+    description: str | UnsetType = UNSET
 
 
 class PoolPart(Part):
@@ -54,6 +70,7 @@ class SubnetBody(Named):
     host_routes: list[RoutePart] | UnsetType | None = UNSET
     service_types: list[str] | UnsetType | None = UNSET
     subnetpool_id: str | UnsetType | None = UNSET
+    segment_id: str | UnsetType | None = UNSET
     prefixlen: int | UnsetType = UNSET
 
 

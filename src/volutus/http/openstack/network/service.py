@@ -16,6 +16,7 @@ from volutus.placement import Host
 _RESOURCES = (
     ("network", "networks"),
     ("subnet", "subnets"),
+    ("segment", "segments"),
     ("subnetpool", "subnetpools"),
     ("port", "ports"),
     ("router", "routers"),

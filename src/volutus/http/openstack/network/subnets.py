@@ -29,6 +29,7 @@ _NAMES = lists.COMMON_NAMES | {
 }
 _MODES = ("slaac", "dhcpv6-stateful", "dhcpv6-stateless")
 _FIXED = (
+    "segment_id",
     "network_id",
     "cidr",
     "ip_version",
@@ -112,6 +113,7 @@ def _order(request: Request, body: SubnetBody) -> SubnetOrder:
         dns_servers=_servers(value_or(body.dns_nameservers, [])),
         host_routes=routes(value_or(body.host_routes, [])),
         service_types=tuple(value_or(body.service_types, [])),
+        segment_id=value_or(body.segment_id, "") or None,
     )
 
 

@@ -20,6 +20,8 @@ from volutus.network.router_interfaces import Interface
 from volutus.network.routers import Router
 from volutus.network.security_group_rules import Rule
 from volutus.network.security_groups import SecurityGroup
+from volutus.network.segmentation import Wire
+from volutus.network.segments import Segment
 from volutus.network.subnet_pools import SubnetPool
 from volutus.network.subnets import HostRoute, Subnet
 from volutus.network.trunks import SubPort, Trunk
@@ -62,13 +64,34 @@ def network(it: Network, zone: str, *, provider: bool) -> dict[str, Any]:
     }
     if it.external:
         view["is_default"] = it.is_default
-    if provider:
-        view |= {
-            "provider:network_type": it.network_type,
-            "provider:physical_network": it.physical_network,
-            "provider:segmentation_id": it.segmentation_id,
-        }
+    if provider and len(it.wires) > 1:
+        view["segments"] = [_wire(one) for one in it.wires]
+    elif provider:
+        view |= _wire(it.wires[0])
     return view
+
+
+def _wire(it: Wire) -> dict[str, Any]:
+    return {
+        "provider:network_type": it.network_type,
+        "provider:physical_network": it.physical_network,
+        "provider:segmentation_id": it.segmentation_id,
+    }
+
+
+def segment(it: Segment) -> dict[str, Any]:
+    return {
+        "id": it.id,
+        "network_id": it.network_id,
+        "name": it.name,
+        "description": it.description,
+        "network_type": it.network_type,
+        "physical_network": it.physical_network,
+        "segmentation_id": it.segmentation_id,
+        "created_at": time(it.created_at),
+        "updated_at": time(it.updated_at),
+        "revision_number": it.revision,
+    }
 
 
 def subnet(it: Subnet) -> dict[str, Any]:
@@ -86,6 +109,7 @@ def subnet(it: Subnet) -> dict[str, Any]:
         "ipv6_ra_mode": it.ra_mode,
         "service_types": it.service_types,
         "subnetpool_id": it.subnet_pool_id,
+        "segment_id": it.segment_id,
         "router:external": it.external,
     }
 
