@@ -1,4 +1,4 @@
-"""What tests of hosts with disks in Ceph share: one cluster for the run."""
+"""What tests of hosts with disks in Ceph share: one cluster for them all."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ import pytest
 from tests.ceph import Cluster, cluster
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def ceph_cluster() -> Iterator[Cluster]:
     with cluster() as made:
         yield made
