@@ -103,3 +103,11 @@ def add_span(parser: Any) -> Any:
 def span(parsed: Any) -> dict[str, Any]:
     """The same, as a query."""
     return {"month": parsed.month, "since": parsed.since, "until": parsed.until}
+
+
+def network_words(answer: Any) -> str:
+    """Why the network service refused."""
+    try:
+        return str(answer.json()["NeutronError"]["message"])
+    except (ValueError, KeyError, TypeError):
+        return f"HTTP {answer.status_code}"

@@ -5,6 +5,8 @@ from typing import Any
 from osc_lib import exceptions
 from osc_lib.command import command
 
+from volutusclient.osc.base import network_words
+
 _FIELDS = ("kind", "id", "name", "text")
 
 
@@ -28,16 +30,9 @@ class TracePort(command.Lister):
         query = {name: value for name, value in asked.items() if value is not None}
         answer = network.get(f"/ports/{port.id}/trace", params=query)
         if not answer.ok:
-            raise exceptions.CommandError(_words(answer))
+            raise exceptions.CommandError(network_words(answer))
         trace = answer.json()["trace"]
         rows = [tuple(step[field] or "" for field in _FIELDS) for step in trace["steps"]]
         rows.append((trace["verdict"], "", "", trace["reason"]))
         rows += [("note", "", "", note) for note in trace["notes"]]
         return tuple(field.capitalize() for field in _FIELDS), rows
-
-
-def _words(answer: Any) -> str:
-    try:
-        return str(answer.json()["NeutronError"]["message"])
-    except (ValueError, KeyError, TypeError):
-        return f"HTTP {answer.status_code}"

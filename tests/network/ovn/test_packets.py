@@ -10,6 +10,7 @@ from tests.network.ovn.stack import OUTSIDE, PHYSICAL_NETWORK, wait_for
 from volutus.agent.network.flows import MarkedFlows
 from volutus.network.ovn import (
     AddressPairView,
+    CellView,
     Direction,
     FloatingIpView,
     Kind,
@@ -252,7 +253,9 @@ def test_ipv6_guests_make_their_own_addresses(lab: Lab) -> None:
 
 
 def test_provider_network_is_tagged_on_the_wire(lab: Lab) -> None:
-    net = lab.network("10.0.1.0/24", provider=ProviderView(PHYSICAL_NETWORK, 123))
+    # Another segment of the network is elsewhere: hosts that are not there have nothing to do with it.
+    provider, elsewhere = ProviderView(PHYSICAL_NETWORK, 123), ProviderView("physnet-elsewhere", 7)
+    net = lab.network("10.0.1.0/24", provider=provider, further_providers=(elsewhere,))
     guest = lab.guest(net, "10.0.1.11", group=lab.open_group())
     lab.settle()
     guest.configure()
@@ -334,7 +337,29 @@ def test_only_what_leaves_the_cloud_is_counted(lab: Lab) -> None:
     assert pinged(10, "10.0.2.11") == 0
     frame = 1000 + 8 + 20 + 14
     assert pinged(10, OUTSIDE) == 10 * frame
+    # Where labels count, what goes to one place is told apart from the rest of what the port sends, and what
+    # comes in, or leaves from elsewhere, from both.
+    outside_only, own = f"{OUTSIDE}/32", f"{guest.address}/32"
+    cells = (
+        CellView(OUT, "0.0.0.0/0", "0.0.0.0/0", 0, 1 << 31),
+        CellView(OUT, own, "0.0.0.0/0", 0, 4711, guest.port.id),
+        CellView(OUT, own, outside_only, 1, (1 << 31) + 1, guest.port.id),
+        CellView(IN, "0.0.0.0/0", own, 1, (1 << 32) - 1),
+    )
+    before = carried()
+    lab.put(Kind.ROUTER, replace(router, cells=cells))
+    lab.settle()
+    guest.do("ping", "-q", "-c", "10", "-i", "0.05", "-s", "1000", OUTSIDE)
+    neighbour.do("ping", "-q", "-c", "3", "-i", "0.05", "-s", "1000", OUTSIDE)
+    time.sleep(1.5)
+    told = {mark: sum(one.bytes for one in by.values()) for mark, by in (flows.carried() or {}).items()}
+    assert told == {
+        1 << 31: 3 * frame,
+        4711: before,
+        (1 << 31) + 1: 10 * frame,
+        (1 << 32) - 1: 10 * frame,
+    }
     # Whoever has no meter any more is not counted.
     lab.put(Kind.ROUTER, replace(router, meters=()))
     lab.settle()
-    wait_for(lambda: not (flows.carried() or {}).get(4711), "the flow to go")
+    wait_for(lambda: not flows.carried(), "the flows to go")
