@@ -20,9 +20,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from volutus.agent.storage.rbd import Ceph
+
 POOL = "volumes"
 USER = "volutus"
-OSD_BYTES = 6 << 30
+# Of a file that takes up what is written to it.
+OSD_BYTES = 24 << 30
 
 _CONF = """\
 [global]
@@ -111,6 +114,19 @@ class Cluster:
     def images(self) -> list[str]:
         """Everything in the pool, deleted or not."""
         return [*self.ask("rbd", "ls", POOL), *(one["name"] for one in self.ask("rbd", "trash", "ls", POOL))]
+
+    def as_seen_by_a_host(self) -> Ceph:
+        """With a storage class `ceph`, as a host that no other test knows."""
+        return Ceph({"ceph": POOL}, self.conf, self.keyring, USER, str(uuid.uuid4()))
+
+    def content(self, disk_id: str) -> bytes:
+        """The image of a disk, as the cluster has it."""
+        (image,) = [name for name in self.ask("rbd", "ls", POOL) if f".{disk_id}." in name]
+        path = self.root / "exported"
+        self.run("rbd", "export", "--no-progress", f"{POOL}/{image}", str(path))
+        found = path.read_bytes()
+        path.unlink()
+        return found
 
     def start(self) -> None:
         for name in ("run", "log", "mon.a", "mgr.x"):

@@ -6,12 +6,14 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.agent.machine import wait_until
 from tests.agent.world import EPOCH, World, no_image
+from tests.ceph import Cluster
 from volutus.agent.converge import DISK, EXPORT, GUEST
 from volutus.agent.host import Drivers, Host
 from volutus.agent.hypervisor.daemon import QEMU_USER
@@ -23,6 +25,7 @@ from volutus.agent.iscsi.layout import Layout
 from volutus.agent.network.simulated import SimulatedNetwork
 from volutus.agent.records import MemoryRecords
 from volutus.agent.storage.host_storage import HostStorage, Options
+from volutus.agent.storage.rbd import Ceph
 from volutus.wire import (
     Assignment,
     Desired,
@@ -88,14 +91,14 @@ def test_a_disk_is_exported_or_in_a_guest_and_comes_back_by_itself() -> None:
 class Served:
     """A host whose disks and exports are real, and which is told what to have."""
 
-    def __init__(self, directory: Path, port: int) -> None:
+    def __init__(self, directory: Path, port: int, ceph: Ceph | None = None) -> None:
         self.directory, self.portal = directory, f"127.0.0.1:{port}"
         self.config = directory / "agent.toml"
         self.config.write_text(f'control_plane = "https://c"\niscsi_listen = "{self.portal}"\n')
         self.log = (directory / "log").open("ab")
         self.asked: list[str] = []
         self.now, self.orders, self.generation = 0.0, {}, 0
-        self.storage = HostStorage(directory, QEMU_USER, Options(keys=lambda _: DISK_KEY))
+        self.storage = HostStorage(directory, QEMU_USER, Options(keys=lambda _: DISK_KEY, ceph=ceph))
         self.start_service()
         self.start_agent()
 
@@ -202,14 +205,19 @@ def secrets_in_sight() -> list[str]:
 
 
 @pytest.fixture
-def served(tmp_path):
+def ceph() -> None:
+    """None: disks are files, unless a test says otherwise."""
+
+
+@pytest.fixture
+def served(tmp_path: Path, ceph: Ceph | None) -> Iterator[Served]:
     # Nobody but root may enter above: the daemons have a view of their own.
     tmp_path.chmod(0o700)
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     directory = tmp_path / "agent"
     directory.mkdir()
-    made = Served(directory, port)
+    made = Served(directory, port, ceph)
     yield made
     made.watch.close()
     made.service.terminate()
@@ -290,6 +298,46 @@ def test_real_disks_to_a_real_initiator(served: Served) -> None:
     subprocess.run(["qemu-img", "check", "-q", image], check=True)
     assert not (Layout(served.directory).shown("e-plain")).exists()
     assert str(served.directory) not in Path("/proc/mounts").read_text()
+
+
+@pytest.mark.ceph
+class TestInCeph:
+    @pytest.fixture
+    def ceph(self, ceph_cluster: Cluster) -> Ceph:
+        return ceph_cluster.as_seen_by_a_host()
+
+    def test_disks_are_served_and_copied_meanwhile(self, served: Served, ceph_cluster: Cluster) -> None:
+        disks = {"plain": False, "sealed": True}
+        for disk_id, encrypted in disks.items():
+            spec = DiskSpec(id=disk_id, size_bytes=8 * MIB, pool="ceph", encrypted=encrypted)
+            served.order(DISK, disk_id, spec)
+            served.order(EXPORT, f"e-{disk_id}", order(f"e-{disk_id}", disk_id))
+        served.settle()
+        for disk_id, encrypted in disks.items():
+            assert "wrote" in served.io(f"e-{disk_id}", "write -P 0x5a 1M 2M")
+            source = DiskSource(disk_id=disk_id)
+            spec = DiskSpec(
+                id=f"of-{disk_id}", size_bytes=8 * MIB, pool="ceph", source=source, encrypted=encrypted
+            )
+            served.order(DISK, spec.id, spec)
+        served.settle()
+        for disk_id in disks:
+            assert "wrote" in served.io(f"e-{disk_id}", "write -P 0x11 1M 2M")
+            content = b"".join(bytes(span) for span in served.storage.read(f"of-{disk_id}", 0))
+            assert content[MIB : 3 * MIB] == b"\x5a" * 2 * MIB
+        key = ceph_cluster.keyring.read_text().split("key = ")[1].strip()
+        assert secrets_in_sight() == [] and key not in (served.directory / "log").read_text()
+        os.kill(served.daemon("tgtd"), signal.SIGKILL)
+        assert served.service.wait(20) != 0
+        served.start_service()
+        served.settle()
+        for disk_id in disks:
+            assert "read 2097152" in served.io(f"e-{disk_id}", "read -P 0x11 1M 2M")
+            for known in (disk_id, f"of-{disk_id}"):
+                served.order(DISK, known, None)
+            served.order(EXPORT, f"e-{disk_id}", None)
+        served.settle()
+        assert served.storage.disks() == {} and ceph_cluster.images() == []
 
 
 def alive(pid: int) -> bool:

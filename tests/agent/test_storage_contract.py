@@ -11,7 +11,6 @@ import signal
 import subprocess
 import sys
 import time
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -20,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from tests.agent.test_storage import Uploads, qcow2
-from tests.ceph import POOL, USER, Cluster, cluster, wait_until
+from tests.ceph import Cluster, wait_until
 from volutus.agent.faults import HostFault
 from volutus.agent.state import CaptureState
 from volutus.agent.storage import Holder, RbdImage, disk_tool, images, rbd
@@ -94,12 +93,6 @@ class Backend:
         return left
 
 
-@pytest.fixture(scope="session")
-def ceph_cluster() -> Iterator[Cluster]:
-    with cluster() as made:
-        yield made
-
-
 @pytest.fixture(params=["directory", pytest.param("ceph", marks=pytest.mark.ceph)])
 def backend(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -107,8 +100,7 @@ def backend(
     made = Backend(None, tmp_path, "")  # type: ignore[arg-type]
     if request.param == "ceph":
         running = request.getfixturevalue("ceph_cluster")
-        ceph = Ceph({"ceph": POOL}, running.conf, running.keyring, USER, str(uuid.uuid4()))
-        made = replace(made, pool="ceph", ceph=ceph, cluster=running)
+        made = replace(made, pool="ceph", ceph=running.as_seen_by_a_host(), cluster=running)
     made = made.again()
     yield made
     made = made.again()

@@ -5,8 +5,10 @@ from decimal import Decimal
 
 import pytest
 
+from tests.conftest import make_caller
 from tests.console.conftest import PASSWORDS
 from volutus import billing, compute
+from volutus.compute.flavors import Flavor
 from volutus.console import live
 from volutus.reconcile import Item
 
@@ -56,6 +58,17 @@ def test_a_server_is_ordered_becomes_active_and_is_listed(browser, plane):
     assert "web-1" in listed
     assert "ACTIVE" in listed
     assert "web-1" in browser.get("/").text
+
+
+def test_what_a_flavor_gives_beside_the_root_is_shown(browser, plane):
+    with plane.database.begin() as tx:
+        made = Flavor("local", "local", 1, 256, 1, ephemeral_gib=2, swap_mib=1024)
+        compute.flavors.create(tx, make_caller(role="admin"), made)
+    shown = "local: 1 core, 256 MiB, 1 GiB + 2 GiB ephemeral + 1024 MiB swap"
+    flavor = browser.option("/servers/new", "flavor", shown)
+    shown = browser.get(create(browser, plane, flavor=flavor)).text
+    assert "<dt>Ephemeral disks</dt><dd>2 GiB</dd>" in shown
+    assert "<dt>Swap</dt><dd>1,024 MiB</dd>" in shown
 
 
 @pytest.mark.parametrize("path", ["/", "/servers", "/topology", "/volumes", "{server}"])

@@ -10,6 +10,7 @@ import shlex
 import shutil
 import subprocess
 import tempfile
+import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -20,6 +21,13 @@ from volutus.supervise import names
 CLIENT = ROOT / ".cache" / "client" / "bin" / "openstack"
 VOLUTUS = ROOT / "volutus"
 COMMAND_TIMEOUT_S = 240
+# A guest under emulation on two busy cores takes a minute to its SSH server.
+SSH_WITHIN_S = 300.0
+SETTLED_WITHIN_S = 120.0
+_SSH_OPTIONS = (
+    *("-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"),
+    *("-o", "LogLevel=ERROR", "-o", "ConnectTimeout=5"),
+)
 
 
 class Failed(AssertionError):
@@ -67,6 +75,35 @@ class Machine:
     def volutus(self, *words: str) -> str:
         """Our command on this machine's state directory."""
         return self.run(str(VOLUTUS), *words, "--state-dir", str(self.state_dir))
+
+    def login(self, address: str, command: str) -> str:
+        """What a command says on the guest there, tried until its SSH server answers; its key is `me.pem`."""
+        deadline = time.monotonic() + SSH_WITHIN_S
+        while True:
+            try:
+                self.run("ssh", *_SSH_OPTIONS, "-i", "me.pem", f"volutus@{address}", "true", timeout_s=60)
+                break
+            except Failed:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(2)
+        return self.run("ssh", *_SSH_OPTIONS, "-i", "me.pem", f"volutus@{address}", command)
+
+    def becomes(self, command: str, wanted: str) -> None:
+        """Wait until a command says that; never `error`."""
+        deadline = time.monotonic() + SETTLED_WITHIN_S
+        while (seen := self.shell(command).strip()) != wanted:
+            assert seen.lower() != "error", f"{command}: {seen}"
+            assert time.monotonic() < deadline, f"{command}: still {seen}, not {wanted}"
+            time.sleep(1)
+
+    def be_user(self) -> None:
+        """From now on commands are those of the cloud's tenant, with the stock client."""
+        self.environment |= {
+            "OS_CLIENT_CONFIG_FILE": f"{self.state_dir}/clouds.yaml",
+            "OS_CLOUD": "volutus",
+            "PATH": f"{CLIENT.parent}:/usr/sbin:/usr/bin:/sbin:/bin",
+        }
 
     def traces(self) -> dict[str, list[str]]:
         """What a cloud could leave behind: processes, devices, namespaces, mounts, packet filters, files."""

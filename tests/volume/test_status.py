@@ -14,6 +14,7 @@ DISK = dict.fromkeys(("removed", "stuck", "failed", "away", "unmade"), False)
 VOLUME = DISK | dict.fromkeys(
     (
         "retyping",
+        "locked",
         "reverting",
         "restoring",
         "downloading",
@@ -42,6 +43,8 @@ TABLE = [
 ]
 VOLUMES = [
     ("retyping", "retyping"),
+    ("retyping plugged away failed", "error"),
+    ("locked plugged", "maintenance"),
     ("reverting away", "reverting"),
     ("restoring away failed", "error"),
     ("downloading plugged", "downloading"),

@@ -41,6 +41,35 @@ class GrowDisk:
 
 
 @dataclass(frozen=True)
+class BeginMove:
+    """Have the guest that has the disk open copy it to where it is to be, and keep both alike."""
+
+    spec: DiskSpec
+    guest_id: str
+
+    @property
+    def key(self) -> str:
+        return self.spec.id
+
+
+@dataclass(frozen=True)
+class EndMove:
+    """Both are alike: have the guest go over to `file`, which from then on is the disk."""
+
+    key: str
+    guest_id: str
+    file: str
+
+
+@dataclass(frozen=True)
+class AbortMove:
+    """The disk stays what and where it is; `guest_id` has it open, if anyone has."""
+
+    key: str
+    guest_id: str | None
+
+
+@dataclass(frozen=True)
 class DestroyDisk:
     key: str
 
@@ -266,6 +295,9 @@ class RemoveGuest:
 Action = (
     CreateDisk
     | GrowDisk
+    | BeginMove
+    | EndMove
+    | AbortMove
     | DestroyDisk
     | ReleaseDisk
     | BackUpDisk

@@ -12,15 +12,19 @@ The rules, each of which has a test over thousands of random histories:
 - A soft reboot or a power off is asked of the guest first, and forced when `shutdown_timeout_s` has passed.
 - A disk that is to be copied while a guest has it open is copied by that guest, as it is at one instant; one
   that is exported, by what exports it. A stranger is not asked to: the copy waits.
+- A disk made anew from itself is moved by the guest that has it open, or is about to; any other that is made
+  anew waits until nobody has it. While a guest goes over to the new file nothing else is asked of it.
 - At most one action per thing at a time; the order in the plan is the order in which to begin.
 
 It acts on nothing and knows no failures: who carries the plan out looks again and calls it again.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
+from volutus.agent import moves
 from volutus.agent.actions import (
+    AbortMove,
     Action,
     AskReboot,
     AskShutdown,
@@ -40,6 +44,7 @@ from volutus.agent.actions import (
     DropMetadata,
     DropSaved,
     DropVpn,
+    EndMove,
     GrowDisk,
     GrowGuest,
     KillGuest,
@@ -57,7 +62,9 @@ from volutus.agent.actions import (
     StartGuest,
     UnplugPort,
 )
-from volutus.agent.state import CaptureState, GuestSeen, HostSeen, Record
+from volutus.agent.moves import Scene
+from volutus.agent.remembering import Moment, reboot_is_due, should_run
+from volutus.agent.state import CaptureState, DiskSeen, GuestSeen, HostSeen, Record
 from volutus.wire import (
     Assignment,
     BackupSpec,
@@ -84,16 +91,8 @@ CHECK = "check"
 VPN = "vpn"
 EXPORT = "export"
 
-# A guest shut down on request within this long stopped because of us; later it was its own doing.
-REQUEST_FORGOTTEN_S = 120.0
-
-
-@dataclass(frozen=True)
-class Moment:
-    """When and in which boot of the host a decision is made."""
-
-    now: float
-    boot: str
+# While a guest copies a disk there is no other sign of how far it is.
+MOVE_LOOK_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -112,23 +111,6 @@ Orders = Mapping[tuple[str, str], Assignment]
 Records = Mapping[str, Record]
 
 
-def note(record: Record, guest: GuestSeen | None, order: Assignment, moment: Moment) -> Record:
-    """What to remember after a look at one guest. Calling it twice with the same sight changes nothing."""
-    if guest is not None and guest.alive:
-        if record.asked_at is not None and _request_is_stale(record, order, moment.now):
-            record = replace(record, asked_at=None)
-        return replace(record, ran=True, boot=moment.boot, halted_at=None, crashed=False)
-    if not record.ran:
-        return record
-    if guest is not None and guest.state is GuestState.SUSPENDED:
-        # Only we save guests: it did not stop by itself.
-        return replace(record, ran=False, asked_at=None, halted_at=None)
-    by_itself = record.asked_at is None and record.boot == moment.boot
-    crashed = by_itself and guest is not None and guest.state is GuestState.CRASHED
-    halted_at = order.generation if by_itself else None
-    return replace(record, ran=False, asked_at=None, halted_at=halted_at, crashed=crashed)
-
-
 def converge(orders: Orders, seen: HostSeen, records: Records, moment: Moment) -> Plan:
     """The plan for one look at the host. `records` must already have been through `note`."""
     planner = _Planner(orders, seen, records, moment)
@@ -143,30 +125,6 @@ def converge(orders: Orders, seen: HostSeen, records: Records, moment: Moment) -
     planner.plan_exports()
     planner.plan_metadata()
     return planner.result()
-
-
-def reboot_is_due(spec: GuestSpec, record: Record) -> bool:
-    """Whether a reboot was asked for that is not caught up with."""
-    return spec.hard_reboots > record.hard_done or spec.soft_reboots > record.soft_done
-
-
-def should_run(order: Assignment, record: Record) -> bool:
-    """Whether a guest that does not run has to be started."""
-    spec = order.spec
-    if not isinstance(spec, GuestSpec) or order.tombstone or spec.power in (Power.OFF, Power.SUSPENDED):
-        return False
-    if spec.power is Power.PAUSED:
-        # What does not run cannot be held; but a reboot ordered before the pause is still to be done.
-        return reboot_is_due(spec, record)
-    stays = record.halted_at is not None and record.halted_at >= order.generation
-    return reboot_is_due(spec, record) or not stays
-
-
-def _request_is_stale(record: Record, order: Assignment, now: float) -> bool:
-    spec = order.spec
-    if record.asked_at is None or not isinstance(spec, GuestSpec) or spec.power is Power.OFF:
-        return False
-    return not reboot_is_due(spec, record) and now - record.asked_at > REQUEST_FORGOTTEN_S
 
 
 class _Planner:
@@ -184,12 +142,13 @@ class _Planner:
         # Ports and metadata that some guest needs now or is about to need.
         self.ports_wanted: set[str] = set()
         self.metadata_wanted: dict[str, MetadataPort] = {}
+        alive = {guest_id: guest for guest_id, guest in seen.guests.items() if guest.alive}
         self.opened: dict[str, str] = {
-            disk_id: guest_id
-            for guest_id, guest in seen.guests.items()
-            if guest.alive
-            for disk_id in guest.disks
+            disk_id: guest_id for guest_id, guest in alive.items() for disk_id in guest.disks
         }
+        # Guests that this plan has go over to the new file of a disk.
+        self.going_over: set[str] = set()
+        self.mirrored = {disk_id for guest in alive.values() for disk_id in guest.mirrors}
         # A disk that is served is open too.
         exported = (
             order.spec for (kind, key), order in orders.items() if kind == EXPORT and key in seen.exports
@@ -227,14 +186,34 @@ class _Planner:
             source = spec.source.disk_id if spec.source else None
             # Made anew, a disk takes the place of one that nobody may have open then.
             replaces = disk is not None and spec.id in self.opened
-            if source is None and not replaces:
+            if disk is not None and source == spec.id:
+                self._move_disk(spec, disk)
+            elif source is None and not replaces:
                 self.actions.append(CreateDisk(spec))
             elif source is not None and not replaces and self._may_copy(source):
                 self.actions.append(CreateDisk(spec, self.opened.get(source)))
+        elif disk.coming or spec.id in self.mirrored:
+            self._act_on_move(moves.give_up(self._scene(), spec.id, disk))
         elif disk.size_bytes < spec.size_bytes:
             self.actions.append(GrowDisk(spec.id, spec.size_bytes, self.opened.get(spec.id)))
         else:
             self.settled.add((DISK, order.key))
+
+    def _move_disk(self, spec: DiskSpec, disk: DiskSeen) -> None:
+        step = moves.next_step(self._scene(), spec, disk)
+        if step is not None:
+            self._act_on_move(step)
+        elif spec.id in self.mirrored:
+            self.wakes.append(self.now + MOVE_LOOK_S)
+
+    def _act_on_move(self, step: moves.MoveAction | CreateDisk) -> None:
+        self.actions.append(step)
+        if isinstance(step, EndMove):
+            self.going_over.add(step.guest_id)
+
+    def _scene(self) -> Scene:
+        guests = {order.key: order for order in self._orders(GUEST)}
+        return Scene(guests, self.seen, self.records, self.opened)
 
     def _release_disk(self, order: Assignment) -> None:
         if order.key not in self.seen.disks:
@@ -247,7 +226,7 @@ class _Planner:
         or an export."""
         holder = self.opened.get(disk_id)
         ours = holder is None or (GUEST, holder) in self.orders or (EXPORT, holder) in self.orders
-        return disk_id in self.seen.disks and ours
+        return disk_id in self.seen.disks and ours and disk_id not in self.mirrored
 
     def plan_uploads(self) -> None:
         for order in self._orders(UPLOAD):
@@ -330,6 +309,9 @@ class _Planner:
 
     def _running(self, spec: GuestSpec, guest: GuestSeen, record: Record) -> bool:
         """Plan for a guest that runs; whether there is something to wait for."""
+        if spec.id in self.going_over or self._goes_over(guest):
+            # It is held meanwhile, and may not write before the new file is the disk.
+            return True
         if spec.power is Power.OFF:
             return self._ask_then_kill(spec, guest, record, AskShutdown(spec.id))
         if spec.hard_reboots > record.hard_done:
@@ -338,13 +320,18 @@ class _Planner:
         if spec.soft_reboots > record.soft_done:
             return self._ask_then_kill(spec, guest, record, AskReboot(spec.id, spec.soft_reboots))
         if spec.power is Power.SUSPENDED:
-            self.actions.append(SaveGuest(spec.id))
+            moving = [AbortMove(disk_id, spec.id) for disk_id in sorted(guest.mirrors)]
+            self.actions += moving or [SaveGuest(spec.id)]
             return True
         held = guest.state is GuestState.PAUSED
         if held is not (spec.power is Power.PAUSED):
             self.actions.append(ResumeGuest(spec.id) if held else PauseGuest(spec.id))
             return True
         return self._adjust(spec, guest)
+
+    def _goes_over(self, guest: GuestSeen) -> bool:
+        disks = ((self.seen.disks.get(disk_id), file) for disk_id, file in guest.files.items())
+        return any(disk is not None and disk.coming == file for disk, file in disks)
 
     def _ask_then_kill(self, spec: GuestSpec, guest: GuestSeen, record: Record, ask: Action) -> bool:
         asked_at = record.asked_at if record.asked_at is not None else self.now
@@ -363,7 +350,8 @@ class _Planner:
         wanted_disks = {disk.disk_id: disk for disk in spec.disks}
         wanted_nics = {nic.port_id: nic for nic in spec.nics}
         for disk_id in sorted(guest.disks - wanted_disks.keys()):
-            self.actions.append(DetachDisk(spec.id, disk_id))
+            moves = disk_id in guest.mirrors
+            self.actions.append(AbortMove(disk_id, spec.id) if moves else DetachDisk(spec.id, disk_id))
             return True
         for port_id in sorted(guest.nics - wanted_nics.keys()):
             self.actions.append(DetachNic(spec.id, port_id))
@@ -403,12 +391,21 @@ class _Planner:
                 self.metadata_wanted[nic.network_id] = nic.metadata
 
     def _has_all(self, spec: GuestSpec) -> bool:
-        disks = all(self._is_whole(disk.disk_id) and self._is_free(disk) for disk in spec.disks)
+        disks = all(self._can_be_opened(disk.disk_id) and self._is_free(disk) for disk in spec.disks)
         return disks and all(self._plugged(nic.port_id) for nic in spec.nics)
 
     def _is_free(self, disk: GuestDisk) -> bool:
         """Whether nobody has the disk open, or those who do share it."""
-        return disk.shared or disk.disk_id not in self.opened
+        shared = disk.shared and disk.disk_id not in self.mirrored
+        return shared or disk.disk_id not in self.opened
+
+    def _can_be_opened(self, disk_id: str) -> bool:
+        """Whether a guest may start with the disk: also with one that is only to be moved, which it then
+        does."""
+        order = self.orders.get((DISK, disk_id))
+        source = order.spec.source if order is not None and isinstance(order.spec, DiskSpec) else None
+        moves_only = source is not None and source.disk_id == disk_id and disk_id in self.seen.disks
+        return moves_only or self._is_whole(disk_id)
 
     def _is_whole(self, disk_id: str) -> bool:
         """Whether the disk is there, and not about to be made anew."""

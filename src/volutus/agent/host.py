@@ -15,11 +15,13 @@ import msgspec
 
 from volutus.agent import converge as deciding
 from volutus.agent.actions import (
+    AbortMove,
     Action,
     Adjustment,
     AskReboot,
     AskShutdown,
     BackUpDisk,
+    BeginMove,
     CacheImage,
     CaptureDisk,
     CreateDisk,
@@ -31,6 +33,7 @@ from volutus.agent.actions import (
     DropMetadata,
     DropSaved,
     DropVpn,
+    EndMove,
     GrowDisk,
     KillGuest,
     PauseGuest,
@@ -48,13 +51,15 @@ from volutus.agent.actions import (
 )
 from volutus.agent.adjusting import adjust
 from volutus.agent.commands import Commands
-from volutus.agent.converge import EXPORT, GUEST, Moment, Plan
+from volutus.agent.converge import EXPORT, GUEST, Plan
 from volutus.agent.copying import copy
 from volutus.agent.faults import HostFault
 from volutus.agent.hypervisor import Hypervisor, StartOrder
 from volutus.agent.iscsi import Exports
+from volutus.agent.moves import carry_out
 from volutus.agent.network import Network
 from volutus.agent.records import KeptLabels, RecordStore
+from volutus.agent.remembering import Moment, note
 from volutus.agent.reporting import Failure, Item, Key, Reporter, Sight, items
 from volutus.agent.serving import serve
 from volutus.agent.state import HostSeen, PortCounted, Record
@@ -160,13 +165,10 @@ class Host:
         hypervisor, network = self._drivers.hypervisor, self._drivers.network
         # Ports before guests: a tap of a guest that starts in between must not look like nobody's.
         ports = network.ports()
-        metadata = network.metadata()
-        storage = self._drivers.storage
+        metadata, storage = network.metadata(), self._drivers.storage
         disks, captures, backups = storage.disks(), storage.captures(), storage.backups()
-        images = storage.images()
-        files, gateways = hypervisor.files(), network.gateways()
-        guests = hypervisor.guests()
-        exports = self._drivers.exports.exports()
+        images, files, gateways = storage.images(), hypervisor.files(), network.gateways()
+        guests, exports = hypervisor.guests(), self._drivers.exports.exports()
         self._seen = HostSeen(
             guests, disks, ports, metadata, files, captures, backups, gateways, images, exports
         )
@@ -178,9 +180,8 @@ class Host:
             records = dict(self._records)
         self._plan = deciding.converge(self._orders, self._seen, records, moment)
         for key in self._plan.settled:
-            if key[1] in in_motion:
-                continue
-            self._applied[key] = self._orders[key].generation
+            if key[1] not in in_motion:
+                self._applied[key] = self._orders[key].generation
         # What is not to be done any more has not failed any more.
         planned = {action.key for action in self._plan.actions}
         for name in [name for name in self._failures if name not in planned]:
@@ -202,8 +203,8 @@ class Host:
 
     def waits_for_guest(self) -> bool:
         """Whether a guest was asked for something that it has not done yet."""
-        keys = {action.key for action in self._plan.actions}
-        return any(f.count == 0 and key in keys for key, f in list(self._failures.items()))
+        asked = {action.key for action in self._plan.actions}
+        return any(f.count == 0 and key in asked for key, f in list(self._failures.items()))
 
     def traffic_read(self) -> None:
         """Read the counters of all running guests into their records."""
@@ -233,7 +234,7 @@ class Host:
                 with self._lock:
                     record = self._records.get(guest_id, Record())
                     guest = self._seen.guests.get(guest_id)
-                    self._remember(guest_id, deciding.note(record, guest, order, moment))
+                    self._remember(guest_id, note(record, guest, order, moment))
 
     def _remember(self, guest_id: str, record: Record) -> None:
         if self._records.get(guest_id, Record()) != record:
@@ -270,6 +271,8 @@ class Host:
         match action:
             case CreateDisk() | GrowDisk() | DestroyDisk() | ReleaseDisk():
                 self._act_on_disk(action)
+            case BeginMove() | EndMove() | AbortMove():
+                carry_out(action, self._drivers.hypervisor, self._drivers.storage)
             case BackUpDisk() | DropBackup() | CaptureDisk() | SendCapture() | DropCapture():
                 copy(action, self._drivers.storage, self._drivers.send, self._holder)
             case CacheImage(spec):
@@ -393,11 +396,12 @@ class Host:
         self._drivers.hypervisor.ask_shutdown(guest_id)
 
     def _reboot(self, guest_id: str, count: int, now: float) -> bool:
-        if self._drivers.hypervisor.ask_reboot(guest_id):
+        rebooted = self._drivers.hypervisor.ask_reboot(guest_id)
+        if rebooted:
             self._update(guest_id, soft_done=count)
-            return False
-        self._ask_shutdown(guest_id, now)
-        return True
+        else:
+            self._ask_shutdown(guest_id, now)
+        return not rebooted
 
     def _update(self, guest_id: str, **changes: object) -> None:
         with self._lock:

@@ -19,9 +19,9 @@ from volutus.agent.converge import (
     VPN,
     Plan,
     Records,
-    should_run,
 )
 from volutus.agent.label_counts import LabelCounts
+from volutus.agent.remembering import should_run
 from volutus.agent.state import BackupSeen, CaptureState, DiskSeen, GuestSeen, ImageSeen, Record
 from volutus.wire import (
     Assignment,

@@ -20,6 +20,7 @@ from volutus.agent.actions import (
     BackUpDisk,
     CaptureDisk,
     CreateDisk,
+    EndMove,
     GrowDisk,
     PlugPort,
     ServeExport,
@@ -337,6 +338,8 @@ def touches(action: Action) -> frozenset[str]:
         case BackUpDisk(backup, _):
             keys.add(backup.disk_id)
         case GrowDisk(_, _, guest_id) if guest_id is not None:
+            keys.add(guest_id)
+        case EndMove(_, guest_id, _):
             keys.add(guest_id)
         case AttachDisk(_, disk):
             keys.add(disk.disk_id)

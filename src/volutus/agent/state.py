@@ -32,10 +32,14 @@ class GuestSize:
 @dataclass(frozen=True)
 class GuestSeen:
     """One guest as the hypervisor shows it. `disks` and `nics` are what is plugged in while it runs; `mhz` is
-    the bound in force; `cause` says why it is paused or stopped, for the operator."""
+    the bound in force; `cause` says why it is paused or stopped, for the operator. `files` are the names of
+    the disks' files; `mirrors` are disks that the guest's process copies elsewhere meanwhile, and whether
+    that place is alike by now."""
 
     state: GuestState
     disks: frozenset[str] = frozenset()
+    files: Mapping[str, str] = field(default_factory=dict)
+    mirrors: Mapping[str, bool] = field(default_factory=dict)
     nics: frozenset[str] = frozenset()
     mhz: int = 0
     size: GuestSize = GuestSize()
@@ -50,11 +54,13 @@ class GuestSeen:
 
 @dataclass(frozen=True)
 class DiskSeen:
-    """A disk that can be opened. Half-made ones are not seen."""
+    """A disk that can be opened. Half-made ones are not seen, but for the name of the file in `coming`: to it
+    a guest moves the disk."""
 
     size_bytes: int
     allocated_bytes: int = 0
     revision: int = 0
+    coming: str = ""
 
 
 @dataclass(frozen=True)

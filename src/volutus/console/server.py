@@ -10,7 +10,7 @@ from volutus.console.api import ApiProblem, Document, together
 from volutus.console.language import _
 from volutus.console.money import amount, meter_name
 from volutus.console.rendering import Page, Renderer
-from volutus.console.server_create import sliders, spelled_flavor
+from volutus.console.server_create import local_gib, sliders, spelled_flavor
 from volutus.console.servers import POWER, ROOT, shown_state
 from volutus.console.shapes import CHOICES_MAX, Field, Form, Link, Sheet, choices, hidden
 from volutus.console.states import is_busy
@@ -187,7 +187,7 @@ async def _price(visit: Visit, server: Document) -> Document | None:
     amounts = {
         "cpu_mhz": int(flavor["extra_specs"].get("volutus:mhz", 0)),
         "memory_mib": int(flavor["ram"]),
-        "storage_gib": int(flavor["disk"]),
+        "storage_gib": int(flavor["disk"]) + local_gib(flavor["ephemeral"], flavor["swap"]),
     }
     return await quotes.quote(visit, amounts)
 

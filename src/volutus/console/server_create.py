@@ -21,6 +21,7 @@ NEW_KEY = "+new"
 _FLAVORS = "/compute/v2.1/flavors"
 _SIZES = ("mhz", "cores", "memory", "disk")
 _GIB = 1 << 30
+_MIB_PER_GIB = 1024
 
 
 async def show(renderer: Renderer, visit: Visit) -> Response:
@@ -130,11 +131,17 @@ async def _pay_for_traffic(visit: Visit, server_id: str) -> None:
         raise
 
 
+def local_gib(ephemeral_gib: int | None, swap_mib: int | str | None) -> int:
+    """What a flavor's ephemeral disk and swap are charged as, as the API tells of either."""
+    return int(ephemeral_gib or 0) + ceil(int(swap_mib or 0) / _MIB_PER_GIB)
+
+
 async def _price(
     visit: Visit, flavors: list[Document], images: list[Document], caps: list[traffic.Cap]
 ) -> Document | None:
     """The quote for what the form has, or for what it begins with; None while it is incomplete."""
     image = next((one for one in images if one["id"] == visit.sent("image")), images[0] if images else {})
+    local = 0
     if visit.sent("size") == "free":
         try:
             mhz, _cores, memory, disk = _sizes(visit)
@@ -145,8 +152,9 @@ async def _price(
         flavor = next((one for one in flavors if one["id"] == chosen), flavors[0] if flavors else {})
         specs = flavor.get("extra_specs") or {}
         mhz, memory, disk = int(specs.get("volutus:mhz", 0)), flavor.get("ram", 0), flavor.get("disk", 0)
+        local = local_gib(flavor.get("OS-FLV-EXT-DATA:ephemeral"), flavor.get("swap"))
     least = max(int(image.get("min_disk") or 0), ceil(int(image.get("virtual_size") or 0) / _GIB))
-    amounts = {"cpu_mhz": mhz, "memory_mib": memory, "storage_gib": disk or least}
+    amounts = {"cpu_mhz": mhz, "memory_mib": memory, "storage_gib": (disk or least) + local}
     more, bounds = traffic.quoted(visit, caps)
     return await quotes.quote(visit, amounts | more, **bounds)
 

@@ -30,6 +30,7 @@ from volutus.placement.claims import (
     host_of,
     release,
     release_many,
+    take_over,
     totals,
 )
 from volutus.placement.enrolment import JoinTokenInvalid, enrol, new_join_token
@@ -63,6 +64,7 @@ __all__ = [
     "release_many",
     "require_named_image",
     "ring",
+    "take_over",
     "totals",
     "was_rung",
 ]

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from sqlalchemy import Row, func, select, text
+from sqlalchemy import Row, func, select, text, update
 
 from volutus.db import Tx
 from volutus.errors import NoCapacity
@@ -223,6 +223,12 @@ def release_many(tx: Tx, consumer_ids: Sequence[str]) -> None:
     """Give many claims back in one statement."""
     if consumer_ids:
         tx.execute(_RELEASE, {"consumers": list(consumer_ids)})
+
+
+def take_over(tx: Tx, consumer_id: str, heir_id: str) -> None:
+    """Let another consumer have this one's claim instead of its own."""
+    release(tx, heir_id)
+    tx.execute(update(claims).where(claims.c.consumer_id == consumer_id).values(consumer_id=heir_id))
 
 
 def host_of(tx: Tx, consumer_id: str) -> str | None:

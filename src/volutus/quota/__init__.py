@@ -13,7 +13,7 @@ from volutus.quota.limits import (
     set_defaults,
     set_limits,
 )
-from volutus.quota.usage import charge, release, require_unused, usage
+from volutus.quota.usage import charge, release, require_unused, take_back, usage
 
 __all__ = [
     "DEFAULTS",
@@ -27,5 +27,6 @@ __all__ = [
     "reset_limits",
     "set_defaults",
     "set_limits",
+    "take_back",
     "usage",
 ]

@@ -105,6 +105,12 @@ def release(tx: Tx, project_id: str, amounts: Mapping[str, int]) -> None:
         tx.execute(_RELEASE, {"project_id": project_id, "resources": resources, "amounts": values})
 
 
+def take_back(tx: Tx, project_id: str, amounts: Mapping[str, int]) -> None:
+    """Count these again, which were given back for what did not come about: they are there, whatever the
+    limits are by now."""
+    release(tx, project_id, {resource: -amount for resource, amount in amounts.items()})
+
+
 def usage(tx: Tx, project_id: str) -> dict[str, int]:
     """Resource to what the project uses; every resource is there."""
     used = {row.resource: row.used for row in tx.rows(_USAGE, {"project_id": project_id})}

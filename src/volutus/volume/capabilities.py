@@ -74,8 +74,13 @@ def hosts_with(tx: Tx, pool: str) -> list[str]:
 
 
 def pool_of(extra_specs: Mapping[str, str]) -> str:
-    """The pool that a type asks for."""
-    return extra_specs.get(_POOL_NAME) or extra_specs.get(_SCOPE + _POOL_NAME) or FIRST_POOL
+    """The pool where a type's volumes are made."""
+    return named_pool(extra_specs) or FIRST_POOL
+
+
+def named_pool(extra_specs: Mapping[str, str]) -> str | None:
+    """The pool that a type asks for; None for one whose volumes may be anywhere."""
+    return extra_specs.get(_POOL_NAME) or extra_specs.get(_SCOPE + _POOL_NAME) or None
 
 
 def shared(extra_specs: Mapping[str, str]) -> bool:

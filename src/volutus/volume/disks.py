@@ -14,7 +14,7 @@ from volutus import metering, placement, quota
 from volutus.db import Tx
 from volutus.placement.inventory import FIRST_POOL
 from volutus.reconcile import wake, wake_many
-from volutus.volume import keys, messages
+from volutus.volume import keys, messages, moves
 from volutus.volume.status import GIB, wanted_bytes
 from volutus.volume.tables import disks, released, snapshots, volumes
 from volutus.volume.types import DEFAULT_TYPE_ID
@@ -179,7 +179,7 @@ def tell_host(tx: Tx, row: Row[Any], host_id: str) -> None:
     told = {
         "host_id": host_id,
         "assigned_gib": row.size_gib,
-        "assigned_revision": row.revision,
+        "assigned_revision": moves.as_told(row)["revision"],
         "assigned_release": row.released_at is not None,
         "assigned_generation": generation,
     }
@@ -189,7 +189,7 @@ def tell_host(tx: Tx, row: Row[Any], host_id: str) -> None:
 def is_told(row: Row[Any]) -> bool:
     """Whether the host knows what is wanted now."""
     told = row.assigned_gib, row.assigned_revision, row.assigned_release
-    return told == (row.size_gib, row.revision, row.released_at is not None)
+    return told == (row.size_gib, moves.as_told(row)["revision"], row.released_at is not None)
 
 
 # One statement however many disks a host reports. A disk that a host no longer has is not believed to be
@@ -213,7 +213,7 @@ _OBSERVE = text(
               before.observed_bytes AS bytes_before, d.observed_bytes, d.rework, d.observed_revision,
               before.observed_revision AS revision_before, d.observed_generation,
               before.observed_generation AS generation_before, d.released_at, d.revision, d.claims_room,
-              d.adopted_id
+              d.adopted_id, d.before, d.move_failure, d.assigned_revision, d.assigned_generation, d.key_id
     """
 )
 
@@ -242,6 +242,8 @@ def _record_reworked(tx: Tx, rows: Sequence[Row[Any]]) -> None:
     if adopted:
         tx.execute(delete(released).where(released.c.taken_by.in_(adopted)))
     arrived = [row.id for row in rows if row.observed_revision > row.revision_before]
+    moves.arrived(tx, [row for row in rows if row.id in arrived])
+    moves.stayed(tx, [row for row in rows if row.id not in arrived])
     if arrived:
         changes = {
             "updated_at": tx.now,
@@ -268,7 +270,8 @@ def _record_grown(tx: Tx, rows: Sequence[Row[Any]]) -> None:
 
 
 def _record_faults(tx: Tx, rows: Sequence[Row[Any]]) -> None:
-    failed = [row for row in rows if row.fault and row.fault != row.fault_before]
+    # Of one that moves is told once it is given up.
+    failed = [row for row in rows if row.fault and row.fault != row.fault_before and row.before is None]
     messages.record(tx, [(row.id, "extend" if row.made_at else "create", row.fault) for row in failed])
 
 
@@ -327,7 +330,9 @@ def finish_removal(tx: Tx, disk_ids: Sequence[str]) -> None:
         amounts = {"snapshots": row.snapshots, "volumes": row.volumes, "gigabytes": row.gigabytes}
         quota.release(tx, row.project_id, by_type(row.type_id, amounts))
     placement.release_many(tx, disk_ids)
-    gone = tx.rows(delete(disks).where(disks.c.id.in_(disk_ids)).returning(disks.c.key_id))
+    ended = delete(disks).where(disks.c.id.in_(disk_ids))
+    gone = tx.rows(ended.returning(disks.c.key_id, disks.c.before))
+    placement.release_many(tx, moves.rooms(gone))
     keys.drop_unused(tx, [row.key_id for row in gone if row.key_id])
     drop_empty_groups(tx)
 
@@ -445,6 +450,7 @@ def _columns(tx: Tx, host_id: str, observed: Sequence[DiskObserved]) -> dict[str
 
 
 def _spec(row: Row[Any]) -> DiskSpec:
+    kept = moves.as_told(row)
     source = DiskSource(
         image_id=row.source_image_id,
         image_format=row.source_image_format,
@@ -458,10 +464,10 @@ def _spec(row: Row[Any]) -> DiskSpec:
         size_bytes=wanted_bytes(row),
         source=source if source != DiskSource() else None,
         # Unsaid is the first pool's; so hosts of older versions understand.
-        pool="" if row.pool == FIRST_POOL else row.pool,
-        format=row.format,
-        encrypted=row.encrypted,
-        revision=row.revision,
+        pool="" if kept["pool"] == FIRST_POOL else kept["pool"],
+        format=kept["format"],
+        encrypted=kept["encrypted"],
+        revision=kept["revision"],
         released=row.released_at is not None,
         filesystem=row.filesystem or "",
         label=row.label or "",

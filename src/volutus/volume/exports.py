@@ -90,7 +90,7 @@ def create(tx: Tx, caller: Caller, sealer: keys.Sealer, volume_id: str) -> tuple
         raise ExportRefused(
             f"Volume {volume_id} is attached to server {volume.attachments[0].server_id}: detach it first."
         )
-    if volume.status != Status.AVAILABLE or volume.host_id is None:
+    if volume.status != Status.AVAILABLE or volume.host_id is None or volume.moving:
         raise ExportRefused(f"Volume {volume_id} is {volume.status}: it must be available to be exported.")
     facts = placement.hosts.get(tx, volume.host_id).facts
     if facts is None or not facts.iscsi_portal:

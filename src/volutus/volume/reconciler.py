@@ -15,7 +15,7 @@ from volutus.db import Database, Tx
 from volutus.errors import NoCapacity
 from volutus.placement.inventory import FIRST_POOL
 from volutus.reconcile import Again, Done, Item, Outcome, each_alone
-from volutus.volume import messages, releases, uploads
+from volutus.volume import messages, moves, releases, uploads
 from volutus.volume.capabilities import hosts_with, lacking, pools
 from volutus.volume.disks import ASSIGNMENT, KIND, finish_removal, is_told, tell_host
 from volutus.volume.status import WANTED_BYTES, wanted_bytes
@@ -56,7 +56,8 @@ class VolumeReconciler:
 
 
 def _unsettled() -> ColumnElement[bool]:
-    broken = or_(disks.c.failure.isnot(None), and_(disks.c.fault.isnot(None), ~disks.c.ready))
+    faulty = and_(disks.c.fault.isnot(None), ~disks.c.ready, disks.c.before.is_(None))
+    broken = or_(disks.c.failure.isnot(None), faulty)
     making = or_(
         disks.c.made_at.is_(None),
         disks.c.observed_bytes < WANTED_BYTES,
@@ -154,12 +155,24 @@ def _lacking(tx: Tx, disk_id: str) -> str:
 def _await_host(tx: Tx, item: Item, row: Row[Any]) -> Outcome:
     settled = row.made_at is not None and row.observed_bytes >= wanted_bytes(row)
     settled = settled and row.observed_revision >= row.revision
+    if row.before is not None and not settled:
+        return _await_move(tx, item, row)
     if settled or row.failure is not None or (row.fault is not None and not row.ready):
         return Done()
     if item.expired:
         what = "extend" if row.made_at is not None else "make"
         return _fail(tx, row, f"The host did not {what} it in time.")
     return Again(LOOK_S, f"for host {row.host_id}", deadline_s=MAKE_DEADLINE_S)
+
+
+def _await_move(tx: Tx, item: Item, row: Row[Any]) -> Outcome:
+    """A disk that cannot be kept otherwise stays as it is."""
+    if row.move_failure is not None:
+        return Again(LOOK_S, f"for host {row.host_id} to leave it as it is")
+    if item.expired or (row.fault is not None and not row.ready):
+        moves.give_up(tx, row, row.fault or "The host did not move it in time.")
+        return Again(0, "its move is given up")
+    return Again(LOOK_S, f"for host {row.host_id} to move it", deadline_s=MAKE_DEADLINE_S)
 
 
 def _await_release(tx: Tx, item: Item, row: Row[Any]) -> Outcome:

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from volutus.db import Tx
 from volutus.identity import Caller
-from volutus.volume.faults import SnapshotNotFound, VolumeExported, VolumeNotFound
+from volutus.volume.faults import SnapshotNotFound, VolumeExported, VolumeNotFound, WrongStatus
 from volutus.volume.status import (
     DiskFlags,
     Elsewhere,
@@ -68,9 +68,9 @@ class Attachment:
 @dataclass(frozen=True)
 class Volume:
     """`fault` is why the status is an error, in words a tenant can read. `server_id` is set for a server's
-    own disk, which no API of volumes shows. `pool` is the storage class where it is or goes; `migrated` tells
-    that it came from another one. Only a `multiattach` volume has more than one attachment. One that is
-    `exported` has none."""
+    own disk, which no API of volumes shows. `pool` is the storage class where it is; `migration` tells of its
+    last move to another one: `migrating`, `success`, `error`. While it is `moving` or is converted it stays
+    what it was. Only a `multiattach` volume has more than one attachment. One that is `exported` has none."""
 
     id: str
     project_id: str
@@ -100,10 +100,11 @@ class Volume:
     encrypted: bool
     key_id: str | None
     multiattach: bool
-    migrated: bool
+    migration: str | None
     group_id: str | None
     backup_id: str | None
     exported: bool
+    moving: bool
 
     @property
     def held_by_server(self) -> bool:
@@ -170,6 +171,7 @@ _DISK_COLUMNS = [
     disks.c.format,
     disks.c.encrypted,
     disks.c.key_id,
+    disks.c.before,
 ]
 _ATTACHMENTS = (
     select(
@@ -222,6 +224,12 @@ def require_not_exported(volume: Volume) -> None:
         )
 
 
+def require_not_moving(volume: Volume) -> None:
+    """Raise WrongStatus while it is moved or converted, also in use."""
+    if volume.moving:
+        raise WrongStatus(f"Invalid volume: Volume {volume.id} is being moved: wait until that has ended.")
+
+
 def get_snapshot(tx: Tx, caller: Caller, snapshot_id: str, *, lock: bool = False) -> Snapshot:
     """A snapshot of the caller's. Raises SnapshotNotFound."""
     statement = SELECT_SNAPSHOTS.where(snapshots.c.id == snapshot_id)
@@ -265,14 +273,15 @@ def volume_of(row: Row[Any]) -> Volume:
         fault=_fault(row),
         attachments=held,
         removed=row.removed_at is not None or row.released_at is not None,
-        pool=row.pool,
+        pool=row.before["pool"] if row.before else row.pool,
         encrypted=row.encrypted,
         key_id=row.key_id,
         multiattach=row.multiattach,
-        migrated=row.migrated,
+        migration=_migration(row),
         group_id=row.group_id,
         backup_id=row.backup_id,
         exported=row.exported_at is not None,
+        moving=row.before is not None,
     )
 
 
@@ -330,11 +339,20 @@ def _fault(row: Row[Any]) -> str | None:
     return str(found) if found else None
 
 
+def _migration(row: Row[Any]) -> str | None:
+    """In Cinder's words; None for a volume that never moved."""
+    if row.before and row.before["room_id"]:
+        return "migrating"
+    if row.migration_failed:
+        return "error"
+    return "success" if row.migrated else None
+
+
 def _disk_flags(row: Row[Any]) -> dict[str, bool]:
     return {
         "removed": row.removed_at is not None or row.released_at is not None,
         "stuck": row.removal_failure is not None,
-        "failed": row.failure is not None or row.fault is not None,
+        "failed": row.failure is not None or (row.fault is not None and row.before is None),
         "away": not row.ready,
         "unmade": row.made_at is None,
     }
@@ -347,6 +365,7 @@ def _volume_flags(row: Row[Any], held: Sequence[Attachment]) -> VolumeFlags:
     return VolumeFlags(
         **_disk_flags(row),
         retyping=rework == "retyping",
+        locked=rework == "maintenance",
         reverting=rework == "reverting",
         restoring=rework == "restoring-backup",
         downloading=rework == "downloading",

@@ -20,6 +20,7 @@ from volutus.volume.records import (
     get_snapshot,
     get_volume,
     lock_volume,
+    require_not_moving,
 )
 from volutus.volume.status import Status
 from volutus.volume.tables import released, snapshots, volumes
@@ -60,6 +61,7 @@ def release_volume(tx: Tx, caller: Caller, volume_id: str) -> None:
     volume = lock_volume(tx, caller, volume_id)
     if volume.status != Status.AVAILABLE or volume.group_id is not None:
         raise WrongStatus(f"Invalid volume: Volume {volume_id} must be available and in no group.")
+    require_not_moving(volume)
     if tx.value(select(func.count()).where(snapshots.c.volume_id == volume_id)):
         raise WrongStatus(f"Invalid volume: Volume {volume_id} has snapshots: unmanage or delete them first.")
     disk_orders.release(tx, volume_id)

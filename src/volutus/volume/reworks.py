@@ -3,8 +3,6 @@
 The disk stays what it was until the new one is whole, so an end at any point leaves the one or the other.
 """
 
-from typing import Any
-
 from sqlalchemy import select, update
 
 from volutus import audit, image, quota
@@ -13,24 +11,27 @@ from volutus.errors import Invalid
 from volutus.identity import Caller
 from volutus.volume import backups as backup_orders
 from volutus.volume import disks as disk_orders
-from volutus.volume import types
-from volutus.volume.capabilities import lacking, pools
+from volutus.volume import moves, types
+from volutus.volume.capabilities import find as find_pools
+from volutus.volume.capabilities import lacking, named_pool, pool_of, pools
 from volutus.volume.disks import Rework
 from volutus.volume.faults import WrongStatus
-from volutus.volume.records import Volume, get_snapshot, lock_volume
+from volutus.volume.records import Volume, get_snapshot, lock_volume, require_not_moving
 from volutus.volume.sources import image_metadata, image_source
 from volutus.volume.status import Status
 from volutus.volume.tables import disks, snapshots, volumes
 from volutus.wire import DiskSource
 
+# As long as nobody asked for more, a volume that migrates is what it was.
+MIGRATING = "migrating"
 # What a retype may do to bring a volume to another storage class.
 MIGRATION_POLICIES = ("never", "on-demand")
 
 
 def retype(tx: Tx, caller: Caller, volume_id: str, new_type: str, policy: str = "never") -> None:
     """Give the volume another type; with the policy `on-demand` it moves to that type's storage class if it
-    has another. Raises Invalid when it has that type, WrongStatus when it must move and is in use, NoCapacity
-    when there is no room where it must go."""
+    has another, also in use. Raises Invalid when it has that type, WrongStatus when it must be converted and
+    is in use, NoCapacity when there is no room where it must go."""
     volume = lock_volume(tx, caller, volume_id)
     found = types.find(tx, caller, new_type)
     if policy not in MIGRATION_POLICIES:
@@ -42,35 +43,82 @@ def retype(tx: Tx, caller: Caller, volume_id: str, new_type: str, policy: str = 
     if missing := lacking(found.extra_specs, [pool.name for pool in pools(tx)]):
         raise Invalid(f"No host has what the type asks for: {', '.join(missing)}.", field="new_type")
     stored = types.storage_of(tx, found, volume.key_id, volume.encrypted)
-    moves = stored.pool != volume.pool
-    if moves and policy == "never":
+    # What an operator put elsewhere stays there while its types ask for the same class.
+    stays = stored.pool in (volume.pool, pool_of(types.of_source(tx, volume.type_id).extra_specs))
+    if not stays and policy == "never":
         raise Invalid("Retype requires migration but is not allowed.", field="migration_policy")
     _move_quota(tx, volume, found.id)
     row = tx.row(select(disks).where(disks.c.id == volume_id))
     kept = row is not None and (row.format, row.encrypted) == (stored.format, stored.encrypted)
-    if moves or not kept:
-        if volume.status != Status.AVAILABLE:
-            raise WrongStatus(
-                f"Invalid volume: Volume {volume_id} must be detached to be moved or converted."
-            )
-        if moves:
-            disk_orders.claim_anew(tx, volume_id, stored.pool, volume.size_gib)
+    if stays and kept:
+        changes = {"type_id": found.id, "multiattach": stored.shared}
+    else:
+        _require_movable(volume, converts=not kept)
         wanted = Rework(
             Status.RETYPING,
             DiskSource(disk_id=volume_id),
-            stored.pool,
+            volume.pool if stays else stored.pool,
             stored.format,
             stored.key_id or volume.key_id,
             stored.encrypted,
         )
+        moves.begin(tx, volume_id, wanted.pool)
         disk_orders.rework(tx, volume_id, wanted)
         # Once it is made anew it is of the new type.
-        changes: dict[str, Any] = {"new_type_id": found.id, "migrated": moves}
-    else:
-        changes = {"type_id": found.id, "multiattach": stored.shared}
+        changes = {"new_type_id": found.id, "migrated": False, "migration_failed": False}
     changes |= {"updated_at": tx.now, "forced_status": None}
     tx.execute(update(volumes).where(volumes.c.id == volume_id).values(**changes))
     audit.record(tx, caller, "retype", "volume.volume", volume_id, {"type_id": found.id})
+
+
+def migrate(tx: Tx, caller: Caller, volume_id: str, host: str, *, lock: bool = False) -> None:
+    """Move the volume to another storage class of its host, `HOST@POOL#POOL`; its type stays. With `lock`
+    nothing else is done to it meanwhile. Raises Invalid for a place where it cannot go, WrongStatus,
+    NoCapacity."""
+    volume = lock_volume(tx, caller, volume_id)
+    if volume.status not in (Status.AVAILABLE, Status.IN_USE):
+        raise WrongStatus(f"Invalid volume: Volume {volume_id} must be available or in-use to be migrated.")
+    _require_movable(volume)
+    pool = _destination(tx, volume, host)
+    row = tx.row(select(disks).where(disks.c.id == volume_id))
+    format_ = row.format if row is not None else "qcow2"
+    kind = Status.MAINTENANCE if lock else MIGRATING
+    source = DiskSource(disk_id=volume_id)
+    moves.begin(tx, volume_id, pool)
+    wanted = Rework(kind, source, pool, format_, volume.key_id, volume.encrypted)
+    disk_orders.rework(tx, volume_id, wanted)
+    changes = {"migrated": False, "migration_failed": False, "updated_at": tx.now, "forced_status": None}
+    tx.execute(update(volumes).where(volumes.c.id == volume_id).values(**changes))
+    audit.record(tx, caller, "migrate", "volume.volume", volume_id, {"host": host})
+
+
+def _require_movable(volume: Volume, *, converts: bool = False) -> None:
+    """A guest moves a disk that it has open, but it cannot have it converted; nor are others who write to it
+    known to it."""
+    require_not_moving(volume)
+    if converts and volume.status != Status.AVAILABLE:
+        raise WrongStatus(f"Invalid volume: Volume {volume.id} must be detached to be converted.")
+    if len(volume.attachments) > 1:
+        raise WrongStatus(f"Invalid volume: Volume {volume.id} is attached more than once.")
+
+
+def _destination(tx: Tx, volume: Volume, host: str) -> str:
+    """The pool named `HOST@POOL`, with or without `#POOL`. Raises Invalid."""
+    if "@" not in host or not (found := find_pools(tx, host)):
+        raise Invalid(f"There is no storage {host}: host is HOST@POOL#POOL.", field="host")
+    here = [pool for pool in found if pool.host.id == volume.host_id]
+    if not here:
+        raise Invalid(f"Volume {volume.id} is stored on another host, which it cannot leave.", field="host")
+    if here[0].name == volume.pool:
+        raise Invalid("Destination host must be different than the current host.", field="host")
+    if not here[0].open:
+        raise Invalid(f"{host} is disabled or frozen.", field="host")
+    type_ = types.of_source(tx, volume.type_id)
+    if named_pool(type_.extra_specs) not in (None, here[0].name):
+        raise Invalid(
+            f"Volumes of the type {type_.name} are kept elsewhere: retype it, with migration.", field="host"
+        )
+    return here[0].name
 
 
 def revert(tx: Tx, caller: Caller, volume_id: str, snapshot_id: str) -> None:
@@ -82,6 +130,7 @@ def revert(tx: Tx, caller: Caller, volume_id: str, snapshot_id: str) -> None:
             f"Invalid volume: Volume {volume_id} ({volume.status}) and snapshot {snapshot_id} "
             f"({snapshot.status}) must be available."
         )
+    require_not_moving(volume)
     newest = select(snapshots.c.id).where(snapshots.c.volume_id == volume_id)
     newest = newest.order_by(snapshots.c.created_at.desc(), snapshots.c.id.desc()).limit(1)
     if tx.value(newest) != snapshot_id:
@@ -99,6 +148,7 @@ def restore(tx: Tx, caller: Caller, backup_id: str, volume_id: str) -> Volume:
     volume = lock_volume(tx, caller, volume_id)
     if volume.status != Status.AVAILABLE:
         raise WrongStatus(f"Invalid volume: Volume {volume_id} must be available to be restored to.")
+    require_not_moving(volume)
     if volume.size_gib < found.size_gib:
         raise Invalid(f"Volume {volume_id} is smaller than the backup.", field="volume_id")
     if volume.encrypted != found.encrypted:
@@ -119,6 +169,7 @@ def reimage(tx: Tx, caller: Caller, volume_id: str, image_id: str, *, in_use: bo
     volume = lock_volume(tx, caller, volume_id)
     if volume.status not in (Status.AVAILABLE, Status.ERROR, *((Status.IN_USE,) if in_use else ())):
         raise WrongStatus(f"Invalid volume: Volume {volume_id} ({volume.status}) must be available.")
+    require_not_moving(volume)
     found = image.get_usable(tx, caller, image_id, disk_gib=volume.size_gib)
     _rework_as_it_is(tx, volume, Status.DOWNLOADING, image_source(found))
     remembered = {"image_metadata": image_metadata(found), "bootable": True}
@@ -138,17 +189,6 @@ def _rework_as_it_is(
 
 def _move_quota(tx: Tx, volume: Volume, type_id: str) -> None:
     """Count the volume and its snapshots within the new type."""
-    rows = tx.rows(
-        select(disks.c.size_gib)
-        .join(snapshots, snapshots.c.id == disks.c.id)
-        .where(snapshots.c.volume_id == volume.id)
-        .limit(backup_orders.LIST_MAX)
-    )
-    sizes = [row.size_gib for row in rows]
-    amounts = {"volumes": 1, "gigabytes": volume.size_gib + sum(sizes), "snapshots": len(sizes)}
-    for charging, one in ((True, type_id), (False, volume.type_id)):
-        named = {f"{name}_{one}": amount for name, amount in amounts.items() if amount}
-        if charging:
-            quota.charge(tx, volume.project_id, named)
-        else:
-            quota.release(tx, volume.project_id, named)
+    amounts = moves.type_amounts(tx, volume.id, volume.size_gib)
+    quota.charge(tx, volume.project_id, moves.of_type(amounts, type_id))
+    quota.release(tx, volume.project_id, moves.of_type(amounts, volume.type_id))

@@ -173,7 +173,7 @@ def _as_typed(tx: Tx, placed: Sequence[GuestDisk]) -> list[GuestDisk]:
 def ready(tx: Tx, server_id: str) -> Readiness:
     """Whether the server's disks are all there, so that its guest may start."""
     condition = (
-        select(disks.c.id, disks.c.ready, disks.c.fault, disks.c.failure)
+        select(disks.c.id, disks.c.ready, disks.c.fault, disks.c.failure, disks.c.before)
         .select_from(disks.join(volumes, volumes.c.id == disks.c.id))
         .outerjoin(attachments, attachments.c.volume_id == volumes.c.id)
         .where(
@@ -187,7 +187,8 @@ def ready(tx: Tx, server_id: str) -> Readiness:
     )
     rows = tx.rows(condition)
     waiting = tuple(row.id for row in rows if not row.ready)
-    faults = [row.fault or row.failure for row in rows if not row.ready and (row.fault or row.failure)]
+    away = [row for row in rows if not row.ready and row.before is None]
+    faults = [row.fault or row.failure for row in away if row.fault or row.failure]
     return Readiness(not waiting, faults[0] if faults else None, waiting)
 
 

@@ -28,7 +28,7 @@ def wanted_bytes(row: Row[Any]) -> int:
 
 
 class Status(StrEnum):
-    """What a tenant sees; the words are Cinder's. `MAINTENANCE` exists only by an operator's order."""
+    """What a tenant sees; the words are Cinder's. `MAINTENANCE`: an operator moves it, or said so."""
 
     CREATING = "creating"
     AVAILABLE = "available"
@@ -73,13 +73,15 @@ class DiskFlags:
 
 @dataclass(frozen=True, kw_only=True)
 class VolumeFlags(DiskFlags):
-    """`retyping`, `reverting`, `restoring`, `downloading` (from an image): it is made anew for that; `small`:
-    below the wanted size; `claimed`: somebody announced to attach it; `reserved`, `plugging`, `plugged`,
-    `unplugging`: where its attachment stands; `offered`: a transfer waits to be accepted; `uploading`: an
-    image is made of it; `backing_up`: a backup; `exported`: it is served outside the cloud. Of several
-    attachments one that ends counts first, as in Cinder: who waits for `in-use` waits until it has ended."""
+    """`retyping`, `reverting`, `restoring`, `downloading` (from an image): it is made anew for that;
+    `locked`: it moves, and nothing else is done to it; `small`: below the wanted size; `claimed`: somebody
+    announced to attach it; `reserved`, `plugging`, `plugged`, `unplugging`: where its attachment stands;
+    `offered`: a transfer waits to be accepted; `uploading`: an image is made of it; `backing_up`: a backup;
+    `exported`: it is served outside the cloud. Of several attachments one that ends counts first, as in
+    Cinder: who waits for `in-use` waits until it has ended."""
 
     retyping: Flag
+    locked: Flag
     reverting: Flag
     restoring: Flag
     downloading: Flag
@@ -104,6 +106,7 @@ _DISK_RULES: Sequence[tuple[Status, Callable[[Any], Flag]]] = (
 _VOLUME_RULES = (
     *_DISK_RULES,
     (Status.RETYPING, lambda f: f.retyping),
+    (Status.MAINTENANCE, lambda f: f.locked),
     (Status.REVERTING, lambda f: f.reverting),
     (Status.RESTORING, lambda f: f.restoring),
     (Status.DOWNLOADING, lambda f: f.downloading),
@@ -144,6 +147,7 @@ def volume_status_sql(elsewhere: Elsewhere) -> ColumnElement[str]:
     flags = VolumeFlags(
         **_disk_columns(),
         retyping=behind & (disks.c.rework == "retyping"),
+        locked=behind & (disks.c.rework == "maintenance"),
         reverting=behind & (disks.c.rework == "reverting"),
         restoring=behind & (disks.c.rework == "restoring-backup"),
         downloading=behind & (disks.c.rework == "downloading"),
@@ -175,7 +179,7 @@ def _disk_columns() -> dict[str, ColumnElement[bool]]:
     return {
         "removed": disks.c.removed_at.isnot(None) | disks.c.released_at.isnot(None),
         "stuck": disks.c.removal_failure.isnot(None),
-        "failed": disks.c.failure.isnot(None) | disks.c.fault.isnot(None),
+        "failed": disks.c.failure.isnot(None) | (disks.c.fault.isnot(None) & disks.c.before.is_(None)),
         "away": ~disks.c.ready,
         "unmade": disks.c.made_at.is_(None),
     }

@@ -1,4 +1,4 @@
-"""The domain's tables; see migrations 0007, 0020, 0055, 0085, 0130, 0145 and 0163 for their constraints."""
+"""The domain's tables; see migrations 0007, 0020, 0055, 0085, 0130, 0145, 0163 and 0171 for constraints."""
 
 from sqlalchemy import (
     BigInteger,
@@ -100,6 +100,8 @@ disks = Table(
     Column("fault", Text),
     Column("fault_detail", Text),
     Column("observed_at", _moment),
+    Column("before", JSONB(none_as_null=True)),
+    Column("move_failure", Text),
 )
 volumes = Table(
     "volumes",
@@ -128,6 +130,7 @@ volumes = Table(
     Column("group_id", Text, ForeignKey("volume_groups.id")),
     Column("backup_id", Text),
     Column("exported_at", _moment),
+    Column("migration_failed", Boolean),
 )
 snapshots = Table(
     "volume_snapshots",

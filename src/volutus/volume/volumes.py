@@ -24,6 +24,7 @@ from volutus.volume.records import (
     get_snapshot,
     get_volume,
     lock_volume,
+    require_not_moving,
     volume_of,
 )
 from volutus.volume.sources import image_metadata, image_source
@@ -254,6 +255,7 @@ def extend(tx: Tx, caller: Caller, volume_id: str, size_gib: int, *, in_use: boo
             f"Invalid volume: Volume {volume_id} status must be {' or '.join(allowed)} to extend, but it is "
             f"{volume.status}."
         )
+    require_not_moving(volume)
     if not volume.size_gib < size_gib <= SIZE_MAX_GIB:
         raise SizeRefused(
             f"New size for extend must be greater than current size. (current: {volume.size_gib}, "

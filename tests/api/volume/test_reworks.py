@@ -3,7 +3,8 @@
 import msgspec
 import pytest
 
-from tests.volume.conftest import facts
+from tests.volume.conftest import broken, facts
+from tests.volume.conftest import made as made_disk
 from volutus import placement
 from volutus.placement.inventory import Overcommit
 
@@ -216,3 +217,113 @@ def test_a_project_has_a_default_type_of_its_own(cinder, operator, kind):
     assert listed == {"project_id": project, "volume_type_id": type_id}
     operator.call("DELETE", f"/default-types/{project}", expect=204)
     assert cinder.volume(cinder.make())["volume_type"] == "standard"
+
+
+@pytest.fixture
+def used(cinder, made):
+    """A volume that a server has."""
+
+    def make(server="11111111-2222-3333-4444-555555555555", **fields):
+        one = made(**fields)
+        body = {"volume_uuid": one, "instance_uuid": server, "connector": {"host": "h"}}
+        tie = cinder.call("POST", "/attachments", {"attachment": body}, 200)["attachment"]["id"]
+        cinder.call("POST", f"/attachments/{tie}/action", {"os-complete": {}}, 204)
+        return one
+
+    return make
+
+
+def seen(operator, volume_id):
+    found = operator.volume(volume_id)
+    place = found["os-vol-host-attr:host"].rpartition("#")[2]
+    return found["status"], found["volume_type"], place, found["migration_status"]
+
+
+def test_a_volume_in_use_moves_but_is_not_converted(cinder, operator, kind, two_pools, used, settle):
+    kind("slow", volume_backend_name="bulk")
+    kind("shared", multiattach="<is> True")
+    one = used()
+    move = {"new_type": "slow", "migration_policy": "on-demand"}
+    cinder.act(one, "os-retype", {"new_type": "shared"}, expect=400)
+    cinder.act(one, "os-retype", move)
+    assert seen(operator, one) == ("retyping", "standard", "directory", "migrating")
+    operator.act(one, "os-migrate_volume", {"host": "host-1@bulk#bulk"}, expect=400)
+    settle()
+    assert seen(operator, one) == ("in-use", "slow", "bulk", "success")
+    spec = two_pools.desired()[one].spec
+    assert (spec.pool, spec.revision, spec.source.disk_id, spec.format) == ("bulk", 1, one, "qcow2")
+    both = used(volume_type="shared")
+    body = {"volume_uuid": both, "instance_uuid": two_pools.host_id, "connector": {"host": "h"}}
+    cinder.call("POST", "/attachments", {"attachment": body}, 200)
+    operator.act(both, "os-migrate_volume", {"host": "host-1@bulk"}, expect=400)
+
+
+def test_an_operator_moves_a_volume_and_its_type_stays(cinder, operator, kind, two_pools, made, used, settle):
+    kind("slow", volume_backend_name="bulk")
+    kind("other")
+    one, slow = used(), made(volume_type="slow")
+    there = {"host": "host-1@bulk#bulk", "force_host_copy": True}
+    cinder.act(one, "os-migrate_volume", there, expect=403)
+    for wrong in ("host-1", "host-1@tape#tape", "host-2@bulk", "host-1@directory#directory", None):
+        answer = operator.act(one, "os-migrate_volume", {"host": wrong}, expect=400)
+        assert "host" in answer["badRequest"]["message"]
+    operator.act(slow, "os-migrate_volume", {"host": "host-1@directory"}, expect=400)
+    operator.act(one, "os-migrate_volume_completion", {"new_volume": slow}, expect=400)
+    operator.act(one, "os-migrate_volume", there)
+    assert seen(operator, one) == ("in-use", "standard", "directory", "migrating")
+    for name, body in (("os-extend", {"new_size": 2}), ("os-retype", {"new_type": "other"})):
+        cinder.act(one, name, body, expect=400 if name == "os-extend" else 202)
+    settle()
+    assert seen(operator, one) == ("in-use", "other", "bulk", "success")
+    # It stays where it was put, and may be called what that place is called.
+    cinder.act(one, "os-retype", {"new_type": "standard"})
+    cinder.act(one, "os-retype", {"new_type": "slow"})
+    assert seen(operator, one) == ("in-use", "slow", "bulk", "success")
+    locked = made()
+    operator.act(locked, "os-migrate_volume", {**there, "lock_volume": True})
+    assert seen(operator, locked)[0] == "maintenance"
+    settle()
+    assert seen(operator, locked) == ("available", "standard", "bulk", "success")
+
+
+def test_a_move_that_fails_leaves_all_as_it_was(cinder, operator, kind, two_pools, used, worker, settle):
+    kind("slow", volume_backend_name="bulk")
+    one = used()
+    project = cinder.http.caller.project_id
+    usage = f"/os-quota-sets/{project}?usage=true"
+
+    def state():
+        rooms = operator.get("/scheduler-stats/get_pools?detail=true")["pools"]
+        counted = operator.get(usage)["quota_set"]
+        in_type = [counted[f"volumes_{name}"]["in_use"] for name in ("standard", "slow")]
+        return [room["capabilities"]["free_capacity_gb"] for room in rooms], in_type
+
+    before = state()
+    cinder.act(one, "os-retype", {"new_type": "slow", "migration_policy": "on-demand"})
+    worker.drain()
+    assert state() != before
+    two_pools.report([broken(one, "The host's disk pool is full.")])
+    assert seen(operator, one) == ("retyping", "standard", "directory", "migrating")
+    worker.drain()
+    spec = two_pools.desired()[one].spec
+    assert (spec.pool, spec.revision) == ("", 0)
+    settle()
+    assert seen(operator, one) == ("in-use", "standard", "directory", "error") and state() == before
+    (told,) = cinder.get("/messages")["messages"]
+    assert "pool is full" in told["user_message"] and told["resource_uuid"] == one
+    # One that was there already when it was given up is moved.
+    cinder.act(one, "os-retype", {"new_type": "slow", "migration_policy": "on-demand"})
+    worker.drain()
+    two_pools.report([broken(one, "The host's disk pool is full.")])
+    worker.drain()
+    two_pools.report([made_disk(one, 1 << 30, two_pools.desired()[one].generation, 1)])
+    settle()
+    assert seen(operator, one) == ("in-use", "slow", "bulk", "success")
+    # What is deleted on its way leaves no room claimed.
+    operator.act(one, "os-force_detach", {})
+    operator.act(one, "os-migrate_volume", {"host": "host-1@directory"}, expect=400)
+    cinder.act(one, "os-retype", {"new_type": "standard", "migration_policy": "on-demand"})
+    operator.act(one, "os-force_delete", {})
+    settle()
+    cinder.get(f"/volumes/{one}", 404)
+    assert state() == ([900, 500], [0, 0])

@@ -4,7 +4,7 @@ A driver owns the directory of each guest (config drive, sockets, console log). 
 formats, of the switch, or of what should be: it is told files and taps.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,6 +97,18 @@ class Hypervisor(Protocol):
         """Copy a disk that the guest has open, as it is at one instant, into an empty qcow2 file of its size.
         The guest runs on; its file systems are at rest at that instant if an agent in it helps."""
         ...
+
+    def begin_move(self, guest_id: str, disk_id: str, target: DiskLocation) -> None:
+        """Begin to copy a disk that the guest has open to an empty place of its size. What the guest writes
+        meanwhile goes to both."""
+        ...
+
+    def end_move(self, guest_id: str, disk_id: str, file: str, commit: Callable[[], None]) -> None:
+        """Hold the guest, have it go over to the place, whose file has that name, `commit`, and let it go
+        on. Held it stays if it went over and the commit failed: then this is to be called again."""
+        ...
+
+    def abort_move(self, guest_id: str, disk_id: str) -> None: ...
 
     def at_rest(self, guest_id: str) -> AbstractContextManager[None]:
         """While it lasts, the guest's file systems are written out and still, if an agent in it helps."""

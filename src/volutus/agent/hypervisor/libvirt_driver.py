@@ -7,7 +7,7 @@ Nothing is kept here beside the connection; the agent may be restarted at any ti
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -38,6 +38,7 @@ from volutus.agent.hypervisor.domain_xml import (
 )
 from volutus.agent.hypervisor.guest_files import GuestFiles
 from volutus.agent.hypervisor.hardware_xml import VARIABLES, passed_addresses
+from volutus.agent.hypervisor.mirrors import Mirrors, mirrored
 from volutus.agent.hypervisor.pidwatch import PidWatch, read_pid
 from volutus.agent.state import GuestSeen, GuestSize
 from volutus.agent.storage import DiskLocation, RbdImage
@@ -82,6 +83,7 @@ class LibvirtHypervisor:
         self._files = files
         self._watch = watch
         self._backups = Backups()
+        self._mirrors = Mirrors()
         self._lock = threading.Lock()
         self._choosing = threading.Lock()
         self._open: libvirt.virConnect | None = None
@@ -99,7 +101,7 @@ class LibvirtHypervisor:
             pids = set()
             for found in domains:
                 with _absent_is_fine():
-                    guest = _guest_seen(found)
+                    guest = self._mirrors.seen(found.UUIDString(), _guest_seen(found))
                     seen[found.UUIDString()] = guest
                     pid = read_pid(self._access.pid_dir / f"{found.name()}.pid") if guest.alive else None
                     pids |= {pid} if pid else set()
@@ -260,6 +262,18 @@ class LibvirtHypervisor:
         with at_rest(found):
             yield
 
+    def begin_move(self, guest_id: str, disk_id: str, target: DiskLocation) -> None:
+        with _faults("The guest's disk could not be moved."):
+            self._mirrors.begin(self._get(guest_id), disk_id, self._located(target))
+
+    def end_move(self, guest_id: str, disk_id: str, file: str, commit: Callable[[], None]) -> None:
+        with _faults("The guest could not go over to its disk's new place."):
+            self._mirrors.end(self._get(guest_id), disk_id, file, commit)
+
+    def abort_move(self, guest_id: str, disk_id: str) -> None:
+        with _faults("The move of the guest's disk could not be ended."), _absent_is_fine(_NOT_RUNNING):
+            self._mirrors.abort(self._get(guest_id), disk_id)
+
     def attach_nic(self, guest_id: str, nic: GuestNic, tap: str) -> None:
         self._attach(guest_id, nic_element(nic, tap, self._machine))
 
@@ -346,10 +360,13 @@ def _guest_seen(found: libvirt.virDomain) -> GuestSeen:
     if state in _ALIVE or state == libvirt.VIR_DOMAIN_PAUSED:
         root = _live(found)
         aliases = _aliases(root)
+        files, mirrors = mirrored(root)
         note = root.find(f"metadata/{{{NAMESPACE}}}cpu")
         return GuestSeen(
             GuestState.PAUSED if paused else GuestState.RUNNING,
             disks=frozenset(a.removeprefix(DISK_ALIAS) for a in aliases if a.startswith(DISK_ALIAS)),
+            files=files,
+            mirrors=mirrors,
             nics=frozenset(a.removeprefix(NIC_ALIAS) for a in aliases if a.startswith(NIC_ALIAS)),
             mhz=int(note.get("mhz", "0")) if note is not None else 0,
             size=_size(root),

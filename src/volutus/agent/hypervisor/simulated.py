@@ -4,7 +4,7 @@
 They start at once, and obey a shutdown at once unless told otherwise.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,9 +23,11 @@ def never(what: str) -> None:
 @dataclass
 class SimulatedHypervisor:
     """`trouble` is called before each change with its name and may raise HostFault. Guests in `deaf` ignore
-    requests to shut down; those in `answering` reboot from inside. `starts` counts starts by guest."""
+    requests to shut down; those in `answering` reboot from inside. `starts` counts starts by guest. Moved
+    disks are alike at once, unless it `copies_slowly`."""
 
     trouble: Callable[[str], None] = never
+    copies_slowly: bool = False
     deaf: set[str] = field(default_factory=set)
     answering: set[str] = field(default_factory=set)
     starts: dict[str, int] = field(default_factory=dict)
@@ -51,6 +53,7 @@ class SimulatedHypervisor:
         self._guests[spec.id] = GuestSeen(
             GuestState.RUNNING,
             disks=frozenset(order.disks),
+            files={disk_id: _file(location) for disk_id, location in order.disks.items()},
             nics=frozenset(order.taps),
             mhz=spec.mhz,
             size=GuestSize(
@@ -132,12 +135,16 @@ class SimulatedHypervisor:
     def attach_disk(self, guest_id: str, disk: GuestDisk, location: DiskLocation) -> None:
         self.trouble("attach_disk")
         guest = self._running(guest_id)
-        self._guests[guest_id] = replace(guest, disks=guest.disks | {disk.disk_id})
+        files = {**guest.files, disk.disk_id: _file(location)}
+        self._guests[guest_id] = replace(guest, disks=guest.disks | {disk.disk_id}, files=files)
 
     def detach_disk(self, guest_id: str, disk_id: str) -> None:
         self.trouble("detach_disk")
         guest = self._running(guest_id)
-        self._guests[guest_id] = replace(guest, disks=guest.disks - {disk_id})
+        if disk_id in guest.mirrors:
+            raise HostFault("The guest's disk is being moved.")
+        files = {name: file for name, file in guest.files.items() if name != disk_id}
+        self._guests[guest_id] = replace(guest, disks=guest.disks - {disk_id}, files=files)
 
     def grow_disk(self, guest_id: str, disk_id: str, size_bytes: int) -> None:
         """Here the size is the storage's alone."""
@@ -149,6 +156,39 @@ class SimulatedHypervisor:
         self.trouble("copy_disk")
         if disk_id not in self._running(guest_id).disks:
             raise HostFault("The disk is not plugged into the guest.")
+
+    def begin_move(self, guest_id: str, disk_id: str, target: DiskLocation) -> None:
+        self.trouble("begin_move")
+        guest = self._running(guest_id)
+        mirrors = {**guest.mirrors, disk_id: not self.copies_slowly}
+        self._guests[guest_id] = replace(guest, mirrors=mirrors)
+
+    def end_move(self, guest_id: str, disk_id: str, file: str, commit: Callable[[], None]) -> None:
+        """Trouble in it is the agent's end: the guest stays held."""
+        self.trouble("end_move")
+        guest = self._running(guest_id)
+        held = replace(guest, state=GuestState.PAUSED, cause="held")
+        if disk_id in guest.mirrors:
+            held = replace(
+                held, mirrors=_without(guest.mirrors, disk_id), files={**guest.files, disk_id: file}
+            )
+        self._guests[guest_id] = held
+        if held.files[disk_id] != file:
+            raise HostFault("The copy of the guest's disk ended before its time.")
+        self.trouble("go_over")
+        commit()
+        self.trouble("let_go")
+        self._guests[guest_id] = replace(held, state=guest.state, cause=guest.cause)
+
+    def abort_move(self, guest_id: str, disk_id: str) -> None:
+        self.trouble("abort_move")
+        guest = self._guest(guest_id)
+        self._guests[guest_id] = replace(guest, mirrors=_without(guest.mirrors, disk_id))
+
+    def copied_inside(self, guest_id: str, disk_id: str) -> None:
+        """The place that the disk moves to is alike by now."""
+        guest = self._running(guest_id)
+        self._guests[guest_id] = replace(guest, mirrors={**guest.mirrors, disk_id: True})
 
     def at_rest(self, guest_id: str) -> AbstractContextManager[None]:
         return nullcontext()
@@ -202,3 +242,11 @@ class SimulatedHypervisor:
         if not guest.alive:
             raise HostFault("The guest does not run.")
         return guest
+
+
+def _without(mirrors: Mapping[str, bool], disk_id: str) -> dict[str, bool]:
+    return {name: alike for name, alike in mirrors.items() if name != disk_id}
+
+
+def _file(location: DiskLocation) -> str:
+    return location.place.name

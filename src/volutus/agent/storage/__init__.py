@@ -83,6 +83,19 @@ class StorageBackend(Protocol):
         """A running guest has grown it."""
         ...
 
+    def prepare_move(self, spec: DiskSpec) -> DiskLocation:
+        """An empty place of the disk's size, for a guest that has it open to move it to. It is not the disk
+        until `moved`. Raises HostFault also when moves there were cut off too often."""
+        ...
+
+    def moved(self, disk_id: str) -> None:
+        """The place holds all that the disk does and nobody writes: it is the disk now, whatever happens."""
+        ...
+
+    def drop_move(self, disk_id: str) -> None:
+        """Drop the place, if there is one. No guest may have it open."""
+        ...
+
     def destroy(self, disk_id: str) -> None: ...
 
     def release(self, disk_id: str) -> None:

@@ -11,6 +11,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from volutus.agent.faults import HostFault
@@ -18,13 +19,15 @@ from volutus.agent.state import DiskSeen
 from volutus.agent.storage import DiskLocation, Holder, disk_tool
 from volutus.agent.storage.disk_tool import Disk
 from volutus.agent.storage.images import Owner, check_room
-from volutus.agent.storage.pools import FILL, PART, RELEASED, Entry, Pools
+from volutus.agent.storage.pools import FILL, PART, RELEASED, Entry, Pools, mark_of, settle
 from volutus.agent.storage.qcow2 import read_header
 from volutus.agent.storage.qemu_img import CONVERT_TIMEOUT_S, Limits, qemu_img
 from volutus.wire import DiskSpec
 
 # A fresh qcow2 with its tables takes less than this.
 EMPTY_DISK_BYTES = 1 << 20
+# A move may be cut off by an end of the guest, which says nothing; as often as this it is the place's fault.
+MOVE_TRIES_MAX = 3
 
 
 class DirectoryPools:
@@ -56,9 +59,10 @@ class DirectoryPools:
 
     def disks(self) -> dict[str, DiskSeen]:
         seen = {}
+        coming = {entry.disk_id: entry.path.name for entry in self._pools.coming()}
         for entry in self._pools.entries().values():
             if (disk := _seen(entry)) is not None:
-                seen[entry.disk_id] = disk
+                seen[entry.disk_id] = replace(disk, coming=coming.get(entry.disk_id, ""))
         return seen
 
     def find(self, disk_id: str) -> DiskSeen | None:
@@ -142,6 +146,39 @@ class DirectoryPools:
 
     def grown(self, disk_id: str, size_bytes: int) -> None:
         """QEMU wrote the new size into the header itself."""
+
+    def prepare_move(self, spec: DiskSpec) -> DiskLocation:
+        """See `StorageBackend`; the disk is in one of these pools, too."""
+        place = Entry(spec.id, spec.revision, spec.format, self._path(spec))
+        mark, message = mark_of(place), "The disk could not be moved."
+        entry, directory = self._pools.find(spec.id), place.path.parent
+        try:
+            tries = len(mark.read_bytes()) if mark.exists() else 0
+            if tries >= MOVE_TRIES_MAX:
+                raise HostFault(f"The disk could not be moved: that was cut off {tries} times.")
+            self.drop_move(spec.id)
+            check_room(directory, _stored_bytes(entry.path))
+            mark.write_bytes(b"." * (tries + 1))
+            settle(directory)
+            key = self._keys(spec.id) if spec.encrypted else None
+            disk_tool.create(Disk(place.path, spec.format, key), _size(entry) or 0, message)
+            self._own(place.path)
+        except OSError as error:
+            raise HostFault(message, str(error)) from error
+        return DiskLocation(place.path, spec.format, spec.encrypted)
+
+    def moved(self, disk_id: str) -> None:
+        """See `StorageBackend`; what the disk was before is still there."""
+        for entry in list(self._pools.coming(disk_id)):
+            mark_of(entry).unlink(missing_ok=True)
+            # Before the guest writes on, and before the other file goes.
+            settle(entry.path.parent)
+
+    def drop_move(self, disk_id: str) -> None:
+        """See `StorageBackend`."""
+        for entry in list(self._pools.coming(disk_id)):
+            entry.path.unlink(missing_ok=True)
+            mark_of(entry).unlink(missing_ok=True)
 
     def destroy(self, disk_id: str, below: int | None = None) -> None:
         for entry in self._pools.of(disk_id):

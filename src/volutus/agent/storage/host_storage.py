@@ -71,6 +71,8 @@ class HostStorage:
 
     def create(self, spec: DiskSpec, fetch: Fetch, holder: Holder | None = None) -> None:
         pools = self._with(spec.pool)
+        # Whoever was filling a place for it is gone: nobody has the disk open.
+        self._directories.drop_move(spec.id)
         if not pools.has(spec):
             adopted_id = spec.source.adopted_id if spec.source else None
             if adopted_id is not None:
@@ -89,11 +91,25 @@ class HostStorage:
     def grown(self, disk_id: str, size_bytes: int) -> None:
         self._find(disk_id)[0].grown(disk_id, size_bytes)
 
+    def prepare_move(self, spec: DiskSpec) -> DiskLocation:
+        if {self._with(spec.pool), self._find(spec.id)[0]} != {self._directories}:
+            raise HostFault("A disk moves to Ceph, or from it, only while no server has it.")
+        return self._directories.prepare_move(spec)
+
+    def moved(self, disk_id: str) -> None:
+        self._directories.moved(disk_id)
+        self._drop_outdated(disk_id)
+
+    def drop_move(self, disk_id: str) -> None:
+        self._directories.drop_move(disk_id)
+
     def destroy(self, disk_id: str) -> None:
+        self._directories.drop_move(disk_id)
         for pools in self._all:
             pools.destroy(disk_id)
 
     def release(self, disk_id: str) -> None:
+        self._directories.drop_move(disk_id)
         self._drop_outdated(disk_id)
         for pools in self._all:
             pools.release(disk_id)

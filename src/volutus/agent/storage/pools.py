@@ -2,9 +2,11 @@
 
 `ID.qcow2` or `ID.raw` is a disk, `ID.N.qcow2` the same in its revision N. A disk made anew has two files for
 a moment: the higher revision is the disk, the lower one is dropped by whoever sees both. A released disk is
-moved to `released/` below its pool, where nothing of ours looks but an order to adopt it.
+moved to `released/` below its pool, where nothing of ours looks but an order to adopt it. A file beside which
+there is another with the suffix `.moving` is not the disk yet: a guest fills it.
 """
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +17,7 @@ from volutus.agent.faults import HostFault
 FIRST = "directory"
 FIRST_DIRECTORY = "disks"
 RELEASED = "released"
-PART, FILL = ".part", ".fill"
+PART, FILL, MOVING = ".part", ".fill", ".moving"
 FORMATS = ("qcow2", "raw")
 
 
@@ -72,7 +74,7 @@ class Pools:
         for directory in self._directories.values():
             for path in directory.iterdir():
                 entry = _entry(path)
-                if entry is not None:
+                if entry is not None and not _comes(entry):
                     yield entry
 
     def of(self, disk_id: str) -> list[Entry]:
@@ -81,7 +83,7 @@ class Pools:
             entry
             for directory in self._directories.values()
             for path in directory.glob(f"{disk_id}.*")
-            if (entry := _entry(path)) is not None
+            if (entry := _entry(path)) is not None and not _comes(entry)
         ]
         return sorted(found, key=lambda entry: entry.revision, reverse=True)
 
@@ -92,6 +94,14 @@ class Pools:
             raise HostFault("The disk is not on the host.", disk_id)
         return found[0]
 
+    def coming(self, disk_id: str = "*") -> Iterator[Entry]:
+        """Files, there or not, that guests fill to become this disk, or any."""
+        for directory in self._directories.values():
+            for mark in directory.glob(f"{disk_id}.*{MOVING}"):
+                entry = _entry(mark.with_suffix(""))
+                if entry is not None:
+                    yield entry
+
     def released(self, disk_id: str) -> Entry:
         """A disk that was put aside. Raises HostFault."""
         for directory in self._directories.values():
@@ -100,6 +110,25 @@ class Pools:
                 if entry is not None:
                     return entry
         raise HostFault("No such disk was put aside on the host.", disk_id)
+
+
+def mark_of(entry: Entry) -> Path:
+    """What says that a file is not the disk yet; made before the file is."""
+    return entry.path.with_name(entry.path.name + MOVING)
+
+
+def settle(directory: Path) -> None:
+    """What was made, renamed and removed there stays so after a loss of power."""
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _comes(entry: Entry) -> bool:
+    # Looked for after the file was found: a listing may have missed what was made during it.
+    return entry.revision > 0 and mark_of(entry).exists()
 
 
 def _entry(path: Path) -> Entry | None:

@@ -19,26 +19,55 @@ class SimulatedStorage:
 
     trouble: Callable[[str], None] = never
     capacity_bytes: int = 1 << 50
+    # What the host's files hold, by name: how many writes of guests. Whoever lets a guest write counts them.
+    written: dict[str, int] = field(default_factory=dict)
     _disks: dict[str, DiskSeen] = field(default_factory=dict)
+    _coming: dict[str, DiskSpec] = field(default_factory=dict)
     _captures: dict[str, CaptureState] = field(default_factory=dict)
     _backups: dict[str, BackupSeen] = field(default_factory=dict)
     _images: dict[str, ImageSeen] = field(default_factory=dict)
     _released: dict[str, DiskSeen] = field(default_factory=dict)
 
     def disks(self) -> dict[str, DiskSeen]:
-        return dict(self._disks)
+        coming = {disk_id: _file(disk_id, spec.revision) for disk_id, spec in self._coming.items()}
+        return {key: replace(disk, coming=coming.get(key, "")) for key, disk in self._disks.items()}
 
     def create(self, spec: DiskSpec, fetch: Fetch, holder: Holder | None = None) -> None:
         self.trouble("create")
         known = self._disks.get(spec.id)
         if known is not None and known.revision >= spec.revision:
             return
+        self._coming.pop(spec.id, None)
         self._check_source(spec)
         if sum(disk.size_bytes for disk in self._disks.values()) + spec.size_bytes > self.capacity_bytes:
             raise HostFault("The host's disk pool is full.")
         if holder is not None:
             holder.copy(Path("/simulated") / spec.id)
+        if spec.source is not None and spec.source.disk_id is not None:
+            self._keep(spec.source.disk_id, _file(spec.id, spec.revision))
         self._disks[spec.id] = DiskSeen(spec.size_bytes, revision=spec.revision)
+
+    def prepare_move(self, spec: DiskSpec) -> DiskLocation:
+        self.trouble("prepare_move")
+        self._coming[spec.id] = spec
+        return DiskLocation(Path("/simulated") / _file(spec.id, spec.revision), "raw")
+
+    def moved(self, disk_id: str) -> None:
+        self.trouble("moved")
+        spec = self._coming.get(disk_id)
+        if spec is not None:
+            self._keep(disk_id, _file(disk_id, spec.revision))
+            self._disks[disk_id] = replace(self._disks[disk_id], revision=spec.revision)
+            del self._coming[disk_id]
+
+    def drop_move(self, disk_id: str) -> None:
+        self.trouble("drop_move")
+        self._coming.pop(disk_id, None)
+
+    def _keep(self, disk_id: str, file: str) -> None:
+        """The file holds what that disk does."""
+        known = self._disks.get(disk_id)
+        self.written[file] = self.written.get(_file(disk_id, known.revision), 0) if known else 0
 
     def _check_source(self, spec: DiskSpec) -> None:
         source = spec.source or DiskSource()
@@ -58,6 +87,7 @@ class SimulatedStorage:
     def destroy(self, disk_id: str) -> None:
         self.trouble("destroy")
         self._disks.pop(disk_id, None)
+        self._coming.pop(disk_id, None)
 
     def release(self, disk_id: str) -> None:
         self.trouble("release")
@@ -108,7 +138,8 @@ class SimulatedStorage:
         self._captures.pop(image_id, None)
 
     def location(self, disk_id: str) -> DiskLocation:
-        return DiskLocation(Path("/simulated") / disk_id, "raw")
+        known = self._disks.get(disk_id)
+        return DiskLocation(Path("/simulated") / _file(disk_id, known.revision if known else 0), "raw")
 
     def read(self, disk_id: str, begin: int) -> Iterator[Span]:
         self.trouble("read")
@@ -141,3 +172,7 @@ class SimulatedStorage:
 
     def tidy(self, needed: frozenset[str]) -> None:
         """Nothing is ever left over."""
+
+
+def _file(disk_id: str, revision: int) -> str:
+    return f"{disk_id}.{revision}"

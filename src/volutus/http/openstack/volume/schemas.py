@@ -257,6 +257,15 @@ class Retype(msgspec.Struct):
     migration_policy: str | None = None
 
 
+class Migrate(msgspec.Struct):
+    """`os-migrate_volume`. Disks are always copied by the host; there are no clusters."""
+
+    host: Annotated[str, Meta(min_length=1, max_length=255)] | None = None
+    cluster: str | None = None
+    force_host_copy: bool = False
+    lock_volume: bool = False
+
+
 class Reimage(msgspec.Struct):
     """`os-reimage`. `reimage_reserved` is for servers that boot from it: ours order that themselves."""
 

@@ -7,7 +7,7 @@ from typing import Any
 from volutus import placement
 from volutus.http.kernel import Request, Version
 from volutus.image import Image
-from volutus.volume import Attachment, Snapshot, Status, Volume
+from volutus.volume import Attachment, Snapshot, Volume
 
 
 def moment(at: datetime | None) -> str | None:
@@ -60,7 +60,7 @@ def volume(request: Request, one: Volume) -> dict[str, Any]:
         "replication_status": None,
         "consistencygroup_id": None,
         "multiattach": one.multiattach,
-        "migration_status": _migration(one),
+        "migration_status": one.migration,
     }
     added: list[tuple[Version, str, Any]] = [
         (Version(3, 13), "group_id", one.group_id),
@@ -104,7 +104,7 @@ def volume_detail(request: Request, one: Volume, hosts: Mapping[str, str]) -> di
     if request.caller.is_admin:
         name = hosts.get(one.host_id or "")
         body["os-vol-host-attr:host"] = f"{name}@{one.pool}#{one.pool}" if name else None
-        body["os-vol-mig-status-attr:migstat"] = _migration(one)
+        body["os-vol-mig-status-attr:migstat"] = one.migration
         body["os-vol-mig-status-attr:name_id"] = None
         if request.microversion >= Version(3, 61):
             body["cluster_name"] = None
@@ -177,13 +177,6 @@ def _metadata(one: Volume) -> dict[str, str]:
     if modes:
         shown["attached_mode"] = modes[0]
     return shown
-
-
-def _migration(one: Volume) -> str | None:
-    """Only a volume that came from another storage class tells of it."""
-    if not one.migrated:
-        return None
-    return "migrating" if one.status == Status.RETYPING else "success"
 
 
 def _attachments(request: Request, volume: Volume) -> list[dict[str, Any]]:

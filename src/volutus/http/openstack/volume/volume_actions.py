@@ -128,6 +128,19 @@ def _retype(request: Request, volume_id: str) -> Response:
     return empty()
 
 
+def _migrate(request: Request, volume_id: str) -> Response:
+    body = read(request, "os-migrate_volume", schemas.Migrate)
+    if body.host is None:
+        raise Invalid("A volume migrates to a host, as HOST@POOL#POOL; there are no clusters.", field="host")
+    reworks.migrate(request.tx, request.caller, volume_id, body.host, lock=body.lock_volume)
+    return empty()
+
+
+def _complete_migration(request: Request, volume_id: str) -> Response:
+    get_volume(request.tx, request.caller, volume_id)
+    raise Invalid("Migrations are completed by the host that moves the disk: there is nothing to call.")
+
+
 def _revert(request: Request, volume_id: str) -> Response:
     since(request, REVERTS)
     body = read(request, "revert", schemas.Revert)
@@ -208,6 +221,8 @@ ACTIONS: Mapping[str, tuple[Action, str]] = {
     "os-set_bootable": (_set_bootable, ""),
     "os-update_readonly_flag": (_set_read_only, ""),
     "os-retype": (_retype, ""),
+    "os-migrate_volume": (_migrate, "volume:volumes:migrate"),
+    "os-migrate_volume_completion": (_complete_migration, "volume:volumes:migrate"),
     "revert": (_revert, ""),
     "os-reimage": (_reimage, ""),
     "os-unmanage": (_unmanage, "volume:volumes:unmanage"),

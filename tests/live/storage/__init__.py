@@ -1,0 +1,1 @@
+"""A real guest that writes to its volumes while processes of the cloud are killed."""
