@@ -123,7 +123,7 @@ def change_gateways(request: Request) -> Response:
 def remove_gateways(request: Request) -> Response:
     # Attributes of what goes are those of what was shown: nothing is set.
     body = read_one(request, "router", GatewaysBody)
-    orders = [_gateway_order(part) for part in body.external_gateways]
+    orders = [_gateway_order(part) for part in body.parts]
     changed = routers.remove_gateways(request.tx, request.caller, request.params["id"], orders)
     return lists.one(request, "router", _view(request, changed))
 
@@ -162,9 +162,9 @@ def _gateway(request: Request, body: RouterBody) -> GatewayOrder | UnsetType | N
 
 def _gateways(request: Request) -> list[GatewayOrder]:
     body = read_one(request, "router", GatewaysBody)
-    for part in body.external_gateways:
+    for part in body.parts:
         require_attributes(request, part, _GATEWAY_PERMISSIONS)
-    return [_gateway_order(part) for part in body.external_gateways]
+    return [_gateway_order(part) for part in body.parts]
 
 
 def _gateway_order(part: GatewayPart) -> GatewayOrder:

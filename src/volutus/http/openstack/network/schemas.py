@@ -144,8 +144,17 @@ class RouterBody(Named):
     enable_default_route_ecmp: bool | UnsetType = UNSET
 
 
+class NoGateways(Part):
+    """`{}`: the stock client names no gateways so, whatever it is about to unset of a router."""
+
+
 class GatewaysBody(Part):
-    external_gateways: list[GatewayPart]
+    external_gateways: list[GatewayPart] | NoGateways
+
+    @property
+    def parts(self) -> list[GatewayPart]:
+        """Those that are named."""
+        return [] if isinstance(self.external_gateways, NoGateways) else self.external_gateways
 
 
 class RoutesBody(Part):
