@@ -17,7 +17,8 @@ def upgrade() -> None:
             ADD CHECK (move_failure IS NULL OR before IS NOT NULL),
             DROP CONSTRAINT volume_disks_rework_check,
             ADD CONSTRAINT volume_disks_rework_check CHECK (rework IN (
-                'retyping', 'reverting', 'restoring-backup', 'downloading', 'migrating', 'maintenance'
+                'retyping', 'reverting', 'restoring-backup', 'downloading', 'rebuilding', 'migrating',
+                'maintenance'
             ));
         CREATE INDEX volume_disks_moving ON volume_disks (id) WHERE before IS NOT NULL;
         ALTER TABLE volumes ADD COLUMN migration_failed boolean NOT NULL DEFAULT false;
