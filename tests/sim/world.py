@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from msgspec.structs import replace
 from sqlalchemy import text
 
 from tests.compute.hosts import facts, send_image
@@ -32,6 +33,7 @@ from volutus.network.ovn.memory import MemoryNorthbound
 from volutus.network.reconcilers import reconcilers as network_reconcilers
 from volutus.reconcile import finish, take, wake_many
 from volutus.volume import VolumeOrder
+from volutus.volume.types import TypeOrder
 from volutus.wire import Observed, Received
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
@@ -42,6 +44,7 @@ QUIET_TURNS = 60
 LOCAL = ("local-1", "local-2")
 _MOVING = """
     SELECT 1 FROM volume_disks WHERE removed_at IS NOT NULL OR made_at IS NULL AND host_id IS NOT NULL
+        OR before IS NOT NULL
     UNION ALL SELECT 1 FROM volume_uploads
     UNION ALL SELECT 1 FROM network_units WHERE written < wanted OR deleted_at IS NOT NULL
     UNION ALL SELECT 1 FROM volume_attachments WHERE wanted = 'detached' OR attached_at IS NULL LIMIT 1
@@ -154,7 +157,9 @@ class SimulatedMachine:
         return self.host.has_news() or bool(self.host.look(self.world.seconds).actions)
 
     def _report(self) -> None:
-        observed, said = self.host.report(None if self.told else facts(self.name, cores=2, memory_mib=4096))
+        known = facts(self.name, cores=2, memory_mib=4096)
+        known = replace(known, pools={"directory": known.disk_gib, "bulk": known.disk_gib})
+        observed, said = self.host.report(None if self.told else known)
         luck = self.world.dice.random() if self.world.troubled else 1.0
         if luck < 0.1:
             return
@@ -189,6 +194,8 @@ class World:
             compute.bootstrap(tx)
             add_image(tx)
             add_network(tx, self.caller)
+            in_bulk = TypeOrder("bulk", extra_specs={"volume_backend_name": "bulk"})
+            volume.types.create(tx, self.caller, in_bulk)
             for size, name in enumerate(LOCAL, 1):
                 made = Flavor(name, name, 1, 256, 1, ephemeral_gib=size, swap_mib=64 * size)
                 compute.flavors.create(tx, self.caller, made)
@@ -288,6 +295,8 @@ class World:
                     self.shelve,
                     self.unshelve,
                     self.image,
+                    self.move,
+                    self.move,
                     self.guest_stops,
                     self.silence,
                     self.restart_agent,
@@ -341,6 +350,19 @@ class World:
             self.volumes.append(made.id)
         with self.database.begin() as tx:
             compute.attachments.attach(tx, self.caller, self._server(), self.dice.choice(self.volumes))
+
+    def move(self) -> None:
+        """To the storage class where it is not, by an operator or by another type; in use or not."""
+        with self.database.begin() as tx:
+            one = volume.get_volume(tx, self.caller, self.dice.choice(self.volumes or ["none"]))
+            names = {machine.host_id: machine.name for machine in self.machines}
+            pool = "directory" if one.pool == "bulk" else "bulk"
+            if self.dice.random() < 0.5:
+                place = f"{names.get(one.host_id or '')}@{pool}"
+                volume.reworks.migrate(tx, self.caller, one.id, place, lock=self.dice.random() < 0.5)
+            else:
+                type_name = "standard" if one.type_name == "bulk" else "bulk"
+                volume.reworks.retype(tx, self.caller, one.id, type_name, "on-demand")
 
     def unplug(self) -> None:
         with self.database.begin() as tx:
