@@ -285,6 +285,8 @@ class World:
                     self.rebuild,
                     self.resize,
                     self.end_resize,
+                    self.shelve,
+                    self.unshelve,
                     self.image,
                     self.guest_stops,
                     self.silence,
@@ -319,6 +321,12 @@ class World:
 
     def resize(self) -> None:
         self._act(compute.resizes.resize, flavor_id=self.dice.choice(("c1", *LOCAL)))
+
+    def shelve(self) -> None:
+        self._act(compute.shelving.shelve)
+
+    def unshelve(self) -> None:
+        self._act(compute.shelving.unshelve)
 
     def end_resize(self) -> None:
         self._act(self.dice.choice((compute.resizes.confirm, compute.resizes.revert)))

@@ -26,7 +26,8 @@ from volutus.supervise import control, libc
 
 pytestmark = pytest.mark.live
 
-KILLED = ("agent", "reconcile", "api-1", "agents")
+# Each so often at most: one that dies again and again is started later each time, and tries nothing new.
+KILLED = ("agent", "reconcile", "api-1", "agents") * 3
 GIB = 1 << 30
 # Where the host keeps disks, copies on their way and backups.
 FILES = ("disks", "captures", "backups")
@@ -48,7 +49,7 @@ LEFT = """
 
 
 def _seeds() -> list[int]:
-    first, _, last = os.environ.get("WRITER_SEEDS", "1").partition("-")
+    first, _, last = os.environ.get("WRITER_SEEDS", "3").partition("-")
     return list(range(int(first), int(last or first) + 1))
 
 
@@ -179,17 +180,26 @@ def _first(found: Any) -> Any:
     return found[0] if isinstance(found, list) else found
 
 
+class Fate:
+    """What the seed has in store; `told` is what came of it."""
+
+    def __init__(self, seed: int) -> None:
+        self.dice = random.Random(seed)
+        self.told = [f"seed {seed}"]
+        self.killed = iter(self.dice.sample(KILLED, len(KILLED)))
+
+
 @contextmanager
-def kills(plane: Plane, dice: random.Random, told: list[str]) -> Iterator[None]:
-    """One process, chosen by dice, is killed at a moment within the block."""
-    name, after_s = dice.choice(KILLED), dice.uniform(0.0, 0.7)
+def kills(plane: Plane, fate: Fate) -> Iterator[None]:
+    """The next process is killed at a moment soon after the block was entered."""
+    name, after_s = next(fate.killed), fate.dice.uniform(0.0, 0.7)
 
     def kill() -> None:
         time.sleep(after_s)
         if pid := plane.pid(name):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-            told.append(f"{name} after {after_s:.2f} s")
+            fate.told.append(f"{name} after {after_s:.2f} s")
 
     killer = threading.Thread(target=kill)
     killer.start()
@@ -215,12 +225,12 @@ def plane() -> Iterator[Plane]:
 
 @pytest.mark.parametrize("seed", _seeds())
 def test_all_that_was_told_is_there(plane: Plane, tmp_path: Path, seed: int) -> None:
-    dice, told = random.Random(seed), [f"seed {seed}"]
+    fate = Fate(seed)
     try:
-        _history(plane, tmp_path, dice, told)
+        _history(plane, tmp_path, fate)
     finally:
         # Shown where the test fails, or with `-s`: what was killed, and what each copy holds.
-        sys.stdout.write("\n  ".join(told) + "\n")
+        sys.stdout.write("\n  ".join(fate.told) + "\n")
 
 
 def test_what_a_guest_was_told_outlives_its_qemu(plane: Plane, tmp_path: Path) -> None:
@@ -244,11 +254,11 @@ def test_what_a_guest_was_told_outlives_its_qemu(plane: Plane, tmp_path: Path) -
     wait_for(lambda: not plane.left(), "nothing is left", SETTLED_WITHIN_S)
 
 
-def _history(plane: Plane, work: Path, dice: random.Random, told: list[str]) -> None:
-    with kills(plane, dice, told):
+def _history(plane: Plane, work: Path, fate: Fate) -> None:
+    with kills(plane, fate):
         volume_id = plane.make("volumes", "data", size=1)
         plane.becomes(f"volumes/{volume_id}", "available")
-    with kills(plane, dice, told):
+    with kills(plane, fate):
         plane.attach(volume_id)
     wait_for(lambda: plane.console.durable(volume_id) > 5, "blocks", SETTLED_WITHIN_S)
     ways = {
@@ -257,22 +267,22 @@ def _history(plane: Plane, work: Path, dice: random.Random, told: list[str]) -> 
         "backups": {"volume_id": volume_id, "force": True},
     }
     made: dict[str, str] = {}
-    for nouns in dice.sample(sorted(ways), len(ways)):
-        made[nouns] = _copied(plane, dice, told, volume_id, (nouns, ways[nouns], work))
-    with kills(plane, dice, told):
+    for nouns in fate.dice.sample(sorted(ways), len(ways)):
+        made[nouns] = _copied(plane, fate, volume_id, (nouns, ways[nouns], work))
+    with kills(plane, fate):
         plane.extend(volume_id)
-    late = _copied(plane, dice, told, volume_id, ("snapshots", {"volume_id": volume_id, "force": True}, work))
-    with kills(plane, dice, told):
+    late = _copied(plane, fate, volume_id, ("snapshots", {"volume_id": volume_id, "force": True}, work))
+    with kills(plane, fate):
         plane.download(late, work / "download")
     assert writer.count_raw(work / "download", volume_id) == writer.count(plane.disk(late), volume_id, work)
     (work / "download").unlink()
-    with kills(plane, dice, told):
+    with kills(plane, fate):
         plane.detach(volume_id)
     durable = plane.console.durable(volume_id)
     there = writer.count(plane.disk(volume_id), volume_id, work)
-    told.append(f"at last: {durable} <= {there}")
+    fate.told.append(f"at last: {durable} <= {there}")
     assert there in (durable, durable + 1)
-    with kills(plane, dice, told):
+    with kills(plane, fate):
         for nouns, made_id in (*made.items(), ("snapshots", late)):
             plane.remove(f"{nouns}/{made_id}")
         wait_for(
@@ -282,18 +292,12 @@ def _history(plane: Plane, work: Path, dice: random.Random, told: list[str]) -> 
     wait_for(lambda: not plane.left(), "nothing is left", SETTLED_WITHIN_S)
 
 
-def _copied(
-    plane: Plane,
-    dice: random.Random,
-    told: list[str],
-    volume_id: str,
-    way: tuple[str, dict[str, Any], Path],
-) -> str:
+def _copied(plane: Plane, fate: Fate, volume_id: str, way: tuple[str, dict[str, Any], Path]) -> str:
     """A copy made while a process is killed holds what was written up to one moment while it was made."""
     nouns, body, work = way
     before = plane.console.durable(volume_id)
-    with kills(plane, dice, told):
-        made_id = plane.make(nouns, f"copy-{dice.randrange(1 << 30)}", **body)
+    with kills(plane, fate):
+        made_id = plane.make(nouns, f"copy-{fate.dice.randrange(1 << 30)}", **body)
         plane.becomes(f"{nouns}/{made_id}", "available")
     after = plane.console.durable(volume_id)
     holder = made_id
@@ -307,7 +311,7 @@ def _copied(
         plane.becomes(f"volumes/{holder}", "available")
         plane.becomes(f"backups/{made_id}", "available")
     found = writer.count(plane.disk(holder), volume_id, work)
-    told.append(f"{nouns}: {before} <= {found} <= {after}")
+    fate.told.append(f"{nouns}: {before} <= {found} <= {after}")
     # One block may be written and not yet told.
     assert before <= found <= after + 1
     if holder != made_id:
