@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from tests.api.loadbalancer.foreign import balancer
-from tests.api.network.foreign import vpn_gateway
+from tests.api.network.objects import vpn_gateway
 from tests.compute.plane import Plane, add_image, add_network
 from tests.conftest import make_caller
 from volutus import compute, image, volume

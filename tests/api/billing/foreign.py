@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from tests.api.foreign import Foreign
-from tests.api.network import foreign as network
+from tests.api.network import objects as network
 from tests.billing.conftest import open_billing
 from tests.conftest import make_caller
 from volutus.billing import accounts, budgets, checkouts, packages, subscriptions

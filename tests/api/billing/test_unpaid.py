@@ -9,7 +9,7 @@ from sqlalchemy import text
 from tests.api.compute.conftest import plane
 from tests.api.compute.test_servers import Counting
 from tests.api.loadbalancer.foreign import balancer
-from tests.api.network.foreign import vpn_gateway
+from tests.api.network.objects import vpn_gateway
 from tests.billing.conftest import open_billing
 from tests.billing.test_ahead import pay_in
 from tests.conftest import make_caller

@@ -6,7 +6,7 @@ from sqlalchemy import text
 
 from tests.api.foreign import STRANGER, THEM, Build, Foreign, Maker, filled
 from tests.api.image.foreign import private_image
-from tests.api.network import foreign as networks
+from tests.api.network import objects as networks
 from tests.api.volume.foreign import empty_volume, snapshot
 from tests.compute.plane import Plane as World
 from tests.compute.plane import add_image

@@ -1,7 +1,7 @@
 """Somebody else's load balancers and what is below them, and valid bodies for each."""
 
 from tests.api.foreign import THEM, Foreign
-from tests.api.network import foreign as network
+from tests.api.network import objects as network
 from volutus.db import Tx
 from volutus.http.kernel import Plane
 from volutus.identity import Caller
