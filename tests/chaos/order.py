@@ -9,6 +9,8 @@ ORDER_WITHIN_S = 60.0
 
 # Name to a statement whose rows are what is wrong.
 WRONG: Mapping[str, str] = {
+    "a server that is to be gone": """
+        SELECT id FROM servers WHERE delete_asked_at IS NOT NULL AND deleted_at IS NULL""",
     "a guest without a server": """
         SELECT server_id FROM guests
         WHERE server_id NOT IN (SELECT id FROM servers WHERE deleted_at IS NULL)""",
