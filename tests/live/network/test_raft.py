@@ -22,8 +22,9 @@ pytestmark = pytest.mark.live
 SOUTHBOUND = Database("OVN_Southbound", "sb", "/usr/share/ovn/ovn-sb.ovsschema", 6651)
 NORTHBOUND = Database(port=6641)
 ALL = range(MEMBERS)
-# An election takes one to two seconds, and everybody has to find the new leader.
-GOES_ON_WITHIN_S = 15.0
+# An election takes one to two seconds, and everybody has to find the new leader: 8 s on two busy cores, and
+# twice that beside another suite.
+GOES_ON_WITHIN_S = 30.0
 # What guests on one host may lose of their ping, in seconds.
 LOST_MAX_S = 0.5
 
