@@ -11,8 +11,8 @@ import libvirt
 import pytest
 from msgspec.structs import replace
 
-from tests.agent.control_plane import ControlPlane
-from tests.agent.machine import Machine, machine
+from tests.agent.control_plane import ControlPlane, serving
+from tests.agent.machine import Machine
 from tests.agent.test_machine import MIB, current, make_nic, qemu_pid, settled
 from volutus.imagebuild import BuiltImage, build
 from volutus.wire import DiskSource, DiskSpec, Gone, GuestDisk, GuestSpec, GuestState, Power
@@ -40,22 +40,11 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> BuiltImage:
 
 
 @pytest.fixture(scope="module")
-def host() -> Iterator[Machine]:
-    with machine() as made:
-        made.start_switch()
-        made.start_libvirtd()
-        yield made
-
-
-@pytest.fixture(scope="module")
 def plane(host: Machine, image: BuiltImage) -> Iterator[ControlPlane]:
     assert image.kernel is not None and image.ramdisk is not None
     images = {"disk": image.disk, "kernel": image.kernel, "ramdisk": image.ramdisk}
-    served = ControlPlane(images, host.namespace)
-    host.configure_agent(served.url)
-    host.start_agent()
-    yield served
-    served.close()
+    with serving(host, images) as served:
+        yield served
 
 
 def source(path: Path, name: str, image_format: str) -> DiskSource:
