@@ -105,7 +105,9 @@ def test_it_reads_the_config_drive_and_finds_its_disks(plane: ControlPlane, boot
     assert f"sectors {3 << 21} {64 << 11}" in said
 
 
-def test_a_disk_and_a_card_are_plugged_and_let_go(plane: ControlPlane, booted: GuestSpec) -> None:
+def test_a_disk_and_a_card_are_plugged_and_let_go(
+    host: Machine, plane: ControlPlane, booted: GuestSpec
+) -> None:
     before = current(plane, booted)
     disk_id = str(uuid.uuid4())
     plane.order(DiskSpec(id=disk_id, size_bytes=8 * MIB))
@@ -118,6 +120,8 @@ def test_a_disk_and_a_card_are_plugged_and_let_go(plane: ControlPlane, booted: G
     plane.order(before)
     seen = settled(plane, booted, GuestState.RUNNING, 60)
     assert disk_id not in seen.disks and card.port_id not in seen.nics
+    opened = [path.resolve().name for path in Path(f"/proc/{qemu_pid(host, booted)}/fd").iterdir()]
+    assert f"{booted.disks[0].disk_id}.qcow2" in opened and f"{disk_id}.qcow2" not in opened
     plane.order(None, tombstone=("disk", disk_id))
     plane.wait_for("gone", lambda: isinstance(plane.items[("disk", disk_id)], Gone))
 
