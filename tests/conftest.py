@@ -17,6 +17,7 @@ from sqlalchemy import create_engine
 
 from tests.api_client import ApiClient, TableAuthenticator
 from tests.postgres import Cluster
+from tests.undertaker import watch_over_run
 from volutus import main
 from volutus.db import Database, Tx
 from volutus.db.database import reachable
@@ -73,9 +74,10 @@ class RolledBackDatabase(Database):
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """The run's one PostgreSQL: made by the controller, used by all workers."""
+    """The run's one PostgreSQL and its undertaker: made by the controller, used by all workers."""
     if hasattr(config, "workerinput") or config.option.collectonly:
         return
+    watch_over_run()
     cluster = Cluster()
     config.stash[_CLUSTER] = cluster
     os.environ["VOLUTUS_TEST_POSTGRES"] = str(cluster.directory)
