@@ -184,7 +184,8 @@ def _hypervisor(config: AgentConfig, known: facts.Processor, watch: PidWatch | N
         devices=devices.scan(devices.parse(config.pci_devices)),
     )
     files = GuestFiles(config.state_dir, config.guest_view, config.qemu_user)
-    return LibvirtHypervisor(LibvirtAccess(config.libvirt_uri, config.pid_dir), machine, files, watch)
+    access = LibvirtAccess(config.libvirt_uri, config.pid_dir, config.pool_views)
+    return LibvirtHypervisor(access, machine, files, watch)
 
 
 def _ceph(config: AgentConfig) -> Ceph | None:
