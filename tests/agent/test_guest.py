@@ -14,7 +14,9 @@ from msgspec.structs import replace
 from tests.agent.control_plane import ControlPlane, serving
 from tests.agent.machine import Machine
 from tests.agent.test_machine import MIB, current, make_nic, qemu_pid, settled
-from volutus.imagebuild import BuiltImage, build
+from volutus.imagebuild import BuiltImage, read_built
+from volutus.setup import first_image
+from volutus.setup.progress import Progress
 from volutus.wire import DiskSource, DiskSpec, Gone, GuestDisk, GuestSpec, GuestState, Power
 
 pytestmark = pytest.mark.machine
@@ -35,8 +37,11 @@ USER_DATA = """#!/bin/sh
 
 
 @pytest.fixture(scope="module")
-def image(tmp_path_factory: pytest.TempPathFactory) -> BuiltImage:
-    return build("micro", tmp_path_factory.mktemp("micro"), lambda step: None)
+def image() -> BuiltImage:
+    """As every cloud's first: built once for this machine."""
+    kept = first_image.keep(Progress(quiet=True))
+    assert kept is not None
+    return read_built(kept / f"{first_image.NAME}.manifest.json")
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,8 @@
 """Builds the agent from its configuration and runs it; and what the supervisor asks of a host besides.
 
-`run` is one real host until SIGTERM. `stop_guests` is for the end of a cloud's run, `clean_up` for its very
-end. `run_simulated` pretends to be many hosts, `serve_iscsi` becomes what serves disks to the outside.
+`run` is one real host until SIGTERM. `stop_guests` is for the end of a cloud's run, `kill_guests` and
+`clean_up` for its very end. `run_simulated` pretends to be many hosts, `serve_iscsi` becomes what serves
+disks to the outside.
 """
 
 import contextlib
@@ -145,6 +146,16 @@ def stop_guests(path: Path, timeout_s: float = 30.0) -> None:
     while (running := _alive(hypervisor)) and time.monotonic() < deadline:
         time.sleep(STOP_POLL_S)
     for guest_id in running:
+        hypervisor.kill(guest_id)
+    hypervisor.close()
+
+
+def kill_guests(path: Path) -> None:
+    """End all guests of this cloud's libvirtd as if their power failed. The agent must not run meanwhile;
+    libvirtd must."""
+    config = configuration.load(path)
+    hypervisor = _hypervisor(config, facts.processor(config), None)
+    for guest_id in _alive(hypervisor):
         hypervisor.kill(guest_id)
     hypervisor.close()
 
