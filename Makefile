@@ -21,10 +21,11 @@ client: setup
 	  .cache/client/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation ./client && \
 	  touch .cache/client/.done; }
 
-# Those that drive real guests or start whole clouds need both cores for themselves.
+# Those that drive real guests or start whole clouds need both cores for themselves; they wait half of their
+# time, so two of them run beside each other.
 test: check client
 	$(PYTHON) -m pytest -n 2 -m "not machine and not live and not ceph"
-	$(PYTHON) -m pytest -m "machine or live"
+	$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "machine or live"
 
 # Volumes on a real Ceph cluster, made for the tests on this machine: 1.5 GiB of memory, some minutes.
 test-ceph: setup client
