@@ -252,12 +252,9 @@ class RbdPools:
             self._list()
         except ClusterAway as away:
             log.warning("disks in Ceph are taken to be as they were: %s", away)
-            with contextlib.suppress(OSError, msgspec.DecodeError):
-                saved = msgspec.json.decode(self._memory.read_bytes(), type=_Saved)
-                self._known = {(kept.pool, kept.name): kept for kept in saved.disks}
-                self._sizes = saved.sizes
-            if self._known is None:
-                self._known = {}
+            saved = self._saved()
+            self._known = {(kept.pool, kept.name): kept for kept in saved.disks}
+            self._sizes = saved.sizes
             self._listed_at = time.monotonic()
 
     def _list(self) -> None:
@@ -268,7 +265,7 @@ class RbdPools:
         for name, pool in self._pools.items():
             for image in pool.names():
                 if self._pattern.fullmatch(image):
-                    kept = known.get((name, image)) or self._look_if_whole(name, image)
+                    kept = known.get((name, image)) or self._look_or_remember(name, image)
                     if kept is not None:
                         found[(name, image)] = kept
         with self._lock:
@@ -285,14 +282,17 @@ class RbdPools:
         size_bytes = pool.info(image).size - (LUKS_HEADER_BYTES if encrypted else 0)
         return Kept(name, image, match[1], int(match[2]), encrypted, size_bytes, pool.used_bytes(image))
 
-    def _look_if_whole(self, name: str, image: str) -> Kept | None:
-        """None for one that is gone meanwhile, or half removed, which is listed still."""
+    def _look_or_remember(self, name: str, image: str) -> Kept | None:
+        """Of one that is listed and cannot be opened, what is remembered: half removed, it is a disk until
+        the removal is done."""
         try:
             return self._look(name, image)
         except ImageTrouble as trouble:
             if trouble.number != ABSENT:
                 raise
-            return None
+            return next(
+                (kept for kept in self._saved().disks if (kept.pool, kept.name) == (name, image)), None
+            )
 
     def _note(self, name: str, image: str) -> None:
         """Remember an image as it is now."""
@@ -312,6 +312,12 @@ class RbdPools:
     @property
     def _memory(self) -> Path:
         return self._directory / "known.json"
+
+    def _saved(self) -> _Saved:
+        try:
+            return msgspec.json.decode(self._memory.read_bytes(), type=_Saved)
+        except (OSError, msgspec.DecodeError):
+            return _Saved([], {})
 
     def _save(self) -> None:
         with self._lock:
@@ -414,14 +420,8 @@ class RbdPools:
         """What interrupted work left of or in the image; with `image_ids`, also a base besides theirs."""
         pool = self._pools[name]
         if self._pattern.fullmatch(image):
-            try:
-                self._drop_instants(pool, image)
-                self._note(name, image)
-            except ImageTrouble as trouble:
-                if trouble.number != ABSENT:
-                    raise
-                # Half removed: it is listed, and nothing else.
-                pool.remove(image)
+            self._drop_instants(pool, image)
+            self._note(name, image)
         elif image.endswith(PART):
             self._drop_part(pool, image)
         elif image.endswith(f".{BASE}") and image_ids is not None:
