@@ -2,16 +2,22 @@
 PYTHON = .venv/bin/python
 RUN = ./volutus
 
-.PHONY: setup check test test-ceph lock format client bench screenshots messages
+.PHONY: setup check types style rules test test-ceph lock format client bench screenshots messages
 
 setup:
 	@$(RUN) install --dev >/dev/null
 
-check: setup
+check: types style rules
+
+types: setup
+	$(PYTHON) -m mypy
+
+style: setup
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
-	$(PYTHON) -m mypy
 	$(PYTHON) tools/lock.py --check
+
+rules: setup
 	$(PYTHON) -m pytest tests/rules
 
 client: setup
@@ -23,7 +29,8 @@ client: setup
 
 # Those that drive real guests or start whole clouds need both cores for themselves; they wait half of their
 # time, so two of them run beside each other.
-test: check client
+test:
+	$(MAKE) --jobs=2 --output-sync=target check client
 	$(PYTHON) -m pytest -n 2 -m "not machine and not live and not ceph"
 	$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "machine or live"
 
