@@ -34,8 +34,8 @@ from volutus.agent.network.ovs import OvsAccess, OvsNetwork
 from volutus.agent.records import FileRecords
 from volutus.agent.runner import Parts, Runner
 from volutus.agent.state import Record
+from volutus.agent.storage.ceph import Ceph
 from volutus.agent.storage.host_storage import HostStorage, Options
-from volutus.agent.storage.rbd import Ceph
 from volutus.wire import HostFacts
 
 log = logging.getLogger(__name__)

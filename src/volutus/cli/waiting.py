@@ -74,8 +74,9 @@ Use it with any OpenStack client; for a first server:
   export OS_CLIENT_CONFIG_FILE={settings.state_dir}/clouds.yaml OS_CLOUD=volutus
   openstack keypair create me > me.pem && chmod 600 me.pem
   openstack server create --image micro --flavor c1 --network private --key-name me --wait first
-  openstack floating ip create public && openstack server add floating ip first ADDRESS
-  ssh -i me.pem volutus@ADDRESS
+  ADDRESS=$(openstack floating ip create public -f value -c floating_ip_address)
+  openstack server add floating ip first $ADDRESS
+  ssh -i me.pem volutus@$ADDRESS
 
 `OS_CLOUD=volutus-admin` is the administrator. Parts: `volutus status`; their logs: {settings.log_dir}
 """

@@ -150,7 +150,10 @@ def _open(tx: Tx, caller: Caller, server_id: str, action: str, states: Collectio
             f"Cannot '{action}' instance {server_id} while it is in task_state {status.task_state}"
         )
     if status.vm_state not in states:
-        raise WrongState(f"Cannot '{action}' instance {server_id} while it is in vm_state {status.vm_state}")
+        raise WrongState(
+            f"Cannot '{action}' instance {server_id} while it is in vm_state {status.vm_state}: it must be "
+            f"{' or '.join(sorted(states))}"
+        )
     return server
 
 

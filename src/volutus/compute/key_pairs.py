@@ -146,6 +146,12 @@ def _generate(algorithm: str, comment: str) -> tuple[str, str]:
 
 def _fingerprint(public_key: str) -> str:
     """MD5 of the key in pairs of hex digits, as Nova shows it. Raises KeyPairInvalid for what is no key."""
+    if "PRIVATE KEY" in public_key:
+        raise KeyPairInvalid(
+            "Keypair data is invalid: this is a private key, which nobody else should have. Send the public "
+            "one, which `ssh-keygen -y -f FILE` prints.",
+            field="public_key",
+        )
     parts: Sequence[str] = public_key.split()
     try:
         kind, blob = parts[0], base64.b64decode(parts[1], validate=True)
@@ -153,7 +159,9 @@ def _fingerprint(public_key: str) -> str:
         serialization.load_ssh_public_key(f"{kind} {parts[1]}".encode())
     except (IndexError, ValueError) as error:
         raise KeyPairInvalid(
-            "Keypair data is invalid: failed to generate fingerprint", field="public_key"
+            "Keypair data is invalid: failed to generate fingerprint of what should be one line such as "
+            "`ssh-ed25519 AAAA… NAME`",
+            field="public_key",
         ) from error
     except UnsupportedAlgorithm as error:
         raise KeyPairInvalid("Keypair data is invalid: unknown kind of key", field="public_key") from error

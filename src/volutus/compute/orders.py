@@ -202,7 +202,9 @@ def _flavor_and_key(tx: Tx, caller: Caller, order: ServerOrder) -> tuple[Flavor,
     except FlavorNotFound as error:
         raise Invalid(error.message, field="flavorRef") from error
     except KeyPairNotFound as error:
-        raise Invalid("Invalid key_name provided.", field="key_name") from error
+        raise Invalid(
+            f"Invalid key_name provided: you have no key pair '{order.key_name}'.", field="key_name"
+        ) from error
     return flavor, key
 
 

@@ -53,5 +53,6 @@ def _refuse_if_in_use(tx: Tx, network_id: str, idle_ids: list[str]) -> None:
     if tx.value(in_the_way.limit(1)) is not None:
         raise NetworkInUse(
             f"Unable to complete operation on network {network_id}. "
-            "There are one or more ports still in use on the network."
+            "There are one or more ports still in use on the network: delete its servers, ports and floating "
+            "IPs, and remove its subnets from routers."
         )

@@ -375,7 +375,8 @@ def refuse_external(caller: Caller, network: Network) -> None:
     """Tenants reach an external network by routers and floating IPs, not by ports of their own."""
     if network.external and not network.shared and not is_network_owner(caller, network):
         raise PolicyNotAuthorized(
-            f"It is not allowed to create an interface on external network {network.id}"
+            f"It is not allowed to create an interface on external network {network.id}: take a network of "
+            "your own behind a router to it, and a floating IP."
         )
 
 

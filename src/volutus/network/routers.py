@@ -214,7 +214,7 @@ def remove(tx: Tx, caller: Caller, router_id: str, if_revision: int | None = Non
     check_revision(router.revision, if_revision)
     interface = select(router_interfaces.c.port_id).where(router_interfaces.c.router_id == router_id)
     if tx.value(interface.limit(1)) is not None:
-        raise RouterInUse(f"Router {router_id} still has ports")
+        raise RouterInUse(f"Router {router_id} still has ports: remove its subnets from it first.")
     _become(tx, caller, router, ())
     tx.execute(delete(routers).where(routers.c.id == router_id))
     quota.release(tx, router.project_id, {"router": 1})

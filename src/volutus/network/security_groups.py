@@ -130,7 +130,7 @@ def remove(tx: Tx, caller: Caller, group_id: str, if_revision: int | None = None
         raise SecurityGroupCannotRemoveDefault("Insufficient rights for removing default security group.")
     member = select(port_security_groups.c.port_id).where(port_security_groups.c.group_id == group_id)
     if tx.value(member.limit(1)) is not None:
-        raise SecurityGroupInUse(f"Security Group {group_id} in use.")
+        raise SecurityGroupInUse(f"Security Group {group_id} in use: take it from its ports first.")
     touching = (security_group_rules.c.group_id == group_id) | (
         security_group_rules.c.remote_group_id == group_id
     )

@@ -264,7 +264,7 @@ def remove(tx: Tx, caller: Caller, subnet_id: str, if_revision: int | None = Non
     if tx.value(in_the_way.limit(1)) is not None:
         raise SubnetInUse(
             f"Unable to complete operation on subnet {subnet_id}: One or more ports have an IP allocation "
-            "from this subnet."
+            "from this subnet: delete them, or remove the subnet from its router."
         )
     touched = [row.id for row in tx.rows(holders.limit(AUTO_PORTS_MAX))]
     metadata_ports.remove_subnet(tx, caller, subnet.network_id, subnet_id)

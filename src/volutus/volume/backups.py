@@ -132,9 +132,10 @@ def create(tx: Tx, caller: Caller, order: BackupOrder) -> Backup:
         if snapshot.status != Status.AVAILABLE:
             raise WrongStatus(f"Invalid snapshot: Snapshot {snapshot.id} is {snapshot.status}.")
     if volume.status not in allowed:
+        forced = ": detach it, or ask with `force`." if volume.status == Status.IN_USE else "."
         raise WrongStatus(
             f"Invalid volume: Volume {volume.id} to be backed up must be {' or '.join(allowed)}, but is "
-            f"{volume.status}."
+            f"{volume.status}{forced}"
         )
     parent_id = _parent(tx, volume.id, protected[1]) if order.incremental else None
     quota.charge(tx, volume.project_id, {"backups": 1, "backup_gigabytes": size_gib})
@@ -217,7 +218,7 @@ def remove(tx: Tx, caller: Caller, backup_id: str, *, force: bool = False) -> No
     if found.status not in DELETABLE and not force:
         raise WrongStatus(f"Invalid backup: Backup status must be available or error, but is {found.status}.")
     if found.dependents:
-        raise WrongStatus("Invalid backup: Incremental backups exist for this backup.")
+        raise WrongStatus("Invalid backup: Incremental backups exist for this backup: delete them first.")
     tx.execute(update(backups).where(backups.c.id == backup_id).values(removed_at=tx.now, forced_status=None))
     metering.close_usage(tx, KIND, [backup_id])
     wake(tx, KIND, backup_id)

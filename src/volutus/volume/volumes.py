@@ -256,7 +256,9 @@ def extend(tx: Tx, caller: Caller, volume_id: str, size_gib: int, *, in_use: boo
             f"{volume.status}."
         )
     require_not_moving(volume)
-    if not volume.size_gib < size_gib <= SIZE_MAX_GIB:
+    if size_gib > SIZE_MAX_GIB:
+        raise SizeRefused(f"A volume's size is from 1 to {SIZE_MAX_GIB} GiB.", field="new_size")
+    if size_gib <= volume.size_gib:
         raise SizeRefused(
             f"New size for extend must be greater than current size. (current: {volume.size_gib}, "
             f"extended: {size_gib}).",

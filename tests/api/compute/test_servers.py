@@ -103,7 +103,7 @@ def test_the_flavor_is_embedded_since_2_47(nova, plane):
         ({"flavorRef": "none"}, "none"),
         ({"imageRef": ""}, "imageRef"),
         ({"imageRef": "66666666-2222-3333-4444-555555555555"}, "image"),
-        ({"key_name": "none"}, "key_name"),
+        ({"key_name": "none"}, "key_name provided: you have no key pair 'none'"),
         ({"user_data": "no base 64"}, "base 64"),
         ({"networks": "some"}, "networks"),
         ({"networks": [{"tag": "x"}]}, "networks"),
@@ -229,6 +229,8 @@ def test_actions(nova, plane, action, code, status):
     server_id = make(nova, plane)
     answer = nova.post(f"{ROOT}/servers/{server_id}/action", action)
     assert answer.status_code == code, answer.text
+    if code == 409:
+        assert "in vm_state active: it must be " in answer.text
     plane.settle()
     shown = nova.get(f"{ROOT}/servers/{server_id}")
     assert shown.json()["server"]["status"] == status if status else shown.status_code == 404
@@ -299,12 +301,17 @@ def test_no_capacity_is_told_in_the_fault(nova, plane):
     server = nova.get(f"{ROOT}/servers/{server_id}").json()["server"]
     assert server["status"] == "ERROR"
     assert server["fault"]["message"].startswith("No valid host was found.")
+    (action,) = nova.get(f"{ROOT}/servers/{server_id}/os-instance-actions").json()["instanceActions"]
+    assert action["message"].startswith("No valid host was found.")
     assert nova.delete(f"{ROOT}/servers/{server_id}").status_code == 204
 
 
 def test_user_data_and_keys_reach_the_guest(nova, plane):
     pair = nova.post(f"{ROOT}/os-keypairs", {"keypair": {"name": "me"}}).json()["keypair"]
     assert "PRIVATE KEY" in pair["private_key"]
+    wrong = {"keypair": {"name": "other", "public_key": pair["private_key"]}}
+    refused = nova.post(f"{ROOT}/os-keypairs", wrong)
+    assert (refused.status_code, "this is a private key" in refused.text) == (400, True)
     script = base64.b64encode(b"#!/bin/sh\ntrue\n").decode()
     make(nova, plane, key_name="me", user_data=script)
     (guest,) = plane.hosts[0].guests.values()

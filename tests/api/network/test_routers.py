@@ -107,7 +107,7 @@ def test_several_gateways(net, admin, public, transit, private):
     # As the stock client sends it before it unsets anything at all: nothing goes.
     none = {"router": {"external_gateways": {}}}
     assert net.put(f"{path}/remove_external_gateways", none)["router"]["external_gateways"] == [second]
-    net.refused("DELETE", path, 409, "RouterInUse")
+    assert "remove its subnets" in net.refused("DELETE", path, 409, "RouterInUse")
     # One switch for all of them, and whether they share what leaves, are the operator's.
     shown = call("update", there | {"enable_snat": False}, here, by=admin)
     assert {one["enable_snat"] for one in shown["external_gateways"]} == {False}

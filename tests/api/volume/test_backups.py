@@ -74,7 +74,8 @@ def test_full_and_incremental_until_both_are_gone(cinder, made, back_up, target)
     assert (show(cinder, more)["is_incremental"], show(cinder, more)["status"]) == (True, "available")
     assert target.agent.desired("backup")[more].spec.parent_id == full
     assert used(cinder) == (2, 2)
-    cinder.call("DELETE", f"/backups/{full}", expect=400)
+    refused = cinder.call("DELETE", f"/backups/{full}", expect=400)
+    assert "delete them first" in refused["badRequest"]["message"]
     for backup_id in (more, full):
         cinder.call("DELETE", f"/backups/{backup_id}", expect=202)
         target.run()

@@ -51,6 +51,11 @@ def test_what_is_refused(cinder, agent, fields, status):
     cinder.make(expect=status, **fields)
 
 
+def test_what_came_later_says_which_version_has_it(cinder):
+    refused = cinder.at("3.0").get("/messages", expect=404)
+    assert "--os-volume-api-version 3.3" in refused["itemNotFound"]["message"]
+
+
 def test_unknown_fields_were_ignored_before_they_were_refused(cinder):
     cinder.at("3.52").make(colour="red")
 
@@ -188,6 +193,8 @@ def test_a_volume_grows(cinder, made, settle):
     for size in (3, 2, "x", 0, None, ""):
         cinder.act(volume_id, "os-extend", {"new_size": size}, expect=400)
     cinder.act(volume_id, "os-extend", {"new_size": 2000}, expect=413)
+    refused = cinder.act(volume_id, "os-extend", {"new_size": 99999}, expect=400)
+    assert "from 1 to 65536 GiB" in refused["badRequest"]["message"]
 
 
 def test_flags_are_set(cinder, made):

@@ -76,7 +76,10 @@ def remove(tx: Tx, caller: Caller, balancer_id: str, *, cascade: bool = False) -
         POOL: tree.pools,
     }
     if (tree.listeners or tree.pools) and not cascade:
-        raise HasChildren(f"Cannot delete load balancer {balancer_id}: it has listeners or pools.")
+        raise HasChildren(
+            f"Cannot delete load balancer {balancer_id}: it has listeners or pools: delete "
+            "them first, or ask with `cascade`."
+        )
     health.forget_members(tx, tree.members)
     for noun in _BELOW:
         nouns.drop(tx, caller, noun, below[noun])

@@ -56,6 +56,8 @@ POOL = Noun(pools, PoolNotFound, "pool", "pool")
 MEMBER = Noun(members, MemberNotFound, "member", "member")
 MONITOR = Noun(monitors, MonitorNotFound, "health_monitor", "health monitor")
 _ADDRESSES = frozenset({"address", "vip_address"})
+# What two listeners of a load balancer, or two members of a pool, may not have in common.
+_PLACE = ("address", "protocol", "port")
 
 
 def get(tx: Tx, caller: Caller, noun: Noun, object_id: str, *, lock: bool = False) -> Row[Any]:
@@ -88,7 +90,8 @@ def add(tx: Tx, caller: Caller, noun: Noun, values: Mapping[str, Any]) -> Row[An
     object_id = values.get("id") or tx.ids.uuid()
     stamped = {**values, "id": object_id, "created_at": tx.now, "updated_at": tx.now}
     if tx.value(insert(noun.table).on_conflict_do_nothing().returning(noun.table.c.id), stamped) is None:
-        raise Duplicate(f"Another {noun.words} has the same place already.")
+        place = " and ".join(f"{name} {values[name]}" for name in _PLACE if values.get(name))
+        raise Duplicate(f"Another {noun.words} here has {place or 'this place'} already.")
     quota.charge(tx, values["project_id"], {noun.quota: 1})
     if noun.meter is not None:
         metering.have_one(tx, values["project_id"], noun.quota, object_id, noun.meter)

@@ -167,7 +167,7 @@ def remove(tx: Tx, caller: Caller, gateway_id: str, *, cascade: bool = False) ->
     gateway = get(tx, caller, gateway_id, lock=True)
     has_peers = select(peers.c.id).where(peers.c.gateway_id == gateway_id).limit(1)
     if not cascade and tx.value(has_peers) is not None:
-        raise VpnGatewayInUse(f"VPN gateway {gateway_id} has peers.")
+        raise VpnGatewayInUse(f"VPN gateway {gateway_id} has peers: delete them first.")
     row = tx.row(select(gateways.c.host_id, gateways.c.floating_ip_id).where(gateways.c.id == gateway_id))
     tx.execute(delete(gateways).where(gateways.c.id == gateway_id))
     if row is not None and row.host_id is not None:

@@ -170,7 +170,7 @@ def _action(request: Request, action: ServerAction) -> dict[str, Any]:
         "user_id": action.user_id or "",
         "project_id": action.project_id or "",
         "start_time": views.long_time(action.started_at),
-        "message": "Error" if action.message else None,
+        "message": action.message,
     }
     if request.microversion >= V2_58:
         view["updated_at"] = views.long_time(action.finished_at or action.started_at)

@@ -117,7 +117,11 @@ def require_uuid(value: str | None, name: str) -> None:
 def since(request: Request, version: Version) -> None:
     """Raise 404 before the microversion that brought this."""
     if request.microversion < version:
-        raise HttpProblem(404, f"API version {request.microversion} does not have this resource.")
+        raise HttpProblem(
+            404,
+            f"API version {request.microversion} does not have this resource: ask for {version} or later, as "
+            f"`openstack --os-volume-api-version {version}` does.",
+        )
 
 
 def missing(_request: Request) -> Any:
