@@ -61,11 +61,13 @@ def test_threads_share_a_client(client: OvsdbClient) -> None:
 
 
 def test_tcp(ovsdb: OvsdbServer) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
+    # Where nobody else connects from: on 127.0.0.1 a free port may be taken before it is listened on.
+    address = "127.0.66.40"
+    with socket.create_server((address, 0)) as free:
         port = free.getsockname()[1]
     ovsdb.stop()
-    ovsdb.start(f"--remote=ptcp:{port}:127.0.0.1")
-    client = OvsdbClient(f"tcp:127.0.0.1:1, tcp:127.0.0.1:{port}", SystemClock())
+    ovsdb.start(f"--remote=ptcp:{port}:{address}")
+    client = OvsdbClient(f"tcp:{address}:1, tcp:{address}:{port}", SystemClock())
     assert names(client) == []
     client.close()
 
