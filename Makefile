@@ -2,16 +2,22 @@
 PYTHON = .venv/bin/python
 RUN = ./volutus
 
-.PHONY: setup check test test-ceph lock format client bench screenshots messages
+.PHONY: setup check types style rules test test-ceph lock format client bench screenshots messages
 
 setup:
 	@$(RUN) install --dev >/dev/null
 
-check: setup
+check: types style rules
+
+types: setup
+	$(PYTHON) -m mypy
+
+style: setup
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
-	$(PYTHON) -m mypy
 	$(PYTHON) tools/lock.py --check
+
+rules: setup
 	$(PYTHON) -m pytest tests/rules
 
 client: setup
@@ -21,10 +27,12 @@ client: setup
 	  .cache/client/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation ./client && \
 	  touch .cache/client/.done; }
 
-# Those that drive real guests or start whole clouds need both cores for themselves.
-test: check client
+# Those that drive real guests or start whole clouds need both cores for themselves; they wait half of their
+# time, so two of them run beside each other.
+test:
+	$(MAKE) --jobs=2 --output-sync=target check client
 	$(PYTHON) -m pytest -n 2 -m "not machine and not live and not ceph"
-	$(PYTHON) -m pytest -m "machine or live"
+	$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "machine or live"
 
 # Volumes on a real Ceph cluster, made for the tests on this machine: 1.5 GiB of memory, some minutes.
 test-ceph: setup client

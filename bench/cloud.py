@@ -32,6 +32,7 @@ from volutus.ids import Ids
 from volutus.settings import Settings
 from volutus.setup import directories, keys
 from volutus.supervise import control, postgres, processes, record
+from volutus.supervise.child import Guests
 
 READY_WITHIN_S = 90.0
 _TICK_S = 1 / os.sysconf("SC_CLK_TCK")
@@ -95,7 +96,7 @@ class Cloud:
         """End all processes and remove the directory."""
         left = record.read(self.settings.run_dir)
         if self.supervisor is not None:
-            control.ask(self.settings.run_dir, {"command": "stop", "keep_guests": True})
+            control.ask(self.settings.run_dir, {"command": "stop", "guests": Guests.KEPT.value})
             try:
                 self.supervisor.wait(timeout=60)
             except subprocess.TimeoutExpired:

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from volutus.agent.storage.rbd import Ceph
+from volutus.agent.storage.ceph import Ceph
 
 POOL = "volumes"
 USER = "volutus"

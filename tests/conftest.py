@@ -11,12 +11,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import create_engine
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.api_client import ApiClient, TableAuthenticator
 from tests.postgres import Cluster
+from tests.undertaker import watch_over_run
 from volutus import main
 from volutus.db import Database, Tx
 from volutus.db.database import reachable
@@ -27,6 +30,8 @@ from volutus.ids import Ids
 from volutus.settings import Settings
 
 TEMPLATE = "volutus_template"
+# Packages whose tests share one cloud.
+_SHARING = ("tests/live/network/",)
 _CLUSTER = pytest.StashKey[Cluster]()
 
 
@@ -72,10 +77,24 @@ class RolledBackDatabase(Database):
         super().close()
 
 
+class FileScheduling(LoadScopeScheduling):
+    """A file's tests run one after the other in one worker, and so do those that share a cloud."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return next((package for package in _SHARING if file.startswith(package)), file)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FileScheduling | None:
+    return FileScheduling(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    """The run's one PostgreSQL: made by the controller, used by all workers."""
+    """The run's one PostgreSQL and its undertaker: made by the controller, used by all workers."""
     if hasattr(config, "workerinput") or config.option.collectonly:
         return
+    watch_over_run()
     cluster = Cluster()
     config.stash[_CLUSTER] = cluster
     os.environ["VOLUTUS_TEST_POSTGRES"] = str(cluster.directory)

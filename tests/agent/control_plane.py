@@ -5,11 +5,13 @@ import http.server
 import json
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
+from tests.agent.machine import Machine
 from volutus.agent.network.links import within
 from volutus.wire import Assignment, Desired, DiskSpec, Gone, GuestObserved, GuestSpec, HostFacts, Observed
 
@@ -171,3 +173,13 @@ def _handler(plane: ControlPlane) -> type[http.server.BaseHTTPRequestHandler]:
             self.end_headers()
 
     return Handler
+
+
+@contextlib.contextmanager
+def serving(host: Machine, images: dict[str, Path]) -> Iterator[ControlPlane]:
+    """One with these images, whose agent runs on the host."""
+    served = ControlPlane(images, host.namespace)
+    host.configure_agent(served.url)
+    host.start_agent()
+    yield served
+    served.close()

@@ -116,7 +116,7 @@ def real_rig() -> Iterator[Rig]:
         config = parse({"control_plane": "http://127.0.0.1:1", "instance": host.instance}, host.agent_dir)
         host.configure_agent(config.control_plane)
         files = GuestFiles(config.state_dir, config.guest_view, QEMU_USER)
-        access = LibvirtAccess(config.libvirt_uri, config.pid_dir)
+        access = LibvirtAccess(config.libvirt_uri, config.pid_dir, config.pool_views)
         hypervisor = LibvirtHypervisor(access, Machine("tcg", 3000, offloads=False), files, None)
         storage = HostStorage(config.state_dir, QEMU_USER)
         with entered(host.namespace):

@@ -24,8 +24,8 @@ from volutus.agent.iscsi.exports import TgtExports
 from volutus.agent.iscsi.layout import Layout
 from volutus.agent.network.simulated import SimulatedNetwork
 from volutus.agent.records import MemoryRecords
+from volutus.agent.storage.ceph import Ceph
 from volutus.agent.storage.host_storage import HostStorage, Options
-from volutus.agent.storage.rbd import Ceph
 from volutus.wire import (
     Assignment,
     Desired,

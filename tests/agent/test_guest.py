@@ -11,10 +11,12 @@ import libvirt
 import pytest
 from msgspec.structs import replace
 
-from tests.agent.control_plane import ControlPlane
-from tests.agent.machine import Machine, machine
+from tests.agent.control_plane import ControlPlane, serving
+from tests.agent.machine import Machine
 from tests.agent.test_machine import MIB, current, make_nic, qemu_pid, settled
-from volutus.imagebuild import BuiltImage, build
+from volutus.imagebuild import BuiltImage, read_built
+from volutus.setup import first_image
+from volutus.setup.progress import Progress
 from volutus.wire import DiskSource, DiskSpec, Gone, GuestDisk, GuestSpec, GuestState, Power
 
 pytestmark = pytest.mark.machine
@@ -35,27 +37,19 @@ USER_DATA = """#!/bin/sh
 
 
 @pytest.fixture(scope="module")
-def image(tmp_path_factory: pytest.TempPathFactory) -> BuiltImage:
-    return build("micro", tmp_path_factory.mktemp("micro"), lambda step: None)
-
-
-@pytest.fixture(scope="module")
-def host() -> Iterator[Machine]:
-    with machine() as made:
-        made.start_switch()
-        made.start_libvirtd()
-        yield made
+def image() -> BuiltImage:
+    """As every cloud's first: built once for this machine."""
+    kept = first_image.keep(Progress(quiet=True))
+    assert kept is not None
+    return read_built(kept / f"{first_image.NAME}.manifest.json")
 
 
 @pytest.fixture(scope="module")
 def plane(host: Machine, image: BuiltImage) -> Iterator[ControlPlane]:
     assert image.kernel is not None and image.ramdisk is not None
     images = {"disk": image.disk, "kernel": image.kernel, "ramdisk": image.ramdisk}
-    served = ControlPlane(images, host.namespace)
-    host.configure_agent(served.url)
-    host.start_agent()
-    yield served
-    served.close()
+    with serving(host, images) as served:
+        yield served
 
 
 def source(path: Path, name: str, image_format: str) -> DiskSource:
@@ -116,7 +110,9 @@ def test_it_reads_the_config_drive_and_finds_its_disks(plane: ControlPlane, boot
     assert f"sectors {3 << 21} {64 << 11}" in said
 
 
-def test_a_disk_and_a_card_are_plugged_and_let_go(plane: ControlPlane, booted: GuestSpec) -> None:
+def test_a_disk_and_a_card_are_plugged_and_let_go(
+    host: Machine, plane: ControlPlane, booted: GuestSpec
+) -> None:
     before = current(plane, booted)
     disk_id = str(uuid.uuid4())
     plane.order(DiskSpec(id=disk_id, size_bytes=8 * MIB))
@@ -129,6 +125,8 @@ def test_a_disk_and_a_card_are_plugged_and_let_go(plane: ControlPlane, booted: G
     plane.order(before)
     seen = settled(plane, booted, GuestState.RUNNING, 60)
     assert disk_id not in seen.disks and card.port_id not in seen.nics
+    opened = [path.resolve().name for path in Path(f"/proc/{qemu_pid(host, booted)}/fd").iterdir()]
+    assert f"{booted.disks[0].disk_id}.qcow2" in opened and f"{disk_id}.qcow2" not in opened
     plane.order(None, tombstone=("disk", disk_id))
     plane.wait_for("gone", lambda: isinstance(plane.items[("disk", disk_id)], Gone))
 

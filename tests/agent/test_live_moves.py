@@ -18,8 +18,8 @@ import libvirt
 import pytest
 from msgspec.structs import replace
 
-from tests.agent.control_plane import ControlPlane
-from tests.agent.machine import Machine, machine, wait_until
+from tests.agent.control_plane import ControlPlane, serving
+from tests.agent.machine import Machine, wait_until
 from tests.agent.test_machine import MIB, make_disk, make_guest, qemu_pid, settled
 from volutus.wire import DiskLimits, DiskSource, DiskSpec, GuestSpec, GuestState, Power
 
@@ -40,22 +40,11 @@ CONTENT = random.Random(1).randbytes(SIZE - QUIET)
 
 
 @pytest.fixture(scope="module")
-def host() -> Iterator[Machine]:
-    with machine() as made:
-        made.start_switch()
-        made.start_libvirtd()
-        yield made
-
-
-@pytest.fixture(scope="module")
 def plane(host: Machine) -> Iterator[ControlPlane]:
     image = host.root / "writing.img"
     image.write_bytes(WRITER.ljust(510, b"\0") + b"\x55\xaa" + bytes(QUIET - 512) + CONTENT)
-    served = ControlPlane({"writing": image}, host.namespace)
-    host.configure_agent(served.url)
-    host.start_agent()
-    yield served
-    served.close()
+    with serving(host, {"writing": image}) as served:
+        yield served
 
 
 def ordered(plane: ControlPlane, disk_id: str) -> DiskSpec:

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from tests.agent.control_plane import ControlPlane
-from tests.agent.machine import Machine, machine, wait_until
+from tests.agent.control_plane import ControlPlane, serving
+from tests.agent.machine import Machine, wait_until
 from volutus.wire import (
     DiskSource,
     DiskSpec,
@@ -40,24 +40,13 @@ SPINNING = b"\xeb\xfe"  # jmp to itself
 
 
 @pytest.fixture(scope="module")
-def host() -> Iterator[Machine]:
-    with machine() as made:
-        made.start_switch()
-        made.start_libvirtd()
-        yield made
-
-
-@pytest.fixture(scope="module")
 def plane(host: Machine) -> Iterator[ControlPlane]:
     images = {}
     for name, code in (("halting", HALTING), ("spinning", SPINNING)):
         images[name] = host.root / f"{name}.img"
         images[name].write_bytes(code.ljust(510, b"\0") + b"\x55\xaa" + bytes(MIB - 512))
-    served = ControlPlane(images, host.namespace)
-    host.configure_agent(served.url)
-    host.start_agent()
-    yield served
-    served.close()
+    with serving(host, images) as served:
+        yield served
 
 
 def source(plane: ControlPlane, image: str) -> DiskSource:

@@ -3,7 +3,6 @@
 import getpass
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -75,10 +74,9 @@ HostStorage(Path(sys.argv[1]), getpass.getuser()).back_up(BackupSpec(id="backup"
 def test_a_backup_killed_midway_is_begun_anew(storage: HostStorage, tmp_path: Path, after_s: float) -> None:
     make(storage)
     write(storage, "disk", **{f"at_{number}": os.urandom(MIB) for number in range(8)})
-    # A child of its own session, so that its qemu-nbd dies with it.
-    child = subprocess.Popen([sys.executable, "-c", _BACK_UP, str(tmp_path)], start_new_session=True)
+    child = subprocess.Popen([sys.executable, "-c", _BACK_UP, str(tmp_path)])
     time.sleep(after_s)
-    os.killpg(child.pid, signal.SIGKILL)
+    child.kill()
     child.wait()
     again = HostStorage(tmp_path, getpass.getuser())
     assert again.backups().keys() <= {"backup"}

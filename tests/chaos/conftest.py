@@ -7,7 +7,6 @@ import pytest
 
 from bench.cloud import Cloud
 from bench.tenant import Tenant
-from volutus.supervise import libc
 
 HOSTS = 4
 LOG_LINES_SHOWN = 15
@@ -15,8 +14,6 @@ LOG_LINES_SHOWN = 15
 
 @pytest.fixture(scope="module")
 def cloud(request: pytest.FixtureRequest) -> Iterator[Cloud]:
-    # What outlives its parent becomes ours: process 1 might not bury it.
-    libc.become_subreaper()
     made = Cloud.make(HOSTS)
     failed_before = request.session.testsfailed
     try:

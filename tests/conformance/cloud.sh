@@ -105,6 +105,7 @@ main() {
         features
         ;;
     run)
+        sed -i "s/^unified_limits = .*/unified_limits = ${TEMPEST_UNIFIED_LIMITS:-true}/" "$directory/features.ini"
         export FEATURES=$directory/features.ini TEMPEST_IMAGE=${TEMPEST_IMAGE:-micro} TEMPEST_IMG_FILE=$directory/micro.qcow2
         export TEMPEST_FLAVOR=${TEMPEST_FLAVOR:-c1} TEMPEST_FLAVOR_ALT=${TEMPEST_FLAVOR_ALT:-c2} TEMPEST_SSH_USER=volutus
         as_admin "$@"

@@ -108,7 +108,10 @@ class Journey:
 
     def _look_at_screens(self) -> None:
         browser, server = self.browser, self.browser.url
-        self._wait(lambda: self._log_has(server, "login:"), "the guest's login prompt", BOOT_S)
+        # Each look loads a page, for which the guest that boots has to wait.
+        browser.wait_for(
+            lambda: self._log_has(server, "login:"), "the guest's login prompt", BOOT_S, every_s=2
+        )
         browser.open(server)
         browser.click("button[data-act=vnc]")
         self._wait(lambda: browser.run_script(_LIT) > _LIT_MIN, "something on the screen")

@@ -124,13 +124,15 @@ class Chromium:
         """What the browser wrote to its console: refused scripts, lost files."""
         return [entry["message"] for entry in self._call("POST", "/se/log", {"type": "browser"})]
 
-    def wait_for(self, condition: Callable[[], Any], what: str, within_s: float = _WITHIN_S) -> None:
+    def wait_for(
+        self, condition: Callable[[], Any], what: str, within_s: float = _WITHIN_S, every_s: float = 0.1
+    ) -> None:
         deadline = time.monotonic() + within_s
         while not condition():
             assert time.monotonic() < deadline, (
                 f"{what}: not within {within_s} s; the page says {self.text()}"
             )
-            time.sleep(0.1)
+            time.sleep(every_s)
 
     def _find(self, selector: str) -> str:
         found = self._call("POST", "/element", {"using": "css selector", "value": selector})

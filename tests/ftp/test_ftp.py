@@ -16,7 +16,6 @@ from bench.client import Client
 from bench.cloud import Cloud, _free_port, eventually
 from bench.tenant import Tenant
 from volutus.ftp.server import server
-from volutus.supervise import libc
 from volutus.supervise.sockets import host_and_port
 
 pytestmark = pytest.mark.machine
@@ -37,7 +36,6 @@ def certificate(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def cloud(certificate):
-    libc.become_subreaper()
     listen = f"127.0.0.1:{_free_port()}"
     made = Cloud.make(1, ftp_listen=listen, ftp_certificate=str(certificate))
     try:

@@ -8,15 +8,12 @@ import pytest
 
 from tests.live import machine as machines
 from tests.live.machine import Failed, Machine
-from volutus.supervise import libc
 
 LOG_LINES_SHOWN = 15
 
 
 @pytest.fixture
 def machine(request: pytest.FixtureRequest) -> Iterator[Machine]:
-    # Daemons and guests that outlive their parents become ours, or process 1 might never bury them.
-    libc.become_subreaper()
     made = machines.make()
     failed_before = request.session.testsfailed
     yield made

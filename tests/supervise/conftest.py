@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from volutus.supervise import control, libc, record
+from volutus.supervise import control, record
 
 WITHIN_S = 20.0
 
@@ -82,8 +82,6 @@ class Run:
 @pytest.fixture
 def run(tmp_path: Path) -> Iterator[Run]:
     """Whatever happens, nothing is left behind."""
-    # Children of a killed supervisor become ours; process 1 might not bury them.
-    libc.become_subreaper()
     made = Run(tmp_path)
     yield made
     entries = record.read(tmp_path / "run")

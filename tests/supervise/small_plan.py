@@ -1,4 +1,5 @@
-"""A plan of small programs, run by a real supervisor: `python -m tests.supervise.small_plan DIR [--stop]`.
+"""A plan of small programs, run by a real supervisor: `python -m tests.supervise.small_plan DIR`, with what
+`python -m volutus.supervise` takes.
 
 `base` makes a file when it is ready; `worker` needs it, `server` answers on an inherited socket; all write
 what happens to them into `DIR/events`. `DIR/once-fails` makes the child that runs once fail.
@@ -10,7 +11,7 @@ import sys
 from pathlib import Path
 
 from volutus.supervise import forkserver
-from volutus.supervise.child import Child, Plan
+from volutus.supervise.child import Child, Guests, Plan
 from volutus.supervise.sockets import accepts
 from volutus.supervise.supervisor import AlreadyRunning, Supervisor
 
@@ -98,12 +99,15 @@ def plan(directory: Path) -> Plan:
         adoptable=False,
         ready=lambda: (directory / "part").exists(),
     )
-    guests = Child(
-        name="guests",
-        argv=("sh", "-c", f"cd {directory}; echo guests-stopped >> events"),
-        after=("base",),
-        once=True,
-    )
+    ending = {
+        guests: Child(
+            name="guests",
+            argv=("sh", "-c", f"cd {directory}; echo guests-{guests.value} >> events"),
+            after=("base",),
+            once=True,
+        )
+        for guests in (Guests.STOPPED, Guests.KILLED)
+    }
     children = (
         daemon(directory, "base"),
         once,
@@ -113,7 +117,7 @@ def plan(directory: Path) -> Plan:
         loaded,
         forked,
     )
-    return Plan(children, directory / "run", directory / "log", stop_guests=guests)
+    return Plan(children, directory / "run", directory / "log", ending_guests=ending)
 
 
 def main() -> int:
@@ -122,7 +126,7 @@ def main() -> int:
         return forkserver.serve(directory / "fork.sock", part)
     supervisor = Supervisor(plan(directory))
     if "--stop" in sys.argv:
-        supervisor.stop(keep_guests="--keep-guests" in sys.argv)
+        supervisor.stop(Guests(sys.argv[sys.argv.index("--stop") + 1]))
     try:
         supervisor.run()
     except AlreadyRunning:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from volutus.agent import devices
-from volutus.agent.storage.pools import FIRST
+from volutus.agent.storage.pools import FIRST, FIRST_DIRECTORY
 
 FILE_NAME = "agent.toml"
 # As `rbd` and QEMU take them without quoting.
@@ -81,6 +81,11 @@ class AgentConfig:
     def pool_names(self) -> tuple[str, ...]:
         """Names of the pools besides the first."""
         return tuple(name.strip() for name in self.pools.split(",") if name.strip())
+
+    @property
+    def pool_views(self) -> tuple[Path, ...]:
+        """Where QEMU sees the pools of disks that are directories."""
+        return tuple(self.guest_view / name for name in (FIRST_DIRECTORY, *self.pool_names))
 
     @property
     def ceph_pools(self) -> dict[str, str]:

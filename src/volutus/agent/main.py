@@ -1,7 +1,8 @@
 """Builds the agent from its configuration and runs it; and what the supervisor asks of a host besides.
 
-`run` is one real host until SIGTERM. `stop_guests` is for the end of a cloud's run, `clean_up` for its very
-end. `run_simulated` pretends to be many hosts, `serve_iscsi` becomes what serves disks to the outside.
+`run` is one real host until SIGTERM. `stop_guests` is for the end of a cloud's run, `kill_guests` and
+`clean_up` for its very end. `run_simulated` pretends to be many hosts, `serve_iscsi` becomes what serves
+disks to the outside.
 """
 
 import contextlib
@@ -33,8 +34,8 @@ from volutus.agent.network.ovs import OvsAccess, OvsNetwork
 from volutus.agent.records import FileRecords
 from volutus.agent.runner import Parts, Runner
 from volutus.agent.state import Record
+from volutus.agent.storage.ceph import Ceph
 from volutus.agent.storage.host_storage import HostStorage, Options
-from volutus.agent.storage.rbd import Ceph
 from volutus.wire import HostFacts
 
 log = logging.getLogger(__name__)
@@ -149,6 +150,16 @@ def stop_guests(path: Path, timeout_s: float = 30.0) -> None:
     hypervisor.close()
 
 
+def kill_guests(path: Path) -> None:
+    """End all guests of this cloud's libvirtd as if their power failed. The agent must not run meanwhile;
+    libvirtd must."""
+    config = configuration.load(path)
+    hypervisor = _hypervisor(config, facts.processor(config), None)
+    for guest_id in _alive(hypervisor):
+        hypervisor.kill(guest_id)
+    hypervisor.close()
+
+
 def clean_up(path: Path) -> None:
     """Remove every tap, switch port and namespace of this cloud. No guest may run any more; the switch's
     database may be gone already."""
@@ -173,7 +184,8 @@ def _hypervisor(config: AgentConfig, known: facts.Processor, watch: PidWatch | N
         devices=devices.scan(devices.parse(config.pci_devices)),
     )
     files = GuestFiles(config.state_dir, config.guest_view, config.qemu_user)
-    return LibvirtHypervisor(LibvirtAccess(config.libvirt_uri, config.pid_dir), machine, files, watch)
+    access = LibvirtAccess(config.libvirt_uri, config.pid_dir, config.pool_views)
+    return LibvirtHypervisor(access, machine, files, watch)
 
 
 def _ceph(config: AgentConfig) -> Ceph | None:

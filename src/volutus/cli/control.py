@@ -80,6 +80,8 @@ def agent(arguments: argparse.Namespace) -> int:
         agent_main.run_simulated(config, arguments.simulated)
     elif arguments.stop_guests:
         agent_main.stop_guests(config)
+    elif arguments.kill_guests:
+        agent_main.kill_guests(config)
     elif arguments.clean_up:
         agent_main.clean_up(config)
     elif arguments.iscsi:

@@ -14,6 +14,7 @@ from volutus.errors import Invalid
 from volutus.settings import Settings
 from volutus.setup.progress import Progress
 from volutus.supervise import control, processes, removal
+from volutus.supervise.child import Guests
 from volutus.supervise.supervisor import is_running
 
 
@@ -41,7 +42,7 @@ def down(arguments: argparse.Namespace) -> int:
     """Stop everything; a cloud that is down already stays so."""
     _must_be_root()
     settings = settings_module.current(arguments.state_dir)
-    stopped = _stop(settings, keep_guests=arguments.keep_guests)
+    stopped = _stop(settings, Guests.KEPT if arguments.keep_guests else Guests.STOPPED)
     sys.stdout.write("Volutus is down.\n" if stopped else "Volutus was not up.\n")
     return 0
 
@@ -56,7 +57,8 @@ def destroy(arguments: argparse.Namespace) -> int:
     _must_be_a_cloud(settings.state_dir)
     if not arguments.yes and sys.stdin.isatty() and not _confirmed(settings.state_dir):
         return 1
-    _stop(settings, keep_guests=False)
+    # Their disks go with them: nothing is gained by asking them to shut down.
+    _stop(settings, Guests.KILLED)
     removal.remove(settings)
     sys.stdout.write(f"Volutus and everything in {settings.state_dir} is gone.\n")
     return 0
@@ -100,7 +102,7 @@ def _detach(settings: Settings, command: list[str], progress: Progress) -> int:
         waiting.until_ready(settings, progress)
     except waiting.NotReady as error:
         progress.clear()
-        _stop(settings, keep_guests=True)
+        _stop(settings, Guests.KEPT)
         sys.stderr.write(f"volutus: {error}\n")
         return 1
     waiting.say_how_to_use(settings, "Volutus is up")
@@ -111,26 +113,19 @@ def _become(command: list[str]) -> NoReturn:
     os.execv(command[0], command)  # noqa: S606 the words are our own, and no shell reads them
 
 
-def _stop(settings: Settings, *, keep_guests: bool) -> bool:
+def _stop(settings: Settings, guests: Guests) -> bool:
     """Whether anything ran. A killed supervisor's children are taken over first, to be stopped in order."""
     if not settings.run_dir.exists():
         return False
     progress = Progress()
     if is_running(settings.run_dir):
-        control.ask(settings.run_dir, {"command": "stop", "keep_guests": keep_guests})
+        control.ask(settings.run_dir, {"command": "stop", "guests": guests.value})
     elif removal.left_running(settings):
-        words = ["--keep-guests"] if keep_guests else []
-        command = [
-            sys.executable,
-            "-m",
-            "volutus.supervise",
-            "--state-dir",
-            str(settings.state_dir),
-            "--stop",
-        ]
+        supervise = [sys.executable, "-m", "volutus.supervise", "--state-dir", str(settings.state_dir)]
+        command = [*supervise, "--stop", guests.value]
         with open(settings.log_dir / "supervisor.log", "ab") as log:
             # It stops what was left and ends; its lock alone would not tell that it has begun.
-            subprocess.run([*command, *words], stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False)
+            subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False)
     else:
         return False
     waiting.until_down(settings, progress)

@@ -143,6 +143,9 @@ def _add_parts(commands: Commands) -> None:
         "--stop-guests", action="store_true", help="only stop all guests; they start again with the agent"
     )
     agent.add_argument(
+        "--kill-guests", action="store_true", help="only cut all guests off, as for a cloud that ends"
+    )
+    agent.add_argument(
         "--clean-up", action="store_true", help="only remove all taps, ports and namespaces of guests"
     )
     agent.add_argument(

@@ -1,8 +1,8 @@
 """`python -m volutus.supervise --state-dir DIR`: the supervisor in the foreground, on a prepared state
 directory.
 
-`volutus up` prepares the directory and then becomes this. With `--stop` (and `--keep-guests`) it takes over
-what a killed supervisor left and stops it in order.
+`volutus up` prepares the directory and then becomes this. With `--stop GUESTS` it takes over what a killed
+supervisor left and stops it in order; the word says what becomes of the guests.
 """
 
 import os
@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from volutus import settings
+from volutus.supervise.child import Guests
 from volutus.supervise.plan import plan
 from volutus.supervise.supervisor import AlreadyRunning, Supervisor
 
@@ -20,7 +21,7 @@ def main() -> int:
     try:
         supervisor = Supervisor(plan(settings.load(state_dir, os.environ, {})))
         if "--stop" in sys.argv:
-            supervisor.stop(keep_guests="--keep-guests" in sys.argv)
+            supervisor.stop(Guests(sys.argv[sys.argv.index("--stop") + 1]))
         supervisor.run()
     except AlreadyRunning as error:
         sys.stderr.write(f"volutus: {error}\n")

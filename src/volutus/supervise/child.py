@@ -5,6 +5,7 @@ import json
 import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 
 # Longer than the slowest daemon needs on a busy two-core machine (PostgreSQL after a crash replays its log).
@@ -57,14 +58,21 @@ class Child:
         return hashlib.sha256(described.encode()).hexdigest()[:16]
 
 
+class Guests(Enum):
+    """What becomes of guests when their cloud stops: they run on, are asked to end, or are ended at once."""
+
+    KEPT = "kept"
+    STOPPED = "stopped"
+    KILLED = "killed"
+
+
 @dataclass(frozen=True)
 class Plan:
-    """All children of one cloud, those that others need first. `stop_guests` and `clean_up` run on the way
-    down: the one while the hypervisor still runs (as the child of that name), the other when nothing runs
-    any more."""
+    """All children of one cloud, those that others need first. One of `ending_guests` and `clean_up` run on
+    the way down: the one while the hypervisor still runs, the other when nothing runs any more."""
 
     children: tuple[Child, ...]
     run_dir: Path
     log_dir: Path
-    stop_guests: Child | None = None
+    ending_guests: Mapping[Guests, Child] = field(default_factory=dict)
     clean_up: Callable[[], None] = _nothing

@@ -8,7 +8,7 @@ from pathlib import Path
 import volutus
 from volutus.settings import Settings
 from volutus.supervise import iscsi, libvirt, postgres, switch
-from volutus.supervise.child import Child, Plan
+from volutus.supervise.child import Child, Guests, Plan
 from volutus.supervise.sockets import accepts, answers_http
 
 # Requests under way may finish; long polls would hold on for longer, and lose nothing by being cut.
@@ -35,7 +35,7 @@ def plan(settings: Settings) -> Plan:
         children=tuple(_without_absent(child, present) for child in children),
         run_dir=settings.run_dir,
         log_dir=settings.log_dir,
-        stop_guests=_guest_stopper(settings) if real_host else None,
+        ending_guests=_ending_guests(settings) if real_host else {},
         clean_up=lambda: switch.close_external_network(settings) if real_host else None,
     )
 
@@ -98,14 +98,17 @@ def _agent(settings: Settings) -> Child:
     )
 
 
-def _guest_stopper(settings: Settings) -> Child:
-    return Child(
-        name="stop-guests",
-        argv=(*_volutus(settings), "agent", "--stop-guests"),
-        environment=_python_environment(),
-        after=("libvirtd",),
-        once=True,
-    )
+def _ending_guests(settings: Settings) -> dict[Guests, Child]:
+    def agent(word: str) -> Child:
+        return Child(
+            name="stop-guests",
+            argv=(*_volutus(settings), "agent", word),
+            environment=_python_environment(),
+            after=("libvirtd",),
+            once=True,
+        )
+
+    return {Guests.STOPPED: agent("--stop-guests"), Guests.KILLED: agent("--kill-guests")}
 
 
 def _volutus(settings: Settings) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from volutus.supervise import control, libc, logs, processes, record
-from volutus.supervise.child import Child, Plan
+from volutus.supervise.child import Child, Guests, Plan
 from volutus.supervise.keeper import Keeper, State
 from volutus.supervise.sockets import host_and_port
 
@@ -46,16 +46,16 @@ class Supervisor:
         self._watched: dict[int, Keeper] = {}
         self._sockets: dict[str, socket.socket] = {}
         self._stopping = False
-        self._keep_guests = False
+        self._guests = Guests.KEPT
         self._guest_stopper: Keeper | None = None
         self._since = time.time()
         self._logs_due = 0.0
         self._recorded: list[record.Entry] = []
 
-    def stop(self, *, keep_guests: bool) -> None:
+    def stop(self, guests: Guests) -> None:
         """End `run` after everything has been stopped in order; told before `run`, it only ends what was
         left."""
-        self._stopping, self._keep_guests = True, keep_guests
+        self._stopping, self._guests = True, guests
 
     def run(self) -> None:
         """Supervise until every child has been stopped."""
@@ -85,7 +85,7 @@ class Supervisor:
         signal.set_wakeup_fd(wake_up_write)
         self._selector.register(wake_up, selectors.EVENT_READ, None)
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self.stop(keep_guests=True))
+            signal.signal(number, lambda *_: self.stop(Guests.KEPT))
         signal.signal(signal.SIGCHLD, lambda *_: None)
         return wake_up
 
@@ -118,26 +118,19 @@ class Supervisor:
         dependents = [other for other in self._keepers if keeper.child.name in self._needs(other.child)]
         if keeper.state in (State.STOPPING, State.STOPPED) or not all(other.over for other in dependents):
             return
-        if self._guest_stopper is None and self._wants_guests_stopped(keeper):
-            self._start_guest_stopper()
+        if self._guest_stopper is None and keeper.process is not None:
+            self._end_guests_before(keeper.child)
         if self._guest_stopper is not None and self._guest_stopper.process is not None:
             return
         keeper.stop()
 
-    def _start_guest_stopper(self) -> None:
-        assert self._plan.stop_guests is not None
-        self._guest_stopper = Keeper(self._plan.stop_guests, self._plan.log_dir)
-        self._guest_stopper.start(None)
-        self._watch(self._guest_stopper)
-
-    def _wants_guests_stopped(self, keeper: Keeper) -> bool:
-        stopper = self._plan.stop_guests
-        return (
-            not self._keep_guests
-            and stopper is not None
-            and keeper.child.name in stopper.after
-            and keeper.process is not None
-        )
+    def _end_guests_before(self, child: Child) -> None:
+        """Start what ends the guests, if this child is one that it needs."""
+        stopper = self._plan.ending_guests.get(self._guests)
+        if stopper is not None and child.name in stopper.after:
+            self._guest_stopper = Keeper(stopper, self._plan.log_dir)
+            self._guest_stopper.start(None)
+            self._watch(self._guest_stopper)
 
     def _take_over(self) -> None:
         """Adopt what a killed supervisor left, and end what cannot be adopted."""
@@ -203,7 +196,7 @@ class Supervisor:
             return
         connection, request = received
         if request.get("command") == "stop":
-            self.stop(keep_guests=bool(request.get("keep_guests")))
+            self.stop(Guests(request.get("guests", Guests.STOPPED)))
         control.answer(connection, self._status())
 
     def _status(self) -> dict[str, Any]:

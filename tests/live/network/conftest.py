@@ -10,7 +10,6 @@ import pytest
 
 from tests.live import machine as machines
 from tests.live.network.cloud import Cloud, Tenant
-from volutus.supervise import libc
 
 
 @pytest.fixture(scope="package")
@@ -24,7 +23,6 @@ def cloud() -> Iterator[Cloud]:
         opened.close()
         shutil.rmtree(directory)
         return
-    libc.become_subreaper()
     machine = machines.make()
     machine.volutus("up", "--detach")
     opened = Cloud(machine.state_dir, f"/proc/{machine.holder.pid}/ns/net", machine.name, directory)

@@ -16,7 +16,6 @@ from tests.live.network.test_faults import MENDED_WITHIN_S, pinging
 from tests.live.network.test_limits import order
 from tests.network.ovn.cluster import MEMBERS, Cluster, Database
 from tests.network.ovn.stack import Process
-from volutus.supervise import libc
 
 pytestmark = pytest.mark.live
 SOUTHBOUND = Database("OVN_Southbound", "sb", "/usr/share/ovn/ovn-sb.ovsschema", 6651)
@@ -70,7 +69,6 @@ class Central:
 @pytest.fixture
 def on_raft() -> Iterator[tuple[Cloud, Central]]:
     directory = Path(tempfile.mkdtemp(prefix="vtr-"))
-    libc.become_subreaper()
     machine = machines.make()
     central = Central(directory, ["nsenter", f"--net=/proc/{machine.holder.pid}/ns/net"])
     machine.state_dir.mkdir(mode=0o700)

@@ -22,7 +22,7 @@ from tests.live.machine import Machine
 from tests.live.network.cloud import Cloud, Tenant, wait_for
 from tests.live.storage import writer
 from tests.live.storage.writer import Console
-from volutus.supervise import control, libc
+from volutus.supervise import control
 
 pytestmark = pytest.mark.live
 
@@ -211,7 +211,6 @@ def kills(plane: Plane, fate: Fate) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def plane() -> Iterator[Plane]:
-    libc.become_subreaper()
     machine = machines.make()
     machine.volutus("up", "--detach")
     cloud = Cloud(machine.state_dir, f"/proc/{machine.holder.pid}/ns/net", machine.name, machine.directory)

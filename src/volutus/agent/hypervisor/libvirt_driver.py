@@ -39,6 +39,7 @@ from volutus.agent.hypervisor.domain_xml import (
 from volutus.agent.hypervisor.guest_files import GuestFiles
 from volutus.agent.hypervisor.hardware_xml import VARIABLES, passed_addresses
 from volutus.agent.hypervisor.mirrors import Mirrors, mirrored
+from volutus.agent.hypervisor.open_disks import OpenDisks
 from volutus.agent.hypervisor.pidwatch import PidWatch, read_pid
 from volutus.agent.state import GuestSeen, GuestSize
 from volutus.agent.storage import DiskLocation, RbdImage
@@ -66,10 +67,11 @@ _NOT_RUNNING = {libvirt.VIR_ERR_OPERATION_INVALID}
 
 @dataclass(frozen=True)
 class LibvirtAccess:
-    """Where libvirtd is, and where it keeps the pid files of QEMU."""
+    """Where libvirtd is, where it keeps the pid files of QEMU, and where QEMU sees the pools of disks."""
 
     uri: str
     pid_dir: Path
+    pools: tuple[Path, ...]
 
 
 class LibvirtHypervisor:
@@ -84,6 +86,7 @@ class LibvirtHypervisor:
         self._watch = watch
         self._backups = Backups()
         self._mirrors = Mirrors()
+        self._open_disks = OpenDisks(access.pools)
         self._lock = threading.Lock()
         self._choosing = threading.Lock()
         self._open: libvirt.virConnect | None = None
@@ -98,16 +101,17 @@ class LibvirtHypervisor:
         with _faults("The hypervisor does not answer."):
             domains = self._connection().listAllDomains()
             seen = {}
-            pids = set()
+            pids: dict[str, int] = {}
             for found in domains:
                 with _absent_is_fine():
-                    guest = self._mirrors.seen(found.UUIDString(), _guest_seen(found))
-                    seen[found.UUIDString()] = guest
+                    guest_id = found.UUIDString()
+                    guest = self._mirrors.seen(guest_id, _guest_seen(found))
+                    seen[guest_id] = guest
                     pid = read_pid(self._access.pid_dir / f"{found.name()}.pid") if guest.alive else None
-                    pids |= {pid} if pid else set()
+                    pids |= {guest_id: pid} if pid else {}
         if self._watch is not None:
-            self._watch.follow(frozenset(pids))
-        return seen
+            self._watch.follow(frozenset(pids.values()))
+        return self._open_disks.added(seen, pids)
 
     def files(self) -> frozenset[str]:
         return self._files.known()

@@ -1,6 +1,7 @@
 """qemu-img and qemu-nbd on disks that may be encrypted: keys go by an unnamed file in memory, never by a
 command line, an environment or a file with a name."""
 
+import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -65,6 +66,8 @@ class Disk:
 
 # Without the lock of one writer, which other features build on.
 _LAYERING = 1
+# The shells that tools are started by use the numbers below for themselves.
+_FIRST_NUMBER = 10
 
 
 @contextmanager
@@ -73,7 +76,8 @@ def key_file(key: bytes | None) -> Iterator[tuple[list[str], tuple[int, ...]]]:
     if key is None:
         yield [], ()
         return
-    fd = os.memfd_create("key")
+    with os.fdopen(os.memfd_create("key"), "wb") as file:
+        fd = fcntl.fcntl(file, fcntl.F_DUPFD_CLOEXEC, _FIRST_NUMBER)
     try:
         os.write(fd, key)
         os.lseek(fd, 0, os.SEEK_SET)

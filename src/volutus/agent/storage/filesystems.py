@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 from volutus.agent.faults import HostFault
+from volutus.agent.storage.tools import tied
 
 SWAP = "swap"
 EXTENDED = ("ext2", "ext3", "ext4")
@@ -30,7 +31,7 @@ def make(path: Path, size_bytes: int, filesystem: str, label: str) -> None:
     else:
         raise HostFault(_MESSAGE, f"{filesystem} is not known")
     try:
-        done = subprocess.run(command, capture_output=True, timeout=TIMEOUT_S)
+        done = subprocess.run(tied(command), capture_output=True, timeout=TIMEOUT_S)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise HostFault(_MESSAGE, str(error)) from error
     if done.returncode != 0:

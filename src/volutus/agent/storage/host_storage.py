@@ -17,13 +17,14 @@ from volutus.agent.state import BackupSeen, CaptureState, DiskSeen, ImageSeen
 from volutus.agent.storage import DiskLocation, Fetch, Holder, Keys, Span, disk_tool, filesystems
 from volutus.agent.storage.backups import Backups
 from volutus.agent.storage.captures import Captures
+from volutus.agent.storage.ceph import Ceph
 from volutus.agent.storage.directory import DirectoryPools
 from volutus.agent.storage.disk_pools import DiskPools
 from volutus.agent.storage.disk_tool import Disk
 from volutus.agent.storage.images import ImageCache, Owner
 from volutus.agent.storage.nbd import opened
 from volutus.agent.storage.qemu_img import CONVERT_TIMEOUT_S, Limits
-from volutus.agent.storage.rbd import Ceph, RbdPools
+from volutus.agent.storage.rbd import RbdPools
 from volutus.wire import BackupSpec, DiskSource, DiskSpec, ImageSpec, UploadSpec
 
 

@@ -10,19 +10,17 @@ import socket
 import struct
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
 from volutus.agent.faults import HostFault
 from volutus.agent.storage.disk_tool import Disk, key_file
+from volutus.agent.storage.tools import tied
 
 START_TIMEOUT_S = 30.0
 # One request that takes longer is a disk that does not answer.
 REQUEST_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 30.0
-POLL_S = 0.02
 
 # What is read at once of a disk that is read whole: fewer calls than less would take, and still in the cache
 # of the processor when it is sent.
@@ -38,6 +36,9 @@ _DATA, _HOLE, _EXTENTS = 1, 2, 5
 _ZERO = 2
 # What the protocol lets a server send about one request.
 _STATUS_SPAN_MAX = 1 << 30
+
+# Socket activation: the listening socket, handed as standard input, is to be file 3 of the process named.
+_ACTIVATE = 'exec 3<&0 </dev/null && LISTEN_FDS=1 LISTEN_PID=$$ exec "$@"'
 
 
 class Content:
@@ -190,21 +191,21 @@ class Content:
 def opened(disk: Disk, *, writable: bool = False) -> Iterator[Content]:
     """The disk's content while the block lasts. Nobody else may write to the disk meanwhile. Raises
     HostFault."""
-    with tempfile.TemporaryDirectory(prefix="volutus-nbd-") as directory, key_file(disk.key) as (secret, fds):
-        path = Path(directory, "s")
+    with key_file(disk.key) as (secret, fds):
         modes = ["--discard=unmap", "--detect-zeroes=unmap"] if writable else ["-r"]
-        command = ["qemu-nbd", *secret, *modes, "-x", "disk", "-k", str(path), "--image-opts", disk.options]
-        server = subprocess.Popen(command, pass_fds=fds, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        command = ["qemu-nbd", *secret, *modes, "-x", "disk", "--image-opts", disk.options]
         try:
-            content = _connect(server, path)
+            client, server = _started(command, fds)
             try:
-                yield content
+                content = _greeted(client, server)
+                try:
+                    yield content
+                finally:
+                    content.close()
             finally:
-                content.close()
+                _end(server)
         except OSError as error:
             raise HostFault("The disk's content could not be read or written.", str(error)) from error
-        finally:
-            _end(server)
 
 
 def _join(parts: list[tuple[int, int]], offset: int, length: int) -> None:
@@ -215,22 +216,40 @@ def _join(parts: list[tuple[int, int]], offset: int, length: int) -> None:
     parts.append((offset, length))
 
 
-def _connect(server: subprocess.Popen[bytes], path: Path) -> Content:
-    deadline = time.monotonic() + START_TIMEOUT_S
-    sock = socket.socket(socket.AF_UNIX)
-    sock.settimeout(REQUEST_TIMEOUT_S)
-    while True:
+def _started(command: list[str], fds: tuple[int, ...]) -> tuple[socket.socket, subprocess.Popen[bytes]]:
+    """A connection, and the server that finds it waiting: nobody else can have one, no name is left of it,
+    and a server whose client is gone ends at once."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        client = socket.socket(socket.AF_UNIX)
         try:
-            sock.connect(str(path))
-            return Content(sock)
-        except (FileNotFoundError, ConnectionRefusedError) as error:
-            if server.poll() is not None or time.monotonic() > deadline:
-                sock.close()
-                said = (
-                    server.stderr.read().decode(errors="replace") if server.stderr and server.poll() else ""
-                )
-                raise HostFault("The disk could not be opened.", said.strip() or str(error)) from error
-            time.sleep(POLL_S)
+            with tempfile.TemporaryDirectory(prefix="volutus-nbd-") as directory:
+                listener.bind(f"{directory}/s")
+                listener.listen(1)
+                client.connect(f"{directory}/s")
+            server = subprocess.Popen(
+                tied(["sh", "-c", _ACTIVATE, "sh", *command]),
+                stdin=listener.fileno(),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                pass_fds=fds,
+            )
+        except BaseException:
+            client.close()
+            raise
+        return client, server
+
+
+def _greeted(client: socket.socket, server: subprocess.Popen[bytes]) -> Content:
+    client.settimeout(START_TIMEOUT_S)
+    try:
+        content = Content(client)
+    except (OSError, HostFault) as error:
+        client.close()
+        server.kill()
+        said = server.stderr.read().decode(errors="replace") if server.stderr else ""
+        raise HostFault("The disk could not be opened.", said.strip() or str(error)) from error
+    client.settimeout(REQUEST_TIMEOUT_S)
+    return content
 
 
 def _end(server: subprocess.Popen[bytes]) -> None:

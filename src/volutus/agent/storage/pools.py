@@ -73,7 +73,7 @@ class Pools:
         """All files of disks, the outdated too."""
         for directory in self._directories.values():
             for path in directory.iterdir():
-                entry = _entry(path)
+                entry = entry_of(path)
                 if entry is not None and not _comes(entry):
                     yield entry
 
@@ -83,7 +83,7 @@ class Pools:
             entry
             for directory in self._directories.values()
             for path in directory.glob(f"{disk_id}.*")
-            if (entry := _entry(path)) is not None and not _comes(entry)
+            if (entry := entry_of(path)) is not None and not _comes(entry)
         ]
         return sorted(found, key=lambda entry: entry.revision, reverse=True)
 
@@ -98,7 +98,7 @@ class Pools:
         """Files, there or not, that guests fill to become this disk, or any."""
         for directory in self._directories.values():
             for mark in directory.glob(f"{disk_id}.*{MOVING}"):
-                entry = _entry(mark.with_suffix(""))
+                entry = entry_of(mark.with_suffix(""))
                 if entry is not None:
                     yield entry
 
@@ -106,7 +106,7 @@ class Pools:
         """A disk that was put aside. Raises HostFault."""
         for directory in self._directories.values():
             for path in (directory / RELEASED).glob(f"{disk_id}.*"):
-                entry = _entry(path)
+                entry = entry_of(path)
                 if entry is not None:
                     return entry
         raise HostFault("No such disk was put aside on the host.", disk_id)
@@ -131,7 +131,8 @@ def _comes(entry: Entry) -> bool:
     return entry.revision > 0 and mark_of(entry).exists()
 
 
-def _entry(path: Path) -> Entry | None:
+def entry_of(path: Path) -> Entry | None:
+    """What the file is of by its name, if it is a disk's."""
     parts = path.name.split(".")
     if len(parts) not in (2, 3) or parts[-1] not in FORMATS:
         return None

@@ -4,6 +4,7 @@ import subprocess
 from dataclasses import dataclass
 
 from volutus.agent.faults import HostFault
+from volutus.agent.storage.tools import tied
 
 ADDRESS_SPACE_BYTES_MAX = 2 << 30
 CPU_S_MAX = 1800
@@ -25,12 +26,11 @@ class Limits:
 def qemu_img(arguments: list[str], message: str, limits: Limits = Limits()) -> None:
     """Run it; a failure is a HostFault with `message`, or with that of a full pool."""
 
-    # By prlimit and not in the child before exec: the agent has threads, and a fork of it must not run
-    # Python.
+    # By prlimit and not in the child before exec, as in `tied`.
     bounds = [f"--as={ADDRESS_SPACE_BYTES_MAX}", f"--cpu={CPU_S_MAX}"]
     if limits.file_bytes_max is not None:
         bounds.append(f"--fsize={limits.file_bytes_max}")
-    command = ["prlimit", *bounds, "qemu-img", *arguments]
+    command = tied(["prlimit", *bounds, "qemu-img", *arguments])
     try:
         done = subprocess.run(
             command, capture_output=True, timeout=limits.timeout_s, pass_fds=limits.pass_fds

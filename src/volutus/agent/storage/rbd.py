@@ -11,17 +11,15 @@ images of other hosts, and of others altogether, may be in the same pools: they 
   away stops work on its own disks alone, and no disk is taken for gone because it could not be seen.
 """
 
-import base64
-import configparser
 import contextlib
 import logging
+import math
 import re
 import secrets
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -29,11 +27,12 @@ import msgspec
 from volutus.agent.faults import HostFault
 from volutus.agent.state import DiskSeen
 from volutus.agent.storage import DiskLocation, Holder, RbdImage, disk_tool
+from volutus.agent.storage.ceph import Ceph
 from volutus.agent.storage.directory import image_size
 from volutus.agent.storage.disk_tool import Disk
 from volutus.agent.storage.images import RESERVE_BYTES
 from volutus.agent.storage.qemu_img import CONVERT_TIMEOUT_S, DISK_FULL, Limits
-from volutus.agent.storage.rbd_tool import MOUNT_TIMEOUT_S, ClusterAway, ImageTrouble, Pool, at
+from volutus.agent.storage.rbd_tool import ABSENT, ClusterAway, ImageTrouble, Pool, at
 from volutus.wire import DiskSpec
 
 log = logging.getLogger(__name__)
@@ -45,22 +44,10 @@ DEPTH_MAX = 5
 LUKS_HEADER_BYTES = 2_068_480
 # Only this agent changes its images, so listing is for what an earlier one left, and for humans.
 LIST_S = 60.0
-# An operation that a cluster does not answer for this long has failed, for tools; a guest waits for ever.
-OPERATION_TIMEOUT_S = 120
+# For half a minute a cluster believes that a killed client goes on, and drops nothing that it had open.
+DROP_AGAIN_S = 40.0
 _MESSAGE = "The disk could not be copied."
 _CONVERT = Limits(CONVERT_TIMEOUT_S)
-
-
-@dataclass(frozen=True)
-class Ceph:
-    """`pools` are storage classes and the cluster's pools that are behind them; `conf` and `keyring` are
-    those of `user`. `host_id` is what this host's images begin with."""
-
-    pools: Mapping[str, str]
-    conf: Path
-    keyring: Path
-    user: str
-    host_id: str
 
 
 class Kept(msgspec.Struct, frozen=True):
@@ -87,7 +74,7 @@ class RbdPools:
         self._ceph = ceph
         self._keys = keys
         self._directory = directory
-        self._write_configuration()
+        self._ceph.write_configuration(self._directory)
         own = directory / "agent.conf"
         self._pools = {name: Pool(pool, own, ceph.user) for name, pool in ceph.pools.items()}
         self._pattern = re.compile(rf"{re.escape(ceph.host_id)}\.([^.]+)\.(\d+)\.(raw|luks)")
@@ -95,6 +82,8 @@ class RbdPools:
         self._sizes: dict[str, int] = {}
         self._changes = 0
         self._listed_at = 0.0
+        self._refused: list[tuple[str, str]] = []
+        self._drop_at = math.inf
         self._busy: set[str] = set()
         self._lock = threading.Lock()
         self._background = threading.Lock()
@@ -228,15 +217,10 @@ class RbdPools:
         return DiskLocation(place, "raw", kept.encrypted)
 
     def cluster_key(self) -> bytes | None:
-        parser = configparser.ConfigParser(interpolation=None, strict=False)
-        try:
-            parser.read_string(re.sub(r"(?m)^\s+", "", self._ceph.keyring.read_text()))
-            return base64.b64decode(parser[f"client.{self._ceph.user}"]["key"])
-        except (OSError, KeyError, ValueError, configparser.Error) as error:
-            raise HostFault("The host's key for Ceph cannot be read.", type(error).__name__) from error
+        return self._ceph.key()
 
     def tidy(self, image_ids: frozenset[str]) -> None:
-        self._write_configuration()
+        self._ceph.write_configuration(self._directory)
         self._in_background(lambda: self._clean(image_ids))
 
     # What there is
@@ -245,6 +229,8 @@ class RbdPools:
         """The disks as last seen, seen anew in the background when that was long ago."""
         if self._known is None:
             self._load()
+        elif time.monotonic() > self._drop_at:
+            self._in_background(self._drop_refused)
         elif time.monotonic() - self._listed_at > LIST_S:
             self._in_background(self._list)
         with self._lock:
@@ -266,12 +252,9 @@ class RbdPools:
             self._list()
         except ClusterAway as away:
             log.warning("disks in Ceph are taken to be as they were: %s", away)
-            with contextlib.suppress(OSError, msgspec.DecodeError):
-                saved = msgspec.json.decode(self._memory.read_bytes(), type=_Saved)
-                self._known = {(kept.pool, kept.name): kept for kept in saved.disks}
-                self._sizes = saved.sizes
-            if self._known is None:
-                self._known = {}
+            saved = self._saved()
+            self._known = {(kept.pool, kept.name): kept for kept in saved.disks}
+            self._sizes = saved.sizes
             self._listed_at = time.monotonic()
 
     def _list(self) -> None:
@@ -282,7 +265,9 @@ class RbdPools:
         for name, pool in self._pools.items():
             for image in pool.names():
                 if self._pattern.fullmatch(image):
-                    found[(name, image)] = known.get((name, image)) or self._look(name, image)
+                    kept = known.get((name, image)) or self._look_or_remember(name, image)
+                    if kept is not None:
+                        found[(name, image)] = kept
         with self._lock:
             # What an action brought meanwhile, the list may not have.
             if changes == self._changes:
@@ -296,6 +281,18 @@ class RbdPools:
         pool, encrypted = self._pools[name], match[3] == "luks"
         size_bytes = pool.info(image).size - (LUKS_HEADER_BYTES if encrypted else 0)
         return Kept(name, image, match[1], int(match[2]), encrypted, size_bytes, pool.used_bytes(image))
+
+    def _look_or_remember(self, name: str, image: str) -> Kept | None:
+        """Of one that is listed and cannot be opened, what is remembered: half removed, it is a disk until
+        the removal is done."""
+        try:
+            return self._look(name, image)
+        except ImageTrouble as trouble:
+            if trouble.number != ABSENT:
+                raise
+            return next(
+                (kept for kept in self._saved().disks if (kept.pool, kept.name) == (name, image)), None
+            )
 
     def _note(self, name: str, image: str) -> None:
         """Remember an image as it is now."""
@@ -315,6 +312,12 @@ class RbdPools:
     @property
     def _memory(self) -> Path:
         return self._directory / "known.json"
+
+    def _saved(self) -> _Saved:
+        try:
+            return msgspec.json.decode(self._memory.read_bytes(), type=_Saved)
+        except (OSError, msgspec.DecodeError):
+            return _Saved([], {})
 
     def _save(self) -> None:
         with self._lock:
@@ -391,21 +394,38 @@ class RbdPools:
     def _clean(self, image_ids: frozenset[str]) -> None:
         """Drop what interrupted work left, and bases that no disk stands on."""
         self._list()
+        self._refused = []
         for name, pool in self._pools.items():
-            ours = [image for image in pool.names() if image.startswith(f"{self._ceph.host_id}.")]
-            for image in ours:
-                # One that cannot be dropped yet, because who made it was just killed, waits for next time.
-                with contextlib.suppress(ImageTrouble):
-                    if self._pattern.fullmatch(image):
-                        self._drop_instants(pool, image)
-                        self._note(name, image)
-                    elif image.endswith(PART):
-                        self._drop_part(pool, image)
-                    elif image.endswith(f".{BASE}"):
-                        self._drop_base(pool, image, image_ids)
+            for image in pool.names():
+                if image.startswith(f"{self._ceph.host_id}."):
+                    try:
+                        self._drop_leavings(name, image, image_ids)
+                    except ImageTrouble as trouble:
+                        log.info("%s stays for a while: %s", image, trouble)
+                        self._refused.append((name, image))
             for image_id, image in pool.trash().items():
                 if image.startswith(f"{self._ceph.host_id}."):
-                    pool.remove_from_trash(image_id)
+                    with contextlib.suppress(ImageTrouble):
+                        pool.remove_from_trash(image_id, image)
+        self._drop_at = time.monotonic() + DROP_AGAIN_S if self._refused else math.inf
+
+    def _drop_refused(self) -> None:
+        """Once more; what is still refused waits for the next cleaning."""
+        self._drop_at = math.inf
+        for name, image in self._refused:
+            with contextlib.suppress(ImageTrouble):
+                self._drop_leavings(name, image, None)
+
+    def _drop_leavings(self, name: str, image: str, image_ids: frozenset[str] | None) -> None:
+        """What interrupted work left of or in the image; with `image_ids`, also a base besides theirs."""
+        pool = self._pools[name]
+        if self._pattern.fullmatch(image):
+            self._drop_instants(pool, image)
+            self._note(name, image)
+        elif image.endswith(PART):
+            self._drop_part(pool, image)
+        elif image.endswith(f".{BASE}") and image_ids is not None:
+            self._drop_base(pool, image, image_ids)
 
     def _drop_instants(self, pool: Pool, image: str) -> None:
         """Snapshots have names only while something is made of them."""
@@ -426,31 +446,6 @@ class RbdPools:
         with self._bases:
             if image_id not in image_ids and not pool.has_clones(image):
                 pool.remove(image)
-
-    def _write_configuration(self) -> None:
-        """The cluster's configuration twice: for QEMU's user, and for this agent with its keyring."""
-        self._directory.mkdir(parents=True, exist_ok=True)
-        self._directory.chmod(0o711)
-        try:
-            text = self._ceph.conf.read_text()
-        except OSError as error:
-            if (self._directory / "agent.conf").exists():
-                log.warning("the configuration of Ceph is taken to be as it was: %s", error)
-                return
-            raise HostFault("The configuration of Ceph cannot be read.", str(error)) from error
-        if re.search(r"(?mi)^\s*key\s*=", text):
-            raise HostFault("The configuration of Ceph has a key in it, which belongs into a keyring.")
-        section = f"\n[client.{self._ceph.user}]\nclient mount timeout = {MOUNT_TIMEOUT_S}\n"
-        own = f"keyring = {self._ceph.keyring}\nrados osd op timeout = {OPERATION_TIMEOUT_S}\n"
-        own += "rbd default clone format = 2\nrbd move to trash on remove = false\n"
-        for name, content, mode in (
-            ("ceph.conf", text + section, 0o644),
-            ("agent.conf", text + section + own, 0o600),
-        ):
-            fresh = self._directory / f"{name}.new"
-            fresh.write_text(content)
-            fresh.chmod(mode)
-            fresh.replace(self._directory / name)
 
 
 def _seen(kept: Kept) -> DiskSeen:

@@ -2,6 +2,10 @@
 
 The commands and not Ceph's Python modules: those are built for the system's Python alone. A call takes 0.05
 to 0.1 s. What a command says of a failure is its number, the errno of the cluster's answer.
+
+Each changes several objects one after another, and may be cut off in between: what was half removed is
+listed still, what was half renamed has its new name but is not listed by it, and what was half moved to the
+trash does not leave it.
 """
 
 import errno
@@ -14,6 +18,7 @@ import msgspec
 
 from volutus.agent.faults import HostFault
 from volutus.agent.storage import RbdImage
+from volutus.agent.storage.tools import NOT_FOUND, tied
 
 # A monitor that does not answer within this is away: see `client mount timeout` in what `RbdPools` writes.
 MOUNT_TIMEOUT_S = 10
@@ -21,7 +26,7 @@ QUICK_TIMEOUT_S = 60
 # Removing takes a request for each 4 MiB that were written, filling what was cloned a copy of it.
 LONG_TIMEOUT_S = 3600
 
-ABSENT, NOT_EMPTY, EXISTS, IN_USE = errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST, errno.EBUSY
+ABSENT, NOT_EMPTY, EXISTS, HALF_MOVED = errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST, errno.EUCLEAN
 
 
 class ClusterAway(HostFault):
@@ -84,7 +89,14 @@ class Pool:
         return sum(one["used_size"] for one in self._json("du", name)["images"])
 
     def rename(self, name: str, to: str) -> None:
-        self._run("rename", name, to)
+        try:
+            self._run("rename", name, to)
+        except ImageTrouble as trouble:
+            if trouble.number != EXISTS or to in self.names():
+                raise
+            # Removing an image of that name would remove what is to have it.
+            self._run("rm", f"rbd_id.{to}", command="rados")
+            self._run("rename", name, to)
 
     def clone(self, name: str, to: str, *, shared: bool) -> None:
         """A copy that takes no room at first, of the image as it is at this instant. The snapshot in between
@@ -121,8 +133,8 @@ class Pool:
 
     def remove(self, name: str) -> None:
         """Nothing is left of it, at last when the last clone goes; nothing happens where there is none."""
+        parent = self._parent("info", name)
         try:
-            parent = self.info(name).parent
             try:
                 self._run("rm", "--no-progress", name, timeout_s=LONG_TIMEOUT_S)
             except ImageTrouble as trouble:
@@ -140,11 +152,17 @@ class Pool:
         """What is to go with its last clone: id to name."""
         return {one["id"]: one["name"] for one in self._json("trash", "ls")}
 
-    def remove_from_trash(self, image_id: str) -> None:
+    def remove_from_trash(self, image_id: str, name: str) -> None:
         """Unless clones still need it."""
+        parent = self._parent("info", "--image-id", image_id)
         try:
-            parent = self.info_by_id(image_id).parent
-            self._run("trash", "rm", "--no-progress", image_id, timeout_s=LONG_TIMEOUT_S)
+            try:
+                self._run("trash", "rm", "--no-progress", image_id, timeout_s=LONG_TIMEOUT_S)
+            except ImageTrouble as trouble:
+                if trouble.number != HALF_MOVED or name in self.names():
+                    raise
+                self._run("trash", "mv", name)
+                self._run("trash", "rm", "--no-progress", image_id, timeout_s=LONG_TIMEOUT_S)
         except ImageTrouble as trouble:
             if trouble.number not in (NOT_EMPTY, ABSENT):
                 raise
@@ -159,6 +177,15 @@ class Pool:
                 return stats["stored"] + stats["max_avail"], stats["max_avail"]
         raise HostFault("The pool is not in the Ceph cluster.", self.name)
 
+    def _parent(self, *info: str) -> Parent | None:
+        """What an image was cloned from, if that is still known of it."""
+        try:
+            return msgspec.convert(self._json(*info), Info).parent
+        except ImageTrouble as trouble:
+            if trouble.number != ABSENT:
+                raise
+            return None
+
     def _remove_or_keep(self, name: str) -> None:
         """Remove an image whose snapshots have no names; or, while there are clones, its name alone."""
         try:
@@ -170,25 +197,25 @@ class Pool:
 
     def _remove_childless(self, parent: Parent | None) -> None:
         if parent is not None and parent.trash:
-            self.remove_from_trash(parent.id)
+            self.remove_from_trash(parent.id, parent.image)
 
     def _json(self, *arguments: str, command: str = "rbd", words: tuple[str, ...] = ()) -> Any:
         return msgspec.json.decode(self._run(*arguments, *words, "--format", "json", command=command))
 
     def _run(self, *arguments: str, command: str = "rbd", timeout_s: float = QUICK_TIMEOUT_S) -> bytes:
         access = ["--conf", str(self.conf), "--id", self.user]
-        place = ["--pool", self.name] if command == "rbd" else ["--connect-timeout", str(MOUNT_TIMEOUT_S)]
+        place = ["--connect-timeout", str(MOUNT_TIMEOUT_S)] if command == "ceph" else ["--pool", self.name]
         try:
             done = subprocess.run(
-                [command, *access, *place, *arguments], capture_output=True, timeout=timeout_s
+                tied([command, *access, *place, *arguments]), capture_output=True, timeout=timeout_s
             )
-        except FileNotFoundError as error:
-            raise HostFault("The host has no tools for Ceph.", str(error)) from error
         except subprocess.TimeoutExpired as error:
             raise ClusterAway("The Ceph cluster does not answer.", str(error)) from error
         if done.returncode == 0:
             return done.stdout
         detail = done.stderr.decode(errors="replace").strip()
+        if done.returncode == NOT_FOUND:
+            raise HostFault("The host has no tools for Ceph.", detail)
         if done.returncode == errno.ETIMEDOUT or detail == "timed out":
             raise ClusterAway("The Ceph cluster does not answer.", detail)
         raise ImageTrouble("The Ceph cluster refused.", detail, done.returncode)
