@@ -13,7 +13,9 @@ import tempfile
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
+from tests.printed import documents
 from tests.rules.sources import ROOT
 from volutus.settings import Settings
 from volutus.supervise import names
@@ -104,6 +106,15 @@ class Machine:
             "OS_CLOUD": "volutus",
             "PATH": f"{CLIENT.parent}:/usr/sbin:/usr/bin:/sbin:/bin",
         }
+
+    def documents(self, *commands: str) -> list[Any]:
+        """What commands of the stock client print with `-f json`, all given to one process. How it ends says
+        nothing of them."""
+        lines = "\n".join([*commands, "quit"])
+        said = self.shell(f"openstack 2>&1 <<'END' || true\n{lines}\nEND\n")
+        found = list(documents(said))
+        assert len(found) == len(commands), said
+        return found
 
     def traces(self) -> dict[str, list[str]]:
         """What a cloud could leave behind: processes, devices, namespaces, mounts, packet filters, files."""

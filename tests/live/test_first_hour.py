@@ -91,11 +91,13 @@ def _everything(machine: Machine) -> dict[str, object]:
         "servers": "server list -f json -c ID -c Name -c Status -c Networks",
         "volumes": "volume list -f json -c ID -c Name -c Status -c Size",
         "addresses": "floating ip list -f json",
-        "ports": "port list -f json -c ID -c 'MAC Address' -c 'Fixed IP Addresses'",
+        "ports": "port list -f json",
         "images": "image list -f json",
     }
     machine.becomes("openstack server show first -f value -c status", "ACTIVE")
-    return {what: json.loads(machine.shell(f"openstack {words}")) for what, words in listed.items()}
+    seen = dict(zip(listed, machine.documents(*listed.values()), strict=True))
+    seen["ports"] = [{**port, "Status": "any"} for port in seen["ports"]]
+    return seen
 
 
 class _Hello(BaseHTTPRequestHandler):

@@ -17,9 +17,10 @@ from typing import Any
 import pypdfium2
 import pytest
 
-from tests.api.billing.test_client import documents, plugin
+from tests.api.billing.test_client import plugin
 from tests.billing.stripe_stand_in import ASKS_THE_BANK, KEY
 from tests.live.machine import CLIENT, Machine
+from tests.printed import documents
 from tests.rules.sources import ROOT
 
 __all__ = ["plugin"]

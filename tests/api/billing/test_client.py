@@ -1,7 +1,6 @@
 """The stock OpenStack client with our plugin, against the API on a real socket: quote, pay, order, be
 charged, and have the invoice on paper."""
 
-import json
 import re
 import subprocess
 import threading
@@ -19,6 +18,7 @@ from tests.billing.stripe_stand_in import GOOD
 from tests.billing.test_ahead import add_port
 from tests.billing.test_rating import rate_all
 from tests.conftest import make_caller
+from tests.printed import documents
 from volutus.billing import invoices, uplink
 from volutus.identity.caller import CLOUD
 from volutus.metering import Usage, open_usage
@@ -68,15 +68,6 @@ def openstack(kernel, api, database, plugin):
     yield run
     server.should_exit = True
     thread.join(10)
-
-
-def documents(text):
-    """The JSON documents in what was printed, between prompts."""
-    decoder, at = json.JSONDecoder(), 0
-    while found := re.search(r"^(?:\(openstack\) )?([\[{])", text[at:], re.MULTILINE):
-        document, length = decoder.raw_decode(text[at + found.start(1) :])
-        at += found.start(1) + length
-        yield document
 
 
 def test_from_a_quote_to_an_invoice(openstack, api, database, clock, stripe, work, tmp_path):  # noqa: F811
