@@ -33,6 +33,8 @@ class Settings:
     mail needs `smtp_server` (HOST:PORT) and `mail_from`. Drives are offered by FTP at `ftp_listen`
     (ADDR:PORT), by TLS with `ftp_certificate`, a file that has the key too; `ftp_passive_ports` are those of
     data (60000-60099). This host serves volumes by iSCSI at `iscsi_listen` (ADDR:PORT).
+    It sells `mhz_per_core` of each core (0: what it measures), keeps volumes in the `pools` too (directories
+    in its own, with commas between) and backups in `backup_dir` (there too, or elsewhere by a whole path).
     It keeps volumes in a Ceph cluster with `rbd_pools`, storage classes and the cluster's pools
     (`ceph=volumes`); the other three say which cluster, and as whom.
     `clock_ahead_s` has a cloud for trials take the time for so much later, to see what a bill says then; it
@@ -84,6 +86,9 @@ class Settings:
     ftp_certificate: str = ""
     ftp_passive_ports: str = ""
     iscsi_listen: str = ""
+    mhz_per_core: int = 0
+    pools: str = "bulk"
+    backup_dir: str = "backups"
     rbd_pools: str = ""
     ceph_conf: str = "/etc/ceph/ceph.conf"
     ceph_user: str = "volutus"

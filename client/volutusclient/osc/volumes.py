@@ -1,6 +1,8 @@
 """The volume service, for what the stock client has no commands for."""
 
 from typing import Any
+from urllib.parse import quote
+from uuid import UUID
 
 from osc_lib import exceptions
 
@@ -19,11 +21,21 @@ def ask(manager: Any, method: str, path: str, body: Any = None) -> Any:
 
 
 def volume_id(manager: Any, name: str) -> str:
-    """The id of a volume that is named so; else what was given is one."""
-    found = ask(manager, "GET", f"/volumes?name={name}")["volumes"]
+    """The id of a volume that is named so; else what was given is one, if it looks like one."""
+    found = ask(manager, "GET", f"/volumes?name={quote(name, safe='')}")["volumes"]
     if len(found) > 1:
-        raise exceptions.CommandError(f"More than one volume is named {name}.")
+        raise exceptions.CommandError(f"More than one volume is named {name}: say its id.")
+    if not found and not _looks_like_id(name):
+        raise exceptions.CommandError(f"No volume has the name or the id {name}.")
     return str(found[0]["id"]) if found else name
+
+
+def _looks_like_id(name: str) -> bool:
+    try:
+        UUID(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _words(answer: Any) -> str:

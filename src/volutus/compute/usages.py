@@ -3,7 +3,7 @@
 What is billed is metering's, which counts the time that guests run; this counts from launch to deletion.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,6 +12,7 @@ from sqlalchemy import and_, func, or_, select
 from volutus.compute.tables import guests, servers
 from volutus.db import Page, Tx, paged
 from volutus.identity import Caller
+from volutus.wire import GuestState
 
 # Servers in one report; a longer one comes in pages.
 SERVERS_MAX = 1000
@@ -101,3 +102,10 @@ def by_project(usages: Sequence[ServerUsage]) -> dict[str, list[ServerUsage]]:
     for usage in usages:
         found.setdefault(usage.project_id, []).append(usage)
     return found
+
+
+def running_on(tx: Tx, host_ids: Collection[str]) -> dict[str, int]:
+    """How many guests run on each of these hosts, as the hosts said last; one where none does is left out."""
+    wanted = (guests.c.host_id.in_(host_ids), guests.c.state == GuestState.RUNNING.value)
+    counts = select(guests.c.host_id, func.count().label("running")).where(*wanted).group_by(guests.c.host_id)
+    return {row.host_id: row.running for row in tx.rows(counts.limit(len(host_ids)))}

@@ -160,7 +160,7 @@ def _refuse_overlap(tx: Tx, order: MeteringLabelRuleOrder) -> None:
     wanted = _counting(order, order.label_id)
     for row in tx.rows(same.limit(RULES_READ_MAX)):
         if metering_cells.overlap(wanted, _counting(row, row.label_id)):
-            named = order.remote_prefix or f"{order.source_prefix}, {order.destination_prefix}"
+            named = order.remote_prefix or order.source_prefix or order.destination_prefix
             raise MeteringLabelRuleOverlaps(
                 f"Metering label rule with prefix {named} overlaps another of the label.",
             )

@@ -95,9 +95,9 @@ def insert_segment(tx: Tx, project_id: str, network_id: str, wire: Wire, **more:
 
 def in_use(wire: Wire) -> FlatNetworkInUse:
     """The error for a segment that another network has."""
+    taken = f"a network with segment {wire.segmentation_id}" if wire.segmentation_id else "a flat network"
     return FlatNetworkInUse(
-        f"Unable to create the network. The physical network {wire.physical_network} "
-        f"is in use with segment {wire.segmentation_id or 'none'}."
+        f"Unable to create the network. The physical network {wire.physical_network} has {taken} already."
     )
 
 

@@ -46,7 +46,10 @@ def retype(tx: Tx, caller: Caller, volume_id: str, new_type: str, policy: str = 
     # What an operator put elsewhere stays there while its types ask for the same class.
     stays = stored.pool in (volume.pool, pool_of(types.of_source(tx, volume.type_id).extra_specs))
     if not stays and policy == "never":
-        raise Invalid("Retype requires migration but is not allowed.", field="migration_policy")
+        raise Invalid(
+            "Retype requires migration but is not allowed: ask for it by `on-demand`.",
+            field="migration_policy",
+        )
     _move_quota(tx, volume, found.id)
     row = tx.row(select(disks).where(disks.c.id == volume_id))
     kept = row is not None and (row.format, row.encrypted) == (stored.format, stored.encrypted)

@@ -306,6 +306,21 @@ def test_no_capacity_is_told_in_the_fault(nova, plane):
     assert nova.delete(f"{ROOT}/servers/{server_id}").status_code == 204
 
 
+def test_operators_see_how_many_guests_run(nova, plane):
+    server_id = make(nova, plane)
+    admin = at(nova, "2.1", role="admin")
+
+    def running():
+        (line,) = admin.get(f"{ROOT}/os-hypervisors/detail").json()["hypervisors"]
+        sums = admin.get(f"{ROOT}/os-hypervisors/statistics").json()["hypervisor_statistics"]
+        return line["running_vms"], sums["running_vms"]
+
+    assert running() == (1, 1)
+    nova.post(f"{ROOT}/servers/{server_id}/action", {"os-stop": None})
+    plane.settle()
+    assert running() == (0, 0)
+
+
 def test_user_data_and_keys_reach_the_guest(nova, plane):
     pair = nova.post(f"{ROOT}/os-keypairs", {"keypair": {"name": "me"}}).json()["keypair"]
     assert "PRIVATE KEY" in pair["private_key"]

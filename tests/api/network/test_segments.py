@@ -71,7 +71,8 @@ def test_segments_are_ports_to_physical_networks(admin, database):
     assert {name: shown[name] for name in both[1]} == both[1]
     # The VLAN is free for another network, the flat one is not.
     admin.make("network", **both[0])
-    admin.refused("POST", "networks", 409, "FlatNetworkInUse", {"network": both[1]})
+    refused = admin.refused("POST", "networks", 409, "FlatNetworkInUse", {"network": both[1]})
+    assert "has a flat network already" in refused
     (last,) = admin.show(f"segments?network_id={made['id']}")
     admin.refused("DELETE", f"segments/{last['id']}", 409, "SegmentInUse")
 

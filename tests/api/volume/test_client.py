@@ -45,6 +45,7 @@ def test_schedules_by_command(openstack, cinder, made):
     told = openstack(
         "volume schedule create data --name nightly --every 24 --keep 7 --from 2026-12-01T03:00:00Z",
         "volume schedule create data --backup --every 0 --keep 7",
+        "volume schedule create dada --every 24 --keep 7",
         "volume schedule list -f json",
         f"volume schedule set {other} --disable --keep 3",
         f"volume schedule show {other} -f json",
@@ -52,6 +53,7 @@ def test_schedules_by_command(openstack, cinder, made):
         f"volume schedule delete {other}",
     )
     assert "every_hours is a whole number" in told and "(HTTP 400)" in told
+    assert "No volume has the name or the id dada." in told
     listed = json.loads(told[told.index("[\n") : told.rindex("]\n") + 1])
     assert {line["Id"] for line in listed} > {other}
     assert '"enabled": false' in told and '"keep": 3' in told
