@@ -94,7 +94,7 @@ def test_a_rule_that_goes_cuts_what_it_let_in(cloud: Cloud, demo: Tenant) -> Non
     client.lease()
     cloud.start("nsenter", f"--net=/run/netns/{server.namespace}", sys.executable, "-c", TICKER)
     heard = Path(cloud.directory / "heard")
-    listen = f"exec 3<>/dev/tcp/{server.address}/9000; cat <&3 > {heard}"
+    listen = f"exec 3<>/dev/tcp/{server.address}/9000; exec cat <&3 > {heard}"
     wait_for(
         lambda: client.can("timeout", "1", "bash", "-c", f"exec 3<>/dev/tcp/{server.address}/9000"), "it"
     )
