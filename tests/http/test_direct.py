@@ -105,6 +105,25 @@ def test_up_and_down(cloud, api, made):
     kept.close()
 
 
+def test_requests_may_come_before_the_answers(cloud, made):
+    assert cloud.upload(made)[0].status == 204
+    ranges = [(7, 9), (5 << 20, 28 << 20), (0, 6 << 20), (3, 4)]
+    asked = []
+    for begin, end in ranges:
+        lines = [f"GET {ROOT}/{made}/file HTTP/1.1", "Host: here", f"X-Auth-Token: {cloud.token}"]
+        lines += [f"Range: bytes={begin}-{end - 1}", *(["Connection: close"] if end == 4 else [])]
+        asked.append("\r\n".join([*lines, "", ""]))
+    with socket.create_connection(cloud.address, 20) as connection:
+        connection.sendall("".join(asked).encode())
+        answers = b"".join(iter(lambda: connection.recv(1 << 20), b""))
+    for begin, end in ranges:
+        head, _, answers = answers.partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 206 "), (begin, end, head)
+        assert answers[: end - begin] == CONTENT[begin:end]
+        answers = answers[end - begin :]
+    assert not answers
+
+
 def test_a_refusal_is_heard_though_all_was_sent(cloud, made):
     assert cloud.upload(made)[0].status == 204
     answer, told = cloud.upload(made)

@@ -11,11 +11,12 @@ import os
 import select
 import socket
 import time
+import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from typing import Any, ParamSpec, TypeVar
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -35,28 +36,43 @@ class ClientGone(Exception):
 
 
 class DirectProtocol(HttpToolsProtocol):
-    """uvicorn's protocol, which also lends its connection out for one large body. Not for TLS. `left_bytes`
-    is what the body that `borrow` was called for still has."""
+    """uvicorn's protocol, which also lends its connection out for one large body. Not for TLS."""
 
-    left_bytes: int | None = None
+    def on_headers_complete(self) -> None:
+        super().on_headers_complete()
+        # None, or another's, where the connection is to become something else than HTTP.
+        if self.cycle is not None and self.cycle.scope is self.scope:
+            scope: dict[str, Any] = self.scope  # type: ignore[assignment]
+            # Weak, for what uvicorn knows of a request has its scope: none is to wait for the collector.
+            scope[_SCOPE_KEY] = self, weakref.ref(self.cycle)
 
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        scope: dict[str, Any] = self.scope  # type: ignore[assignment]
-        scope[_SCOPE_KEY] = self
+
+class Lendable:
+    """The connection of one request. A client may send the next request on it as soon as it has all of this
+    one's answer, or before: of what uvicorn knows of requests, this has its own. `left_bytes` is what the
+    body that `borrow` was called for still has."""
+
+    def __init__(self, protocol: DirectProtocol, cycle: RequestResponseCycle) -> None:
+        self._transport, self._flow, self._cycle = protocol.transport, protocol.flow, cycle
+        self.left_bytes: int | None = None
+
+    @property
+    def closing(self) -> bool:
+        """Whether the other end is gone, or is to go."""
+        return self._transport.is_closing()
 
     async def send_file(self, descriptor: int, at: int, end: int) -> None:
         """Send that part of an open file as a part of the body; the head of the answer was sent before. Who
         goes away is noticed by uvicorn."""
         await self._flushed()
         with self._borrowed() as connection:
-            while at < end and not self.transport.is_closing():
+            while at < end and not self.closing:
                 sent = await _finished(_send, connection, descriptor, at, end)
                 if sent is None:
-                    self.transport.close()
+                    self._transport.close()
                     return
                 at += sent
-                self.cycle.expected_content_length -= sent
+                self._cycle.expected_content_length -= sent
                 if not sent:
                     await _ready(connection, writing=True)
 
@@ -66,31 +82,31 @@ class DirectProtocol(HttpToolsProtocol):
         with self._borrowed() as connection:
             async for view in views:
                 left = view
-                while left and not self.transport.is_closing():
+                while left and not self.closing:
                     sent = await _finished(_write, connection, left)
                     if sent is None:
-                        self.transport.close()
+                        self._transport.close()
                         return
                     left = left[sent:]
                     if not sent:
                         await _ready(connection, writing=True)
                 if left:
                     return
-                self.cycle.expected_content_length -= len(view)
+                self._cycle.expected_content_length -= len(view)
 
     def borrow(self, left_bytes: int) -> None:
         """From now on the rest of the request's body, so many bytes, comes by `pieces` alone. The connection
         ends with the answer: uvicorn's parser does not see where the next request would begin."""
-        self.flow.pause_reading()
+        self._flow.pause_reading()
         self.left_bytes = left_bytes
-        self.cycle.keep_alive, self.cycle.more_body = False, False
+        self._cycle.keep_alive, self._cycle.more_body = False, False
 
     async def pieces(self, piece_bytes: int) -> AsyncGenerator[bytes | bytearray, None]:
         """The body that was borrowed, or what is left of it. A piece may be kept until the next but one is
         asked for. Raises ClientGone."""
         assert self.left_bytes is not None
-        if begun := bytes(self.cycle.body):
-            self.cycle.body = bytearray()
+        if begun := bytes(self._cycle.body):
+            self._cycle.body = bytearray()
             self.left_bytes -= len(begun)
             yield begun
         buffers = (bytearray(piece_bytes), bytearray(piece_bytes))
@@ -105,22 +121,23 @@ class DirectProtocol(HttpToolsProtocol):
                 turn = 1 - turn
 
     async def _flushed(self) -> None:
-        while self.transport.get_write_buffer_size() and not self.transport.is_closing():
+        while self._transport.get_write_buffer_size() and not self.closing:
             await asyncio.sleep(_FLUSH_EVERY_S)
 
     @contextmanager
     def _borrowed(self) -> Iterator[socket.socket]:
         """The connection under a descriptor of its own: it stays valid when uvicorn closes its one."""
-        lent = self.transport.get_extra_info("socket")
+        lent = self._transport.get_extra_info("socket")
         with socket.socket(fileno=os.dup(lent.fileno())) as connection:
             connection.setblocking(False)
             yield connection
 
 
-def direct(scope: MutableMapping[str, Any]) -> DirectProtocol | None:
-    """What the connection of a request can be borrowed from, where it can."""
-    found: DirectProtocol | None = scope.get(_SCOPE_KEY)
-    return found
+def direct(scope: MutableMapping[str, Any]) -> Lendable | None:
+    """The connection of a request, where it can be borrowed."""
+    protocol, cycle = scope.get(_SCOPE_KEY, (None, None))
+    # Who asks is called by it, so it is there.
+    return Lendable(protocol, cycle()) if protocol is not None else None
 
 
 async def _finished(act: Callable[P, T], *args: P.args, **named: P.kwargs) -> T:

@@ -15,7 +15,7 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from volutus.http.direct import DirectProtocol, direct
+from volutus.http.direct import Lendable, direct
 from volutus.rawdisk import PlainFile, RawDisk
 
 # Reading in a thread costs a hand-over, on a busy machine a wait: pieces are large. Two are in memory.
@@ -81,7 +81,7 @@ class RangedResponse(Response):
             gone.cancel()
             await asyncio.to_thread(self._close)
 
-    async def _send_direct(self, borrowed: DirectProtocol, file: RawDisk | None, send: Send) -> None:
+    async def _send_direct(self, borrowed: Lendable, file: RawDisk | None, send: Send) -> None:
         at = self._begin + len(self._begun)
         await send({"type": "http.response.body", "body": self._begun, "more_body": at < self._end})
         if at < self._end:
@@ -90,7 +90,7 @@ class RangedResponse(Response):
             else:
                 async with aclosing(self._views(at)) as views:
                     await borrowed.send_views(views)
-            if not borrowed.transport.is_closing():
+            if not borrowed.closing:
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _send_pieces(self, send: Send, gone: asyncio.Task[None]) -> None:

@@ -7,7 +7,7 @@ from typing import TypeVar
 from starlette.datastructures import Headers, QueryParams
 
 from volutus.db import Tx
-from volutus.http.direct import DirectProtocol
+from volutus.http.direct import Lendable
 from volutus.http.kernel.bodies import decode
 from volutus.http.kernel.microversions import Version
 from volutus.http.kernel.plane import Plane
@@ -61,4 +61,4 @@ class StreamRequest(Call):
     `connection` is there to be borrowed for a large body, where that can be."""
 
     chunks: AsyncIterator[bytes] = None  # type: ignore[assignment]  # always given by the kernel
-    connection: DirectProtocol | None = None
+    connection: Lendable | None = None
