@@ -1,6 +1,7 @@
 """How long servers existed and how large they were: Nova's simple usage, which knows no prices.
 
-What is billed is metering's, which counts the time that guests run; this counts from launch to deletion.
+What is billed is metering's, which counts the time that guests run; this counts from launch to deletion. And
+how many guests run where.
 """
 
 from collections.abc import Collection, Sequence

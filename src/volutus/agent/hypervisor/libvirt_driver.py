@@ -2,7 +2,7 @@
 
 Domains are persistent, so that libvirt keeps saying why one stopped. They are defined anew from the order at
 each start, and the definition is never edited: what is plugged in while running is in the running one alone.
-Nothing is kept here beside the connection; the agent may be restarted at any time.
+Beside the connection only what was seen last is kept here; the agent may be restarted at any time.
 """
 
 import contextlib
